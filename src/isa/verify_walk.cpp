@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <array>
+#include <map>
+#include <vector>
+
+#include "isa/check.h"
+#include "isa/fields.h"
+#include "isa/findings.h"
+
+namespace hadal::isa {
+
+namespace {
+
+constexpr int64_t most_count = 32767;
+
+bool is_matrix(Opcode op) {
+  return op == Opcode::matmul || op == Opcode::conv || op == Opcode::conv_depthwise || op == Opcode::conv_transpose;
+}
+
+/// Partial sums that stand in one core's accumulator: bytes by offset.
+class Accumulator {
+ public:
+  /// Takes one matrix instruction; false where it breaks matmul.C4.
+  bool take(const Sequencer& sequencer, const Instruction& in, const Box& out) {
+    const int64_t offset = sequencer.number(in.fields[at::accumulator]), bytes = out.elements() * 4;
+    const auto found = tiles_.find(offset);
+    const bool same = found != tiles_.end() && found->second == bytes;
+    if (sequencer.number(in.fields[at::accumulate]) != 0 ? !same : overlaps(offset, bytes)) return false;
+    if (sequencer.number(in.fields[at::emit]) != 0)
+      tiles_.erase(offset);
+    else
+      tiles_[offset] = bytes;
+    return true;
+  }
+  [[nodiscard]] bool empty() const { return tiles_.empty(); }
+
+ private:
+  [[nodiscard]] bool overlaps(int64_t offset, int64_t bytes) const {
+    return std::any_of(tiles_.begin(), tiles_.end(), [&](const auto& tile) {
+      return tile.first < offset + bytes && offset < tile.first + tile.second;
+    });
+  }
+  std::map<int64_t, int64_t> tiles_;
+};
+
+struct Core {
+  Sequencer sequencer;
+  const Instruction* pending = nullptr;  ///< Stands at its waits.
+  bool halted = false;
+  std::array<int64_t, semaphores> counts{};
+  Accumulator accumulator;
+};
+
+class Walker {
+ public:
+  Walker(const Walk& walk, uint64_t budget) : program_(walk.program()), budget_(budget) {
+    const int64_t cores = program_.limits.cores;
+    for (int64_t core = 0; core < cores; ++core) {
+      cores_.push_back({Sequencer(walk, core, cores), nullptr, false, {}, {}});
+      for (size_t i = 0; i < program_.semaphores.size(); ++i) cores_.back().counts[i] = program_.semaphores[i].initial;
+    }
+  }
+  void set(const Parameter& parameter, int64_t value) {
+    for (Core& core : cores_) core.sequencer.set(parameter.destination, value);
+  }
+
+  Status run() {
+    bool moved = true;
+    while (moved && budget_ > 0) {
+      moved = false;
+      for (Core& core : cores_) {
+        HADAL_TRY(const bool advanced, advance(core));
+        moved |= advanced;
+      }
+    }
+    return budget_ > 0 ? finish() : Status();
+  }
+
+ private:
+  [[nodiscard]] Error fail(const Core& core, const char* rule, std::string message) const {
+    const auto number = &core - cores_.data();
+    return {rule, std::move(message), fmt::format("core {}, {}", number, place_of(program_, core.sequencer.index()))};
+  }
+
+  /// Walks a core until it stands or halts; whether it moved.
+  Result<bool> advance(Core& core) {
+    bool moved = false;
+    while (!core.halted && budget_ > 0) {
+      if (core.pending == nullptr) {
+        core.sequencer.limit(budget_);
+        core.pending = core.sequencer.next();
+        budget_ = core.sequencer.error() && core.sequencer.error()->code == "code.R1" ? 0 : core.sequencer.steps_left();
+        if (budget_ == 0) return moved;
+        if (core.sequencer.error()) return *core.sequencer.error();
+        core.halted = core.pending == nullptr;
+        moved = true;
+        if (core.halted) return moved;
+      }
+      if (!take_waits(core)) return moved;
+      HADAL_CHECK(work(core));
+      HADAL_CHECK(signal(core));
+      core.pending = nullptr;
+      moved = true;
+    }
+    return moved;
+  }
+
+  void spend(uint64_t steps) { budget_ -= std::min(budget_, steps / 64); }
+
+  static bool take_waits(Core& core) {
+    for (const Sync& wait : core.pending->waits)
+      if (wait.count > 0 && core.counts[wait.id] < wait.count) return false;
+    for (const Sync& wait : core.pending->waits) core.counts[wait.id] -= wait.count;
+    return true;
+  }
+
+  Status work(Core& core) {
+    const Instruction& in = *core.pending;
+    if (in.operands.empty() || core.sequencer.dropped(in)) return {};
+    resolve(core.sequencer, in, boxes_);
+    if (boxes_.idle) return {};
+    if (in.op == Opcode::resample)
+      spend(static_cast<uint64_t>(boxes_.box[0].elements()));  // its table is looked through
+    HADAL_CHECK(check(program_, core.sequencer, in, boxes_));
+    if (!is_matrix(in.op) || core.accumulator.take(core.sequencer, in, boxes_.box[at::out])) return {};
+    return fail(core, "matmul.C4", "it adds to sums that are not there, or replaces sums that have not left");
+  }
+
+  Status signal(Core& core) {
+    for (const Sync& signal : core.pending->signals) {
+      if (signal.count == 0) continue;
+      if (signal.everywhere) spend(cores_.size());
+      const auto begin = signal.everywhere ? cores_.begin() : cores_.begin() + (&core - cores_.data());
+      const auto end = signal.everywhere ? cores_.end() : begin + 1;
+      for (auto to = begin; to != end; ++to)
+        if ((to->counts[signal.id] += signal.count) > most_count)
+          return fail(core, "sync.C5",
+                      fmt::format("{} passes {}", printable(program_.semaphores[signal.id].name), most_count));
+    }
+    return {};
+  }
+
+  /// No core moves any more: all have halted with the counts that they began with, or the program is wrong.
+  Status finish() {
+    for (const Core& core : cores_) {
+      if (core.halted) continue;
+      for (const Sync& wait : core.pending->waits)
+        if (wait.count > 0 && core.counts[wait.id] < wait.count)
+          return fail(core, "sync.C1",
+                      fmt::format("waits for {} of {}, which stands at {}; no other instruction before it signals",
+                                  wait.count, printable(program_.semaphores[wait.id].name), core.counts[wait.id]));
+    }
+    for (const Core& core : cores_) {
+      for (size_t i = 0; i < program_.semaphores.size(); ++i)
+        if (core.counts[i] != program_.semaphores[i].initial)
+          return fail(core, "sync.C4",
+                      fmt::format("{} ends at {} and began at {}", printable(program_.semaphores[i].name),
+                                  core.counts[i], program_.semaphores[i].initial));
+      if (!core.accumulator.empty()) return fail(core, "matmul.C4", "sums are left that no instruction emits");
+    }
+    return {};
+  }
+
+  const Program& program_;
+  uint64_t budget_;
+  std::vector<Core> cores_;
+  Boxes boxes_;
+};
+
+}  // namespace
+
+Status verify_walk(const Program& program, uint64_t budget) {
+  HADAL_TRY(const Walk walk, Walk::of(program));
+  const auto set_by_caller = [](const Parameter& p) { return p.name != "core_id" && p.name != "core_count"; };
+  const bool free = std::any_of(program.parameters.begin(), program.parameters.end(), set_by_caller);
+  // Sizes that the caller sets are walked at both ends of their range; between them, `check` stands at run time.
+  for (const bool largest : {false, true}) {
+    if (largest && !free) break;
+    Walker walker(walk, budget);
+    for (const Parameter& parameter : program.parameters)
+      if (set_by_caller(parameter)) walker.set(parameter, largest ? parameter.maximum : parameter.minimum);
+    HADAL_CHECK(walker.run());
+  }
+  return {};
+}
+
+}  // namespace hadal::isa
