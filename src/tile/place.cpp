@@ -1,0 +1,164 @@
+// Places storages in HBM and the shared space, and rings in the scratchpad.
+#include <algorithm>
+#include <climits>
+#include <numeric>
+
+#include "tile/lower.h"
+
+namespace hadal::tile {
+
+namespace {
+
+constexpr uint64_t hbm_alignment = 4096, slot_alignment = 128;
+
+uint64_t aligned(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
+
+/// Largest tile of each ring, in bytes.
+void measure(const Phase& phase, const std::vector<Statement>& body, std::vector<uint64_t>& largest) {
+  for (const Statement& statement : body) {
+    measure(phase, statement.body, largest);
+    for (const Operand& operand : statement.operands) {
+      const auto* view = std::get_if<TileView>(&operand);
+      if (!view) continue;
+      const Tile& tile = phase.tiles[static_cast<size_t>(view->tile)];
+      uint64_t bytes = static_cast<uint64_t>(bytes_of(tile.dtype));
+      for (const Expr& extent : view->extents) bytes *= static_cast<uint64_t>(std::max<int64_t>(extent.highest(), 0));
+      largest[static_cast<size_t>(tile.ring)] = std::max(largest[static_cast<size_t>(tile.ring)], bytes);
+    }
+  }
+}
+
+/// First-fit by lifetimes: storages whose lives overlap get disjoint ranges.
+class Allocator {
+ public:
+  Allocator(const Program& program, const PhaseOrder& order) : program_(program), order_(order) {}
+
+  /// Places storage s below `capacity`; false where it does not fit.
+  bool place(int s, uint64_t alignment, uint64_t capacity, uint64_t& offset) {
+    std::vector<const Placed*> others;
+    for (const Placed& other : placed_)
+      if (overlaps(other.storage, s)) others.push_back(&other);
+    std::sort(others.begin(), others.end(), [](auto* a, auto* b) { return a->begin < b->begin; });
+    const auto bytes = static_cast<uint64_t>(program_.storages[static_cast<size_t>(s)].bytes);
+    uint64_t at = 0;
+    for (const Placed* other : others) {
+      if (at + bytes <= other->begin) break;
+      at = std::max(at, aligned(other->end, alignment));
+    }
+    if (at + bytes > capacity) return false;
+    placed_.push_back({s, at, at + bytes});
+    peak_ = std::max(peak_, at + bytes);
+    offset = at;
+    return true;
+  }
+  [[nodiscard]] uint64_t peak() const { return peak_; }
+
+ private:
+  struct Placed {
+    int storage;
+    uint64_t begin, end;
+  };
+  [[nodiscard]] bool overlaps(int a, int b) const {
+    const auto first = [&](int s) { return order_.first_write[static_cast<size_t>(s)]; };
+    const auto free = [&](int s) { return order_.free_from[static_cast<size_t>(s)]; };
+    return !(free(a) <= first(b) || free(b) <= first(a));
+  }
+  const Program& program_;
+  const PhaseOrder& order_;
+  std::vector<Placed> placed_;
+  uint64_t peak_ = 0;
+};
+
+/// Rings get their least slots; what room is left goes to further slots, one a ring in turn.
+Status place_rings(const Program& program, const Target& target, Placement& placement) {
+  std::vector<uint64_t> largest(program.rings.size(), 0);
+  for (const Phase& phase : program.phases) measure(phase, phase.body, largest);
+  uint64_t used = 0;
+  for (size_t r = 0; r < program.rings.size(); ++r) {
+    placement.slot_bytes.push_back(aligned(largest[r], slot_alignment));
+    placement.slots.push_back(program.rings[r].slots);
+    used += placement.slot_bytes[r] * static_cast<uint64_t>(program.rings[r].slots);
+  }
+  const auto capacity = static_cast<uint64_t>(target.scratchpad_bytes) - placement.shared_bytes_per_core;
+  if (used > capacity)
+    return Error{"plan.capacity", fmt::format("the rings need {} bytes of scratchpad; {} are free", used, capacity), "",
+                 "take a chip with a larger scratchpad"};
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (size_t r = 0; r < program.rings.size(); ++r) {
+      if (placement.slots[r] >= program.rings[r].most_slots || used + placement.slot_bytes[r] > capacity) continue;
+      used += placement.slot_bytes[r];
+      placement.slots[r] += 1;
+      grown = true;
+    }
+  }
+  uint64_t at = 0;
+  for (size_t r = 0; r < program.rings.size(); ++r) {
+    placement.ring_offset.push_back(at);
+    at += placement.slot_bytes[r] * static_cast<uint64_t>(placement.slots[r]);
+  }
+  placement.scratchpad_bytes = at;
+  return {};
+}
+
+/// Room for the shared space: what the rings' least slots leave.
+uint64_t shared_capacity(const Program& program, const Target& target) {
+  std::vector<uint64_t> largest(program.rings.size(), 0);
+  for (const Phase& phase : program.phases) measure(phase, phase.body, largest);
+  uint64_t used = 0;
+  for (size_t r = 0; r < program.rings.size(); ++r)
+    used += aligned(largest[r], slot_alignment) * static_cast<uint64_t>(program.rings[r].slots);
+  const auto capacity = static_cast<uint64_t>(target.scratchpad_bytes);
+  const auto page = static_cast<uint64_t>(target.page_bytes);
+  return used >= capacity ? 0 : (capacity - used) / page * page * static_cast<uint64_t>(target.cores);
+}
+
+}  // namespace
+
+Result<Placement> place(const Program& program, const PhaseOrder& order, const Target& target) {
+  Placement placement;
+  const size_t storages = program.storages.size();
+  placement.region.assign(storages, 0);
+  placement.offset.assign(storages, 0);
+  std::vector<int> scratch;
+  for (size_t s = 0; s < storages; ++s) {
+    const Storage& storage = program.storages[s];
+    if (storage.kind == isa::RegionKind::scratch) {
+      if (order.first_write[s] >= 0) scratch.push_back(static_cast<int>(s));
+      continue;
+    }
+    placement.region[s] = static_cast<uint16_t>(placement.regions.size());
+    placement.regions.push_back({storage.name, storage.kind, static_cast<uint64_t>(storage.bytes)});
+    placement.memory_bytes += aligned(static_cast<uint64_t>(storage.bytes), hbm_alignment);
+  }
+  // Short-lived storages first: they share the space best.
+  const auto life = [&](int s) {
+    return order.last_use[static_cast<size_t>(s)] - order.first_write[static_cast<size_t>(s)];
+  };
+  std::stable_sort(scratch.begin(), scratch.end(), [&](int a, int b) { return life(a) < life(b); });
+  const auto shared_region = static_cast<uint16_t>(placement.regions.size());
+  const auto hbm_region = static_cast<uint16_t>(shared_region + 1);
+  const uint64_t capacity = shared_capacity(program, target);
+  Allocator shared(program, order), hbm(program, order);
+  for (const int s : scratch) {
+    uint64_t& offset = placement.offset[static_cast<size_t>(s)];
+    const bool on_chip = shared.place(s, static_cast<uint64_t>(target.page_bytes), capacity, offset);
+    placement.region[static_cast<size_t>(s)] = on_chip ? shared_region : hbm_region;
+    if (!on_chip) hbm.place(s, hbm_alignment, UINT64_MAX / 2, offset);
+  }
+  placement.regions.push_back(
+      {"shared", isa::RegionKind::shared, aligned(shared.peak(), static_cast<uint64_t>(target.page_bytes))});
+  placement.regions.push_back({"scratch", isa::RegionKind::scratch, aligned(hbm.peak(), hbm_alignment)});
+  const auto page = static_cast<uint64_t>(target.page_bytes), cores = static_cast<uint64_t>(target.cores);
+  placement.shared_bytes_per_core = aligned(shared.peak(), page * cores) / cores;
+  placement.memory_bytes += aligned(hbm.peak(), hbm_alignment);
+  if (placement.memory_bytes > static_cast<uint64_t>(target.memory_bytes))
+    return Error{"plan.memory",
+                 fmt::format("the program needs {} bytes of chip memory; the chip has {}", placement.memory_bytes,
+                             target.memory_bytes),
+                 "", "take a chip with more memory, a narrower --precision, or a smaller batch"};
+  HADAL_CHECK(place_rings(program, target, placement));
+  return placement;
+}
+
+}  // namespace hadal::tile
