@@ -1,0 +1,97 @@
+#include <limits>
+
+#include "graph/ops.h"
+#include "graph/ops/support.h"
+
+namespace hadal::graph::ops {
+
+namespace {
+
+constexpr std::string_view kinds[] = {"sum",        "mean", "max", "min",     "prod",
+                                      "sum_square", "l1",   "l2",  "log_sum", "log_sum_exp"};
+
+Result<std::vector<Type>> infer(const OperandTypes& in, const Attributes& a) {
+  HADAL_CHECK(check_operands("reduce", in, 1, 1));
+  const Integers axes = a.integers("axes");
+  HADAL_CHECK(check_axes("reduce", axes, in[0]->shape.size()));
+  const std::string kind = a.text("kind");
+  if (std::find(std::begin(kinds), std::end(kinds), kind) == std::end(kinds))
+    return rule("reduce.kind", "'{}' is no kind", printable(kind));
+  if (in[0]->dtype == DType::boolean && kind != "max" && kind != "min")
+    return rule("reduce.dtype", "{} is not defined for bool", kind);
+  Shape shape;
+  for (size_t i = 0; i < in[0]->shape.size(); ++i) {
+    const bool reduced = std::find(axes.begin(), axes.end(), static_cast<int64_t>(i)) != axes.end();
+    if (!reduced || a.integer("keep", 1)) shape.push_back(reduced ? 1 : in[0]->shape[i]);
+  }
+  return std::vector<Type>{{in[0]->dtype, shape}};
+}
+
+template <class V>
+V lowest(DType dtype) {
+  if constexpr (std::is_same_v<V, double>)
+    return dtype == DType::boolean ? 0 : -std::numeric_limits<double>::infinity();
+  return static_cast<V>(0);
+}
+
+template <class V>
+V extreme(const std::vector<V>& row, bool greatest) {
+  V best = row[0];
+  for (const V v : row) best = best != best || (greatest ? v < best : v > best) ? best : v;
+  return best;
+}
+
+/// What an empty row reduces to is the identity of the kind.
+template <class V>
+V reduce_row(const std::vector<V>& row, const std::string& kind, DType dtype) {
+  V sum = 0;
+  if (kind == "max" || kind == "min") {
+    if (!row.empty()) return extreme(row, kind == "max");
+    return kind == "max" ? lowest<V>(dtype) : -lowest<V>(dtype);
+  }
+  if (kind == "prod") {
+    V product = 1;
+    for (const V v : row) product *= v;
+    return product;
+  }
+  if (kind == "log_sum_exp") {
+    const double top = row.empty() ? 0 : static_cast<double>(extreme(row, true));
+    if (std::isinf(top)) return static_cast<V>(top);
+    double total = 0;
+    for (const V v : row) total += std::exp(static_cast<double>(v) - top);
+    return static_cast<V>(top + std::log(total));
+  }
+  if (kind == "sum_square" || kind == "l2")
+    for (const V v : row) sum += v * v;
+  else if (kind == "l1")
+    for (const V v : row) sum += v < 0 ? -v : v;
+  else
+    for (const V v : row) sum += v;
+  if (kind == "mean") return row.empty() && !std::is_same_v<V, double> ? 0 : sum / static_cast<V>(row.size());
+  if (kind == "l2") return static_cast<V>(std::sqrt(static_cast<double>(sum)));
+  if (kind == "log_sum") return static_cast<V>(std::log(static_cast<double>(sum)));
+  return sum;
+}
+
+std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, const std::vector<Type>& results) {
+  const Integers axes = a.integers("axes");
+  const Tensor x = transposed(*in[0], axes_last(axes, in[0]->shape.size()));
+  const int64_t n = extent_of(x.shape, x.shape.size() - axes.size(), x.shape.size());
+  const std::string kind = a.text("kind");
+  Output out(results[0]);
+  with_numbers(x.dtype, [&](auto zero) {
+    std::vector<decltype(zero)> row(index(n)), values(index(out.tensor.size()));
+    for (size_t r = 0; r < values.size(); ++r) {
+      read_row(x, static_cast<int64_t>(r) * n, 1, n, row.data());
+      values[r] = reduce_row(row, kind, x.dtype);
+    }
+    write_row(x.dtype, out.data, 0, out.tensor.size(), values.data());
+  });
+  return {out.tensor};
+}
+
+}  // namespace
+
+const Op reduce{"reduce", "One value for all elements along axes.", {"kind", "axes", "keep"}, infer, reference};
+
+}  // namespace hadal::graph::ops
