@@ -1,0 +1,165 @@
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "graph/simplify.h"
+#include "onnx/importer.h"
+
+namespace hadal::onnx {
+
+namespace {
+
+bool has_data(const Tensor& tensor) { return !tensor.bytes.view.empty() || tensor.size() == 0; }
+
+}  // namespace
+
+void Builder::check_size(const Type& type) const {
+  const int64_t bytes = checked_bytes(type.shape, bytes_of(type.dtype));
+  if (bytes >= 0 && bytes <= options_.memory_limit) return;
+  fail("onnx.memory", "a value of {}[{}] passes the memory limit of {} bytes", name_of(type.dtype), text_of(type.shape),
+       options_.memory_limit);
+}
+
+void Builder::book(int64_t bytes) {
+  if (bytes < 0 || bytes > options_.memory_limit - booked_)
+    fail("onnx.memory", "constants pass the memory limit of {} bytes", options_.memory_limit);
+  booked_ += bytes;
+}
+
+const Tensor* Builder::known(ValueId v) const {
+  return graph.is_constant(v) && has_data(*graph.value(v).constant) ? &*graph.value(v).constant : nullptr;
+}
+
+std::vector<std::string> Builder::take_origins(const Values& inputs) {
+  std::vector<std::string> origins{origin_};
+  for (const ValueId v : inputs) {
+    const auto waiting = pending_.find(v);
+    if (waiting == pending_.end()) continue;
+    graph::append_origins(origins, std::move(waiting->second));
+    pending_.erase(waiting);
+  }
+  return origins;
+}
+
+void Builder::unite(std::vector<std::string> origins, ValueId v) {
+  const int32_t producer = graph.value(v).producer;
+  auto& known = producer >= 0 ? graph.nodes[static_cast<size_t>(producer)].origins : pending_[v];
+  graph::append_origins(known, std::move(origins));
+}
+
+ValueId Builder::copy(ValueId v) {
+  std::vector<std::string> origins = take_origins({v});
+  if (origins.size() > 1) origins.erase(origins.begin());  // The model has no node of the output's name.
+  auto made = graph.add(ops::reshape, {v}, {{"shape", shape(v)}}, std::move(origins));
+  if (!made) throw Failure{std::move(made).error()};
+  return (*made)[0];
+}
+
+void Builder::absorb(ValueId v) { unite({origin_}, v); }
+
+std::optional<Values> Builder::fold(const Op& op, const Values& inputs, const Attributes& attributes) {
+  std::vector<const Type*> types;
+  std::vector<const Tensor*> operands;
+  int64_t operand_elements = 0;
+  bool data = true;
+  for (const ValueId v : inputs) {
+    if (v != absent && !graph.is_constant(v)) return std::nullopt;
+    types.push_back(v == absent ? nullptr : &type(v));
+    operands.push_back(v == absent ? nullptr : &*graph.value(v).constant);
+    if (v == absent) continue;
+    operand_elements += operands.back()->size();
+    data = data && has_data(*operands.back());
+  }
+  if (inputs.empty()) return std::nullopt;
+  auto results = op.infer(types, attributes);
+  if (!results) throw Failure{std::move(results).error()};
+  int64_t bytes = 0, result_elements = 0;
+  for (const Type& result : *results) {
+    check_size(result);
+    bytes += checked_bytes(result.shape, bytes_of(result.dtype));
+    result_elements += elements(result.shape);
+  }
+  if (bytes > 4096 && result_elements > operand_elements) return std::nullopt;
+  std::vector<Tensor> made;
+  if (data) {
+    if (&op != &ops::reshape) book(bytes);
+    made = op.reference(operands, attributes, *results);
+  } else {
+    for (const Type& result : *results) made.push_back({result.dtype, result.shape, {}});
+  }
+  Values values;
+  std::vector<std::string> origins = take_origins(inputs);
+  for (Tensor& tensor : made) values.push_back(constant(std::move(tensor)));
+  unite(std::move(origins), values[0]);
+  return values;
+}
+
+Values Builder::make_all(const Op& op, Values inputs, Attributes attributes) {
+  if (auto folded = fold(op, inputs, attributes)) return *folded;
+  auto made = graph.add(op, inputs, std::move(attributes), take_origins(inputs));
+  if (!made) {
+    Error error = std::move(made).error();
+    error.place.clear();  // The importer knows a better one.
+    throw Failure{std::move(error)};
+  }
+  for (const ValueId v : *made) check_size(type(v));
+  return *made;
+}
+
+ValueId Builder::constant(Tensor tensor) {
+  return graph.add_constant(fmt::format("{}#{}", origin_, graph.values.size()), std::move(tensor));
+}
+
+ValueId Builder::constant(const Integers& values) {
+  return constant(Tensor::of(DType::i64, {static_cast<int64_t>(values.size())}, values));
+}
+
+Tensor Builder::filled(DType dtype, const Shape& shape, double value) {
+  check_size({dtype, shape});
+  book(checked_bytes(shape, bytes_of(dtype)));
+  std::byte* data = nullptr;
+  Tensor out = Tensor::zeros(dtype, shape, data);
+  const auto width = static_cast<size_t>(bytes_of(dtype));
+  std::byte element[8] = {};
+  store_number(dtype, element, value);
+  if (std::all_of(element, element + width, [](std::byte b) { return b == std::byte{0}; })) return out;
+  for (size_t i = 0; i < out.bytes.view.size(); i += width) std::memcpy(data + i, element, width);
+  return out;
+}
+
+ValueId Builder::scalar(DType dtype, double value) { return constant(filled(dtype, {}, value)); }
+
+ValueId Builder::reshape(ValueId x, Shape to) {
+  if (shape(x) == to) return x;
+  return make(ops::reshape, {x}, {{"shape", std::move(to)}});
+}
+
+ValueId Builder::transpose(ValueId x, Integers order) {
+  if (std::is_sorted(order.begin(), order.end()) && order.size() == shape(x).size()) return x;
+  return make(ops::transpose, {x}, {{"order", std::move(order)}});
+}
+
+ValueId Builder::broadcast(ValueId x, Shape to) {
+  if (shape(x) == to) return x;
+  return make(ops::broadcast, {x}, {{"shape", std::move(to)}});
+}
+
+ValueId Builder::cast(ValueId x, DType to) {
+  if (dtype(x) == to) return x;
+  return make(ops::cast, {x}, {{"to", std::string(name_of(to))}});
+}
+
+ValueId Builder::slice(ValueId x, int64_t axis, int64_t start, int64_t size) {
+  const auto at = static_cast<size_t>(axis);
+  if (start == 0 && size == shape(x)[at]) return x;
+  Integers starts(shape(x).size(), 0), steps(shape(x).size(), 1), sizes = shape(x);
+  starts[at] = start;
+  sizes[at] = size;
+  return make(ops::slice, {x}, {{"starts", starts}, {"steps", steps}, {"sizes", sizes}});
+}
+
+ValueId Builder::reduce(ValueId x, std::string kind, Integers axes, bool keep) {
+  return make(ops::reduce, {x}, {{"kind", std::move(kind)}, {"axes", std::move(axes)}, {"keep", int64_t{keep}}});
+}
+
+}  // namespace hadal::onnx

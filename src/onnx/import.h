@@ -1,0 +1,54 @@
+// ONNX file to graph.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/tensor.h"
+#include "graph/graph.h"
+
+namespace hadal::onnx {
+
+struct ImportOptions {
+  std::map<std::string, Shape> shapes = {};     ///< Of inputs by name; binds the symbols of their dimensions.
+  std::map<std::string, int64_t> symbols = {};  ///< Symbolic dimensions by name.
+  bool allow_absent_data = false;               ///< Missing external files give constants without bytes.
+  int64_t memory_limit = int64_t{1} << 36;      ///< Bytes: of any one value, and of all constants made while importing.
+};
+
+struct Imported {
+  graph::Graph graph;
+  std::vector<std::string> notes;               ///< For the user: "unbound symbols are 1: batch".
+  std::map<std::string, std::string> metadata;  ///< The model's metadata_props.
+};
+
+/// Reads the model and its external data (only files inside its folder). Opset 7 and newer. Every graph output is
+/// the result of a node. Errors: onnx.file, onnx.parse, onnx.external, onnx.opset, onnx.unsupported (lists every such
+/// node), onnx.attribute, onnx.shape, onnx.memory, onnx.graph, and those of the ops' shape rules; the place is
+/// "model.onnx: node 'name' (Type)".
+Result<Imported> import_model(const std::filesystem::path& path, const ImportOptions& options);
+
+struct ModelInput {
+  std::string name;
+  std::string type;  ///< "f32[batch,3,224,224]"
+};
+struct ModelSummary {
+  std::map<std::string, int> opsets;        ///< Domain ("" is ai.onnx) to version.
+  std::vector<ModelInput> inputs, outputs;  ///< Inputs without those that have initialisers.
+  std::map<std::string, int> node_counts;   ///< By "Type" or "domain.Type", nested graphs included.
+  std::vector<std::string> unsupported;     ///< "'name' (Type)" of nodes that no importer knows.
+  int64_t parameter_bytes = 0;              ///< Of all initialisers.
+  std::map<std::string, std::string> metadata;
+};
+/// Reads the file without importing it. Errors: onnx.file, onnx.parse, onnx.external.
+Result<ModelSummary> summarize_model(const std::filesystem::path& path);
+
+/// "Type" or "domain.Type" of every operator that has an importer, sorted. A node of another is imported where the
+/// model itself defines it as a function.
+std::vector<std::string> operator_names();
+
+}  // namespace hadal::onnx

@@ -1,0 +1,243 @@
+// Operators that map onto scalar functions, and casts.
+#include <cmath>
+#include <limits>
+
+#include "onnx/importer.h"
+
+namespace hadal::onnx {
+
+namespace {
+
+template <const Op& op>
+Values unary(Site& n) {
+  return {n.make(op, {n[0]})};
+}
+
+template <const Op& op>
+Values binary(Site& n) {
+  return {n.make(op, {n[0], n[1]})};
+}
+
+/// Operators of any number of operands.
+template <const Op& op>
+Values variadic(Site& n) {
+  ValueId out = n[0];
+  for (size_t i = 1; i < n.inputs.size(); ++i) out = n.make(op, {out, n[i]});
+  return {out};
+}
+
+Values where(Site& n) { return {n.make(ops::where, {n[0], n[1], n[2]})}; }
+
+Values mean(Site& n) {
+  const ValueId sum = variadic<ops::add>(n)[0];
+  return {n.make(ops::mul, {sum, n.b.scalar(n.b.dtype(sum), 1.0 / static_cast<double>(n.inputs.size()))})};
+}
+
+Values leaky_relu(Site& n) { return {n.make(ops::leaky_relu, {n[0]}, {{"alpha", n.number("alpha", 0.01)}})}; }
+Values elu(Site& n) { return {n.make(ops::elu, {n[0]}, {{"alpha", n.number("alpha", 1)}})}; }
+Values celu(Site& n) { return {n.make(ops::celu, {n[0]}, {{"alpha", n.number("alpha", 1)}})}; }
+Values thresholded_relu(Site& n) { return {n.make(ops::thresholded_relu, {n[0]}, {{"alpha", n.number("alpha", 1)}})}; }
+Values hard_sigmoid(Site& n) {
+  return {n.make(ops::hard_sigmoid, {n[0]}, {{"alpha", n.number("alpha", 0.2)}, {"beta", n.number("beta", 0.5)}})};
+}
+Values selu(Site& n) {
+  return {n.make(ops::selu, {n[0]},
+                 {{"alpha", n.number("alpha", 1.67326319217681884765625)},
+                  {"beta", n.number("gamma", 1.05070102214813232421875)}})};
+}
+
+Values gelu(Site& n) {
+  const std::string approximate = n.text("approximate", "none");
+  if (approximate != "none" && approximate != "tanh")
+    fail("onnx.attribute", "approximate: '{}' is not known", printable(approximate));
+  return {n.make(approximate == "tanh" ? ops::gelu_tanh : ops::gelu, {n[0]})};
+}
+
+/// com.microsoft: gelu_tanh(x + bias).
+Values fast_gelu(Site& n) {
+  const ValueId x = n.has(1) ? n.make(ops::add, {n[0], n[1]}) : n[0];
+  return {n.make(ops::gelu_tanh, {x})};
+}
+
+Values bias_gelu(Site& n) { return {n.make(ops::gelu, {n.make(ops::add, {n[0], n[1]})})}; }
+
+/// x * sigmoid(alpha * x).
+Values swish(Site& n) {
+  const double alpha = n.number("alpha", n.node.type == "QuickGelu" ? 1.702 : 1);
+  if (alpha == 1) return {n.make(ops::silu, {n[0]})};
+  const ValueId scaled = n.make(ops::mul, {n[0], n.b.scalar(n.b.dtype(n[0]), alpha)});
+  return {n.make(ops::mul, {n[0], n.make(ops::sigmoid, {scaled})})};
+}
+
+/// 0 inside [-lambd, lambd], else x moved towards 0 by the bias.
+Values shrink(Site& n) {
+  const DType dtype = n.b.dtype(n[0]);
+  const ValueId lambda = n.b.scalar(dtype, n.number("lambd", 0.5)), low = n.b.scalar(dtype, -n.number("lambd", 0.5));
+  const ValueId bias = n.b.scalar(dtype, n.number("bias")), zero = n.b.scalar(dtype, 0);
+  const ValueId above =
+      n.make(ops::where, {n.make(ops::greater, {n[0], lambda}), n.make(ops::sub, {n[0], bias}), zero});
+  return {n.make(ops::where, {n.make(ops::less, {n[0], low}), n.make(ops::add, {n[0], bias}), above})};
+}
+
+/// Bounds are attributes, then inputs; bounds that are not known make max and min.
+Values clip(Site& n) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const bool known = (!n.has(1) || n.b.known(n[1])) && (!n.has(2) || n.b.known(n[2]));
+  if (known) {
+    const double low = n.has(1) ? n.number(1, "min") : n.number("min", -infinity);
+    const double high = n.has(2) ? n.number(2, "max") : n.number("max", infinity);
+    if (low == 0 && high == infinity) return {n.make(ops::relu, {n[0]})};
+    return {n.make(ops::clip, {n[0]}, {{"alpha", low}, {"beta", high}})};
+  }
+  ValueId out = n[0];
+  if (n.has(1)) out = n.make(ops::max, {out, n[1]});
+  if (n.has(2)) out = n.make(ops::min, {out, n[2]});
+  return {out};
+}
+
+/// The exponent takes the base's type; an integer base of a float exponent is raised as a float.
+Values pow(Site& n) {
+  const DType base = n.b.dtype(n[0]), exponent = n.b.dtype(n[1]);
+  if (is_float(base) || !is_float(exponent)) return {n.make(ops::pow, {n[0], n.b.cast(n[1], base)})};
+  return {n.b.cast(n.make(ops::pow, {n.b.cast(n[0], exponent), n[1]}), base)};
+}
+
+Values mod(Site& n) { return {n.make(n.integer("fmod") ? ops::fmod : ops::rem, {n[0], n[1]})}; }
+
+Values is_inf(Site& n) {
+  const bool above = n.integer("detect_positive", 1) != 0, below = n.integer("detect_negative", 1) != 0;
+  if (above && below) return {n.make(ops::is_inf, {n[0]})};
+  const double sought = above ? INFINITY : below ? -INFINITY : NAN;  // Nothing equals NaN.
+  return {n.make(ops::equal, {n[0], n.b.scalar(n.b.dtype(n[0]), sought)})};
+}
+
+Values bit_shift(Site& n) {
+  const std::string direction = n.text("direction");
+  if (direction != "LEFT" && direction != "RIGHT")
+    fail("onnx.attribute", "direction: '{}' is not known", printable(direction));
+  if (const DType dtype = n.b.dtype(n[0]); info(dtype).is_signed)
+    fail("onnx.unsupported", "shifts are of unsigned integers, found {}", name_of(dtype));
+  return {n.make(direction == "LEFT" ? ops::shift_left : ops::shift_right, {n[0], n[1]})};
+}
+
+/// The slope is broadcast one way; before opset 9's text it could also be [C] against [N,C,...].
+Values prelu(Site& n) {
+  ValueId slope = n[1];
+  const auto &x = n.b.shape(n[0]), &s = n.b.shape(slope);
+  if (s.size() == 1 && x.size() > 1 && s[0] != 1 && s[0] != x.back() && s[0] == x[1]) {
+    Shape channels(x.size() - 1, 1);
+    channels[0] = s[0];
+    slope = n.b.reshape(slope, channels);
+  }
+  return {n.make(ops::prelu, {n[0], slope})};
+}
+
+/// f8 saturates, also from infinity, unless the model says otherwise; then e5m2 overflows to infinity.
+ValueId cast_to(Site& n, DType to) {
+  const bool from_float = is_float(n.b.dtype(n[0])), saturates = n.integer("saturate", 1) != 0;
+  if (to == DType::f8e4m3 && from_float && !saturates)
+    fail("onnx.unsupported", "a cast to f8e4m3 that does not saturate is not supported");
+  if (to != DType::f8e5m2 || !from_float || !saturates || n.b.dtype(n[0]) == to) return n.b.cast(n[0], to);
+  return n.b.cast(n.make(ops::clip, {n[0]}, {{"alpha", -57344.0}, {"beta", 57344.0}}), to);
+}
+
+Values cast(Site& n) {
+  const auto to = dtype_of(static_cast<int>(n.integer("to")));
+  if (!to) fail("onnx.dtype", "a cast to {} is not supported", onnx_type_name(static_cast<int>(n.integer("to"))));
+  return {cast_to(n, *to)};
+}
+
+Values cast_like(Site& n) { return {cast_to(n, n.b.dtype(n[1]))}; }
+
+Values identity(Site& n) { return {n[0]}; }
+
+/// At inference the operand itself; the mask, if asked for, is all true.
+Values dropout(Site& n) {
+  if (n.has(2) && n.integer(2, "training_mode") != 0) fail("onnx.unsupported", "Dropout in training is not supported");
+  if (!n.wants(1)) return {n[0]};
+  return {n[0], n.b.broadcast(n.b.scalar(DType::boolean, 1), n.b.shape(n[0]))};
+}
+
+constexpr Operator rows[] = {
+    {"Abs", unary<ops::abs>, 1, 1, ""},
+    {"Acos", unary<ops::acos>, 1, 1, ""},
+    {"Acosh", unary<ops::acosh>, 1, 1, ""},
+    {"Add", binary<ops::add>, 2, 2, ""},
+    {"And", binary<ops::and_>, 2, 2, ""},
+    {"Asin", unary<ops::asin>, 1, 1, ""},
+    {"Asinh", unary<ops::asinh>, 1, 1, ""},
+    {"Atan", unary<ops::atan>, 1, 1, ""},
+    {"Atanh", unary<ops::atanh>, 1, 1, ""},
+    {"BitShift", bit_shift, 2, 2, "direction:s"},
+    {"BitwiseAnd", binary<ops::bit_and>, 2, 2, ""},
+    {"BitwiseNot", unary<ops::bit_not>, 1, 1, ""},
+    {"BitwiseOr", binary<ops::bit_or>, 2, 2, ""},
+    {"BitwiseXor", binary<ops::bit_xor>, 2, 2, ""},
+    {"Cast", cast, 1, 1, "to:i saturate:i round_mode:s"},
+    {"CastLike", cast_like, 2, 2, "saturate:i round_mode:s"},
+    {"Ceil", unary<ops::ceil>, 1, 1, ""},
+    {"Celu", celu, 1, 1, "alpha:f"},
+    {"Clip", clip, 1, 3, "min:f max:f"},
+    {"Cos", unary<ops::cos>, 1, 1, ""},
+    {"Cosh", unary<ops::cosh>, 1, 1, ""},
+    {"Div", binary<ops::div>, 2, 2, ""},
+    {"Dropout", dropout, 1, 3, "ratio:f seed:i is_test:i"},
+    {"Elu", elu, 1, 1, "alpha:f"},
+    {"Equal", binary<ops::equal>, 2, 2, ""},
+    {"Erf", unary<ops::erf>, 1, 1, ""},
+    {"Exp", unary<ops::exp>, 1, 1, ""},
+    {"Floor", unary<ops::floor>, 1, 1, ""},
+    {"Gelu", gelu, 1, 1, "approximate:s"},
+    {"Greater", binary<ops::greater>, 2, 2, ""},
+    {"GreaterOrEqual", binary<ops::greater_equal>, 2, 2, ""},
+    {"HardSigmoid", hard_sigmoid, 1, 1, "alpha:f beta:f"},
+    {"HardSwish", unary<ops::hard_swish>, 1, 1, ""},
+    {"Identity", identity, 1, 1, ""},
+    {"IsInf", is_inf, 1, 1, "detect_positive:i detect_negative:i"},
+    {"IsNaN", unary<ops::is_nan>, 1, 1, ""},
+    {"LeakyRelu", leaky_relu, 1, 1, "alpha:f"},
+    {"Less", binary<ops::less>, 2, 2, ""},
+    {"LessOrEqual", binary<ops::less_equal>, 2, 2, ""},
+    {"Log", unary<ops::log>, 1, 1, ""},
+    {"Max", variadic<ops::max>, 1, any_number, ""},
+    {"Mean", mean, 1, any_number, ""},
+    {"Min", variadic<ops::min>, 1, any_number, ""},
+    {"Mish", unary<ops::mish>, 1, 1, ""},
+    {"Mod", mod, 2, 2, "fmod:i"},
+    {"Mul", binary<ops::mul>, 2, 2, ""},
+    {"Neg", unary<ops::neg>, 1, 1, ""},
+    {"Not", unary<ops::not_>, 1, 1, ""},
+    {"Or", binary<ops::or_>, 2, 2, ""},
+    {"PRelu", prelu, 2, 2, ""},
+    {"Pow", pow, 2, 2, ""},
+    {"Reciprocal", unary<ops::reciprocal>, 1, 1, ""},
+    {"Relu", unary<ops::relu>, 1, 1, ""},
+    {"Round", unary<ops::round>, 1, 1, ""},
+    {"Selu", selu, 1, 1, "alpha:f gamma:f"},
+    {"Shrink", shrink, 1, 1, "lambd:f bias:f"},
+    {"Sigmoid", unary<ops::sigmoid>, 1, 1, ""},
+    {"Sign", unary<ops::sign>, 1, 1, ""},
+    {"Sin", unary<ops::sin>, 1, 1, ""},
+    {"Sinh", unary<ops::sinh>, 1, 1, ""},
+    {"Softplus", unary<ops::softplus>, 1, 1, ""},
+    {"Softsign", unary<ops::softsign>, 1, 1, ""},
+    {"Sqrt", unary<ops::sqrt>, 1, 1, ""},
+    {"Sub", binary<ops::sub>, 2, 2, ""},
+    {"Sum", variadic<ops::add>, 1, any_number, ""},
+    {"Swish", swish, 1, 1, "alpha:f"},
+    {"Tan", unary<ops::tan>, 1, 1, ""},
+    {"Tanh", unary<ops::tanh>, 1, 1, ""},
+    {"ThresholdedRelu", thresholded_relu, 1, 1, "alpha:f"},
+    {"Where", where, 3, 3, ""},
+    {"Xor", binary<ops::xor_>, 2, 2, ""},
+    {"BiasGelu", bias_gelu, 2, 2, "", "com.microsoft"},
+    {"FastGelu", fast_gelu, 1, 2, "", "com.microsoft"},
+    {"Gelu", gelu, 1, 1, "", "com.microsoft"},
+    {"QuickGelu", swish, 1, 1, "alpha:f", "com.microsoft"},
+};
+
+}  // namespace
+
+std::span<const Operator> elementwise_operators() { return rows; }
+
+}  // namespace hadal::onnx

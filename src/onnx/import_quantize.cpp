@@ -1,0 +1,60 @@
+// QuantizeLinear and DequantizeLinear by their definitions: scale and zero point per tensor or along one axis.
+#include "onnx/importer.h"
+
+namespace hadal::onnx {
+
+namespace {
+
+/// A scale or zero point as what broadcasts against x.
+ValueId along_axis(Site& n, ValueId v) {
+  const int64_t rank = n.b.rank(n[0]);
+  if (elements(n.b.shape(v)) == 1 && n.b.rank(v) <= 1) return n.b.reshape(v, {});
+  const int64_t axis = Site::axis(n.integer("axis", 1), rank);
+  if (n.b.rank(v) != 1 || n.b.shape(v)[0] != n.b.shape(n[0])[static_cast<size_t>(axis)])
+    fail("onnx.unsupported", "a scale of {} for {} is not supported (blocks)", text_of(n.b.shape(v)),
+         text_of(n.b.shape(n[0])));
+  Shape to(static_cast<size_t>(rank), 1);
+  to[static_cast<size_t>(axis)] = n.b.shape(v)[0];
+  return n.b.reshape(v, to);
+}
+
+void refuse_blocks(Site& n) {
+  if (n.integer("block_size") != 0) fail("onnx.unsupported", "block_size is not supported");
+}
+
+/// clip(round(x / scale) + zero).
+Values quantize(Site& n) {
+  refuse_blocks(n);
+  const auto wanted =
+      n.integer("output_dtype") ? dtype_of(static_cast<int>(n.integer("output_dtype"))) : std::optional<DType>();
+  const DType to = n.has(2) ? n.b.dtype(n[2]) : wanted.value_or(DType::u8);
+  if (is_float(to) || bytes_of(to) > 2) fail("onnx.unsupported", "quantisation to {} is not supported", name_of(to));
+  const DType wide = n.b.dtype(n[1]);
+  const bool is_signed = info(to).is_signed;
+  const double range = bytes_of(to) == 1 ? 256 : 65536;
+  ValueId y = n.make(ops::round, {n.make(ops::div, {n.b.cast(n[0], wide), along_axis(n, n[1])})});
+  if (n.has(2)) y = n.make(ops::add, {y, n.b.cast(along_axis(n, n[2]), wide)});
+  y = n.make(ops::clip, {y},
+             {{"alpha", is_signed ? -range / 2 : 0.0}, {"beta", is_signed ? range / 2 - 1 : range - 1}});
+  return {n.b.cast(y, to)};
+}
+
+/// (x - zero) * scale.
+Values dequantize(Site& n) {
+  refuse_blocks(n);
+  const DType wide = n.b.dtype(n[1]);
+  ValueId y = n.b.cast(n[0], wide);
+  if (n.has(2)) y = n.make(ops::sub, {y, n.b.cast(along_axis(n, n[2]), wide)});
+  return {n.make(ops::mul, {y, along_axis(n, n[1])})};
+}
+
+constexpr Operator rows[] = {
+    {"DequantizeLinear", dequantize, 2, 3, "axis:i block_size:i output_dtype:i"},
+    {"QuantizeLinear", quantize, 2, 3, "axis:i block_size:i output_dtype:i precision:i saturate:i"},
+};
+
+}  // namespace
+
+std::span<const Operator> quantize_operators() { return rows; }
+
+}  // namespace hadal::onnx

@@ -1,0 +1,55 @@
+#include <map>
+#include <numeric>
+
+#include "onnx/importer.h"
+
+namespace hadal::onnx {
+
+namespace {
+
+/// Axes are an attribute, or an input in later opsets; none means all (or, with noop_with_empty_axes, none).
+Values reduce(Site& n) {
+  static const std::map<std::string, std::string> kinds{{"ReduceL1", "l1"},          {"ReduceL2", "l2"},
+                                                        {"ReduceLogSum", "log_sum"}, {"ReduceLogSumExp", "log_sum_exp"},
+                                                        {"ReduceMax", "max"},        {"ReduceMean", "mean"},
+                                                        {"ReduceMin", "min"},        {"ReduceProd", "prod"},
+                                                        {"ReduceSum", "sum"},        {"ReduceSumSquare", "sum_square"}};
+  Integers axes = Site::axes(n.list("axes", 1).value_or(Integers{}), n.b.rank(n[0]));
+  if (axes.empty() && n.integer("noop_with_empty_axes")) return {n[0]};
+  if (axes.empty()) {
+    axes.resize(n.b.shape(n[0]).size());
+    std::iota(axes.begin(), axes.end(), 0);
+  }
+  return {n.b.reduce(n[0], kinds.at(n.node.type), axes, n.integer("keepdims", 1) != 0)};
+}
+
+Values arg_reduce(Site& n) {
+  const int64_t axis = Site::axis(n.integer("axis"), n.b.rank(n[0]));
+  return {n.make(ops::arg_reduce, {n[0]},
+                 {{"kind", n.node.type == "ArgMax" ? "max" : "min"},
+                  {"axis", axis},
+                  {"keep", n.integer("keepdims", 1)},
+                  {"last", n.integer("select_last_index")}})};
+}
+
+constexpr std::string_view reduce_attributes = "axes:is keepdims:i noop_with_empty_axes:i";
+constexpr Operator rows[] = {
+    {"ArgMax", arg_reduce, 1, 1, "axis:i keepdims:i select_last_index:i"},
+    {"ArgMin", arg_reduce, 1, 1, "axis:i keepdims:i select_last_index:i"},
+    {"ReduceL1", reduce, 1, 2, reduce_attributes},
+    {"ReduceL2", reduce, 1, 2, reduce_attributes},
+    {"ReduceLogSum", reduce, 1, 2, reduce_attributes},
+    {"ReduceLogSumExp", reduce, 1, 2, reduce_attributes},
+    {"ReduceMax", reduce, 1, 2, reduce_attributes},
+    {"ReduceMean", reduce, 1, 2, reduce_attributes},
+    {"ReduceMin", reduce, 1, 2, reduce_attributes},
+    {"ReduceProd", reduce, 1, 2, reduce_attributes},
+    {"ReduceSum", reduce, 1, 2, reduce_attributes},
+    {"ReduceSumSquare", reduce, 1, 2, reduce_attributes},
+};
+
+}  // namespace
+
+std::span<const Operator> reduce_operators() { return rows; }
+
+}  // namespace hadal::onnx

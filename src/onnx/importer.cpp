@@ -1,0 +1,421 @@
+#include "onnx/importer.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace hadal::onnx {
+
+namespace {
+
+/// Values by the model's names, in one graph or function body.
+struct Scope {
+  std::unordered_map<std::string, ValueId> values;
+  const Scope* outer = nullptr;  ///< Of a branch: what it captures.
+  const std::map<std::string, int>* opsets = nullptr;
+  const std::map<std::string, ModelAttribute>* attributes = nullptr;  ///< Of a function body: the call's.
+
+  [[nodiscard]] const ValueId* find(const std::string& name) const {
+    for (const Scope* scope = this; scope; scope = scope->outer)
+      if (const auto found = scope->values.find(name); found != scope->values.end()) return &found->second;
+    return nullptr;
+  }
+};
+
+std::string describe(const ModelNode& node) {
+  const std::string type = node.domain.empty() ? node.type : node.domain + "." + node.type;
+  return fmt::format("'{}' ({})", printable(node.name), printable(type));
+}
+
+/// "x#12" is how the graph names what it makes of origin x: then no origin may be called x.
+std::string derived_prefix(const std::string& name) {
+  const size_t mark = name.rfind('#');
+  const bool numbered = mark != std::string::npos && mark + 1 < name.size() &&
+                        name.find_first_not_of("0123456789", mark + 1) == std::string::npos;
+  return numbered ? name.substr(0, mark) : "";
+}
+
+/// The version that a model or function imports of a domain.
+int opset_of(const std::map<std::string, int>& opsets, const std::string& domain) {
+  constexpr int oldest = 7, newest = 28;  // Those whose operators the rows describe.
+  const auto found = opsets.find(domain);
+  const int version = found == opsets.end() ? 0 : found->second;
+  if (domain.empty() && (version < oldest || version > newest))
+    fail("onnx.opset", "opset {} of ai.onnx; {} to {} are supported", version, oldest, newest);
+  return version;
+}
+
+const ModelFunction* function_named(const Model& model, const std::string& domain, const std::string& name) {
+  for (const ModelFunction& function : model.functions)
+    if (function.domain == domain && function.name == name) return &function;
+  return nullptr;
+}
+
+class GraphImporter {
+ public:
+  GraphImporter(const Model& model, const ImportOptions& options) : model_(model), options_(options), b_(options) {}
+
+  Imported run();
+
+ private:
+  void reserve_names(const ModelGraph& graph);
+  void bind_inputs(Scope& scope);
+  Type input_type(const ModelValue& input);
+  int64_t bind_symbol(const ModelValue& input, const std::string& symbol, std::optional<int64_t> given);
+  void bind_constants(const ModelGraph& graph, Scope& scope);
+  void bind(Scope& scope, const std::string& name, ValueId v);
+  void rename(ValueId v, const std::string& name);
+  void import_nodes(const std::vector<ModelNode>& nodes, Scope& scope);
+  void import_node(const ModelNode& node, Scope& scope);
+  Values import_operator(const ModelNode& node, Scope& scope);
+  Values run_operator(const Operator& row, const ModelNode& node, Values inputs, const Scope& scope);
+  Values import_if(const ModelNode& node, const Values& inputs, Scope& scope);
+  Values import_call(const ModelFunction& function, const ModelNode& node, const Values& inputs);
+  void finish_outputs(const Scope& scope);
+  ValueId look_up(const Scope& scope, const std::string& name) const;
+  std::string origin_of(const ModelNode& node);
+  void require_supported(const std::vector<ModelNode>& nodes) const;
+  void write_notes(Imported& out) const;
+
+  const Model& model_;
+  const ImportOptions& options_;
+  Builder b_;
+  std::unordered_set<std::string> value_names_, origins_;
+  std::map<std::string, int64_t> symbols_;
+  std::set<std::string> unbound_;
+  int64_t imported_ = 0;  ///< Nodes so far: functions that call functions can multiply without end.
+  int depth_ = 0;
+};
+
+// ---- names
+
+void GraphImporter::reserve_names(const ModelGraph& graph) {
+  const auto reserve = [&](const std::string& name) {
+    if (std::string prefix = derived_prefix(name); !prefix.empty()) origins_.insert(std::move(prefix));
+  };
+  for (const ModelNode& node : graph.nodes)
+    for (const std::string& output : node.outputs) reserve(output);
+  for (const ModelValue& input : graph.inputs) reserve(input.name);
+  for (const auto& [name, tensor] : graph.constants) reserve(name);
+}
+
+std::string GraphImporter::origin_of(const ModelNode& node) {
+  const std::string wanted = node.name.empty() ? fmt::format("{}_{}", node.type, imported_) : node.name;
+  std::string name = wanted;
+  for (int64_t i = imported_; !origins_.insert(name).second; ++i) name = fmt::format("{}_{}", wanted, i);
+  return name;
+}
+
+void GraphImporter::rename(ValueId v, const std::string& name) {
+  std::string unique = name;
+  for (int i = 2; !value_names_.insert(unique).second; ++i) unique = fmt::format("{}_{}", name, i);
+  b_.graph.value(v).name = unique;
+}
+
+void GraphImporter::bind(Scope& scope, const std::string& name, ValueId v) {
+  if (!scope.values.emplace(name, v).second) fail("onnx.graph", "value '{}' is made twice", printable(name));
+}
+
+ValueId GraphImporter::look_up(const Scope& scope, const std::string& name) const {
+  if (name.empty()) return absent;
+  if (const ValueId* v = scope.find(name)) return *v;
+  fail("onnx.graph", "value '{}' is used before it is made (a missing node, a cycle, or nodes out of order)",
+       printable(name));
+}
+
+// ---- inputs and constants
+
+int64_t GraphImporter::bind_symbol(const ModelValue& input, const std::string& symbol, std::optional<int64_t> given) {
+  const auto bound = symbols_.find(symbol);
+  if (symbol.empty() || bound == symbols_.end()) {
+    if (!given)
+      unbound_.insert(symbol.empty() ? fmt::format("a dimension of '{}'", printable(input.name)) : printable(symbol));
+    const int64_t extent = given.value_or(1);
+    if (!symbol.empty() && given) symbols_[symbol] = extent;
+    return extent;
+  }
+  if (given && *given != bound->second)
+    fail("onnx.shape", "input '{}': symbol '{}' is {} here and {} elsewhere", printable(input.name), printable(symbol),
+         *given, bound->second);
+  return bound->second;
+}
+
+Type GraphImporter::input_type(const ModelValue& input) {
+  if (!input.is_tensor) fail("onnx.type", "input '{}' is not a tensor", printable(input.name));
+  if (!input.dtype)
+    fail("onnx.dtype", "input '{}' is of {}, which is not supported", printable(input.name),
+         onnx_type_name(input.type_number));
+  const auto given = options_.shapes.find(input.name);
+  const bool has_given = given != options_.shapes.end();
+  if (!input.shape) {
+    if (!has_given) fail("onnx.shape", "input '{}' has no shape in the model: give one", printable(input.name));
+    return {*input.dtype, given->second};
+  }
+  if (has_given && given->second.size() != input.shape->size())
+    fail("onnx.shape", "input '{}' has {} dimensions, the given shape {}", printable(input.name), input.shape->size(),
+         given->second.size());
+  Type type{*input.dtype, {}};
+  for (size_t i = 0; i < input.shape->size(); ++i) {
+    const ModelDim& dim = (*input.shape)[i];
+    const std::optional<int64_t> wanted = has_given ? std::optional(given->second[i]) : std::nullopt;
+    if (wanted && *wanted < 0) fail("onnx.shape", "input '{}': a dimension of {}", printable(input.name), *wanted);
+    if (dim.extent && *dim.extent < 0)
+      fail("onnx.shape", "input '{}': a dimension of {}", printable(input.name), *dim.extent);
+    if (dim.extent && wanted && *wanted != *dim.extent)
+      fail("onnx.shape", "input '{}': dimension {} is {}, the given shape has {}", printable(input.name), i,
+           *dim.extent, *wanted);
+    type.shape.push_back(dim.extent ? *dim.extent : bind_symbol(input, dim.symbol, wanted));
+  }
+  return type;
+}
+
+void GraphImporter::bind_inputs(Scope& scope) {
+  symbols_ = options_.symbols;
+  for (const auto& [symbol, extent] : symbols_)
+    if (extent < 0) fail("onnx.shape", "symbol '{}' is {}", printable(symbol), extent);
+  std::unordered_set<std::string_view> constants;
+  for (const auto& [name, tensor] : model_.graph.constants) constants.insert(name);
+  std::vector<const ModelValue*> inputs;
+  for (const ModelValue& input : model_.graph.inputs)
+    if (!constants.contains(input.name)) inputs.push_back(&input);
+  for (const auto& [name, shape] : options_.shapes) {
+    const auto named =
+        std::any_of(inputs.begin(), inputs.end(), [&](const ModelValue* input) { return input->name == name; });
+    if (named) continue;
+    std::vector<std::string> names;
+    for (const ModelValue* input : inputs) names.push_back(printable(input->name));
+    fail("onnx.input", "the model has no input '{}'; it has: {}", printable(name), fmt::join(names, ", "));
+  }
+  for (const ModelValue* input : inputs)  // Given shapes bind symbols before others use them.
+    if (options_.shapes.contains(input->name)) input_type(*input);
+  for (const ModelValue* input : inputs) {
+    if (input->name.empty()) fail("onnx.graph", "an input has no name");
+    Type type = input_type(*input);
+    b_.check_size(type);
+    const ValueId v = b_.graph.add_input(input->name, std::move(type));
+    value_names_.insert(input->name);
+    bind(scope, input->name, v);
+  }
+}
+
+void GraphImporter::bind_constants(const ModelGraph& graph, Scope& scope) {
+  for (const auto& [name, tensor] : graph.constants) {
+    const ValueId v = b_.constant(tensor);
+    rename(v, name);
+    bind(scope, name, v);
+  }
+}
+
+// ---- nodes
+
+void GraphImporter::require_supported(const std::vector<ModelNode>& nodes) const {
+  const std::vector<std::string> unsupported = unsupported_nodes(model_, nodes);
+  if (unsupported.empty()) return;
+  throw Failure{Error{"onnx.unsupported",
+                      fmt::format("{} nodes are not supported: {}", unsupported.size(), fmt::join(unsupported, ", ")),
+                      model_.file}};
+}
+
+Values GraphImporter::run_operator(const Operator& row, const ModelNode& node, Values inputs, const Scope& scope) {
+  if (inputs.size() < row.least || inputs.size() > row.most)
+    fail("onnx.graph", "{} inputs, expected {} to {}", inputs.size(), row.least, row.most);
+  for (size_t i = 0; i < row.least; ++i)
+    if (inputs[i] == absent) fail("onnx.graph", "input {} is missing", i);
+  for (const auto& [name, value] : node.attributes) {
+    const std::string row_text = fmt::format(" {} ", row.attributes);
+    if (row_text.find(fmt::format(" {}:{} ", name, letters_of(value.kind))) != std::string::npos) continue;
+    if (row_text.find(fmt::format(" {}:", name)) == std::string::npos)
+      fail("onnx.attribute", "attribute '{}' is not known", printable(name));
+    fail("onnx.attribute", "attribute '{}' is {}", printable(name), name_of(value.kind));
+  }
+  Site site(b_, node, std::move(inputs), opset_of(*scope.opsets, node.domain));
+  return row.import(site);
+}
+
+Values GraphImporter::import_if(const ModelNode& node, const Values& inputs, Scope& scope) {
+  if (inputs.size() != 1 || inputs[0] == absent) fail("onnx.graph", "If takes one input");
+  const Tensor* const condition = b_.known(inputs[0]);
+  if (!condition)
+    fail("onnx.unsupported", "If with a condition that is only known when the model runs is not supported");
+  if (condition->size() != 1) fail("onnx.shape", "the condition has {} elements", condition->size());
+  const std::string name = number_at(*condition, 0) != 0 ? "then_branch" : "else_branch";
+  const auto found = node.attributes.find(name);
+  if (found == node.attributes.end() || found->second.kind != ModelAttribute::Kind::graph)
+    fail("onnx.attribute", "{} is no graph", name);
+  const ModelGraph& branch = *found->second.graph;
+  require_supported(branch.nodes);
+  reserve_names(branch);
+  Scope inner{{}, &scope, scope.opsets, scope.attributes};
+  bind_constants(branch, inner);
+  import_nodes(branch.nodes, inner);
+  Values results;
+  for (const ModelValue& output : branch.outputs) results.push_back(look_up(inner, output.name));
+  return results;
+}
+
+Values GraphImporter::import_call(const ModelFunction& function, const ModelNode& node, const Values& inputs) {
+  if (inputs.size() > function.inputs.size())
+    fail("onnx.graph", "{} inputs for a function of {}", inputs.size(), function.inputs.size());
+  std::map<std::string, ModelAttribute> attributes = function.defaults;
+  for (const auto& [name, value] : node.attributes) attributes[name] = value;
+  Scope inner{{}, nullptr, function.opsets.empty() ? &model_.opsets : &function.opsets, &attributes};
+  for (size_t i = 0; i < function.inputs.size(); ++i)
+    bind(inner, function.inputs[i], i < inputs.size() ? inputs[i] : absent);
+  import_nodes(function.nodes, inner);
+  Values results;
+  for (const std::string& output : function.outputs) results.push_back(look_up(inner, output));
+  return results;
+}
+
+Values GraphImporter::import_operator(const ModelNode& node, Scope& scope) {
+  Values inputs;
+  for (const std::string& name : node.inputs) inputs.push_back(look_up(scope, name));
+  if (node.type == "If" && node.domain.empty()) return import_if(node, inputs, scope);
+  const Operator* const row = operator_named(node.domain, node.type);
+  if (!row) return import_call(*function_named(model_, node.domain, node.type), node, inputs);
+
+  const auto refers = [](const auto& entry) { return entry.second.kind == ModelAttribute::Kind::reference; };
+  if (std::none_of(node.attributes.begin(), node.attributes.end(), refers))
+    return run_operator(*row, node, std::move(inputs), scope);
+  ModelNode resolved = node;
+  std::erase_if(resolved.attributes, refers);
+  for (const auto& [name, value] : node.attributes) {
+    if (!refers(std::pair(name, value)) || !scope.attributes) continue;
+    if (const auto given = scope.attributes->find(value.text); given != scope.attributes->end())
+      resolved.attributes[name] = given->second;
+  }
+  return run_operator(*row, resolved, std::move(inputs), scope);
+}
+
+void GraphImporter::import_node(const ModelNode& node, Scope& scope) try {
+  constexpr int64_t most_nodes = 1'000'000;
+  if (++imported_ > most_nodes) fail("onnx.graph", "functions expand to more than {} nodes", most_nodes);
+  b_.begin_origin(origin_of(node));
+  const auto first_new = static_cast<ValueId>(b_.graph.values.size());
+  const Values results = import_operator(node, scope);
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i].empty()) continue;
+    if (i >= results.size() || results[i] == absent) fail("onnx.unsupported", "output {} is not supported", i);
+    bind(scope, node.outputs[i], results[i]);
+    if (results[i] >= first_new && !value_names_.contains(b_.graph.value(results[i]).name))
+      rename(results[i], node.outputs[i]);
+  }
+  if (!results.empty() && results[0] != absent && results[0] < first_new) b_.absorb(results[0]);
+} catch (Failure& failure) {
+  if (failure.error.place.empty()) failure.error.place = fmt::format("{}: node {}", model_.file, describe(node));
+  throw;
+}
+
+void GraphImporter::import_nodes(const std::vector<ModelNode>& nodes, Scope& scope) {
+  constexpr int deepest = 64;
+  if (++depth_ > deepest) fail("onnx.graph", "functions or branches are nested more than {} deep", deepest);
+  for (const ModelNode& node : nodes) import_node(node, scope);
+  --depth_;
+}
+
+// ---- outputs
+
+/// Every output is a value of its own, made by a node, and has the model's name.
+void GraphImporter::finish_outputs(const Scope& scope) {
+  std::set<ValueId> taken;
+  std::set<std::string> names;
+  for (const ModelValue& output : model_.graph.outputs) {
+    if (output.name.empty() || !names.insert(output.name).second)
+      fail("onnx.graph", "output '{}' has no name of its own", printable(output.name));
+    const ValueId* const found = scope.find(output.name);
+    if (!found) fail("onnx.graph", "output '{}' is never made", printable(output.name));
+    const bool shared = b_.graph.value(*found).producer < 0 || taken.contains(*found);
+    b_.begin_origin(output.name);
+    b_.graph.outputs.push_back(shared ? b_.copy(*found) : *found);
+    taken.insert(b_.graph.outputs.back());
+  }
+  if (b_.graph.outputs.empty()) fail("onnx.graph", "the model has no outputs");
+  // Another value may have an output's name: a constant that it copies, or one inside a function. It gives way.
+  for (size_t i = 0; i < b_.graph.values.size(); ++i) {
+    graph::Value& value = b_.graph.values[i];
+    const auto v = static_cast<ValueId>(i);
+    const bool is_input = value.producer < 0 && !value.constant;
+    if (!is_input && !taken.contains(v) && names.contains(value.name)) value.name = fmt::format("{}#{}", value.name, i);
+  }
+  for (size_t i = 0; i < b_.graph.outputs.size(); ++i)
+    b_.graph.value(b_.graph.outputs[i]).name = model_.graph.outputs[i].name;
+}
+
+void GraphImporter::write_notes(Imported& out) const {
+  if (!unbound_.empty()) out.notes.push_back(fmt::format("unbound symbols are 1: {}", fmt::join(unbound_, ", ")));
+  for (const graph::Node& node : out.graph.nodes)
+    if (node.op == &ops::non_max_suppression)
+      out.notes.push_back(fmt::format("the result of '{}' has room for all boxes it may select; unused rows are -1",
+                                      printable(node.origins[0])));
+}
+
+Imported GraphImporter::run() {
+  b_.graph.name = model_.graph.name.empty() ? model_.file : model_.graph.name;
+  require_supported(model_.graph.nodes);
+  reserve_names(model_.graph);
+  Scope scope{{}, nullptr, &model_.opsets, nullptr};
+  b_.begin_origin("initializer");
+  bind_constants(model_.graph, scope);
+  bind_inputs(scope);
+  import_nodes(model_.graph.nodes, scope);
+  finish_outputs(scope);
+  Imported out{std::move(b_.graph), {}, model_.metadata};
+  write_notes(out);
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> unsupported_nodes(const Model& model, const std::vector<ModelNode>& nodes) {
+  std::set<const ModelFunction*> seen;
+  std::vector<const std::vector<ModelNode>*> lists{&nodes};
+  std::vector<std::string> out;
+  for (size_t i = 0; i < lists.size(); ++i)
+    for (const ModelNode& node : *lists[i]) {
+      if (operator_named(node.domain, node.type) || (node.type == "If" && node.domain.empty())) continue;
+      const ModelFunction* const function = function_named(model, node.domain, node.type);
+      if (!function)
+        out.push_back(describe(node));
+      else if (seen.insert(function).second)
+        lists.push_back(&function->nodes);
+    }
+  return out;
+}
+
+namespace {
+
+using OperatorRows = std::map<std::pair<std::string_view, std::string_view>, const Operator*>;
+
+/// All rows by domain and type.
+const OperatorRows& operator_rows() {
+  static const auto rows = [] {
+    OperatorRows out;
+    for (const auto& family : {elementwise_operators(), shape_operators(), constant_operators(), index_operators(),
+                               conv_operators(), matmul_operators(), norm_operators(), reduce_operators(),
+                               resize_operators(), attention_operators(), quantize_operators()})
+      for (const Operator& row : family) out[{row.domain, row.type}] = &row;
+    return out;
+  }();
+  return rows;
+}
+
+}  // namespace
+
+const Operator* operator_named(const std::string& domain, const std::string& type) {
+  const auto found = operator_rows().find({domain, type});
+  return found == operator_rows().end() ? nullptr : found->second;
+}
+
+std::vector<std::string> operator_names() {
+  std::vector<std::string> out{"If"};  // Not a row: its branches are imported in the place of the node.
+  for (const auto& [key, row] : operator_rows())
+    out.push_back(key.first.empty() ? std::string(key.second) : fmt::format("{}.{}", key.first, key.second));
+  std::ranges::sort(out);
+  return out;
+}
+
+Imported import_graph(const Model& model, const ImportOptions& options) { return GraphImporter(model, options).run(); }
+
+}  // namespace hadal::onnx

@@ -1,0 +1,169 @@
+// What an operator's importer works with. Inside this folder an error is thrown as `Failure`, so that an importer reads
+// as the expression it builds; `import_model` catches it. No other exception is used.
+#pragma once
+
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "graph/ops.h"
+#include "onnx/import.h"
+#include "onnx/model.h"
+
+namespace hadal::onnx {
+
+namespace ops = graph::ops;
+using graph::absent;
+using graph::Attributes;
+using graph::Op;
+using graph::Type;
+using graph::ValueId;
+using Values = std::vector<ValueId>;
+using Integers = std::vector<int64_t>;
+
+struct Failure {
+  Error error;
+};
+template <class... Args>
+[[noreturn]] void fail(std::string code, fmt::format_string<Args...> format, Args&&... args) {
+  throw Failure{Error{std::move(code), fmt::format(format, std::forward<Args>(args)...)}};
+}
+
+/// Makes values and nodes of the graph: constants are folded, origins and names kept.
+class Builder {
+ public:
+  explicit Builder(const ImportOptions& options) : options_(options) {}
+
+  /// Nodes made from here on stand for the model's node of this name.
+  void begin_origin(std::string origin) { origin_ = std::move(origin); }
+
+  /// The results of op. If all operands are constants and the result is small (or no larger than they are), constants.
+  Values make_all(const Op& op, Values inputs, Attributes attributes = {});
+  ValueId make(const Op& op, Values inputs, Attributes attributes = {}) {
+    return make_all(op, std::move(inputs), std::move(attributes))[0];
+  }
+  ValueId constant(Tensor tensor);
+  ValueId constant(const Integers& values);  ///< i64, one axis.
+  ValueId scalar(DType dtype, double value);
+  /// A tensor filled with one number. Error: onnx.memory.
+  Tensor filled(DType dtype, const Shape& shape, double value);
+
+  [[nodiscard]] const Type& type(ValueId v) const { return graph.type(v); }
+  [[nodiscard]] const Shape& shape(ValueId v) const { return graph.type(v).shape; }
+  [[nodiscard]] DType dtype(ValueId v) const { return graph.type(v).dtype; }
+  [[nodiscard]] int64_t rank(ValueId v) const { return static_cast<int64_t>(shape(v).size()); }
+  /// The constant's tensor if `v` is one whose bytes are there, else null.
+  [[nodiscard]] const Tensor* known(ValueId v) const;
+
+  // The commonest nodes; those that would change nothing give their operand.
+  ValueId reshape(ValueId x, Shape to);
+  ValueId transpose(ValueId x, Integers order);
+  ValueId broadcast(ValueId x, Shape to);
+  ValueId cast(ValueId x, DType to);
+  ValueId slice(ValueId x, int64_t axis, int64_t start, int64_t size);
+  ValueId reduce(ValueId x, std::string kind, Integers axes, bool keep = true);
+
+  /// A node of its own with the value of `v`, for an output that would else share v.
+  ValueId copy(ValueId v);
+
+  /// `v` stands for the present origin too: it joins the node that makes v, or the first that reads it.
+  void absorb(ValueId v);
+  /// Errors with onnx.memory if one value of this type passes the limit.
+  void check_size(const Type& type) const;
+  /// Books the bytes of a constant made while importing.
+  void book(int64_t bytes);
+  void unite(std::vector<std::string> origins, ValueId v);
+
+  graph::Graph graph;
+
+ private:
+  std::vector<std::string> take_origins(const Values& inputs);
+  std::optional<Values> fold(const Op& op, const Values& inputs, const Attributes& attributes);
+
+  const ImportOptions& options_;
+  std::string origin_;
+  int64_t booked_ = 0;
+  std::unordered_map<ValueId, std::vector<std::string>>
+      pending_;  ///< Origins that wait for the first reader of a value.
+};
+
+/// One node of the model while it is imported.
+class Site {
+ public:
+  Site(Builder& builder, const ModelNode& model_node, Values operands, int opset_version)
+      : b(builder), node(model_node), inputs(std::move(operands)), opset(opset_version) {}
+
+  Builder& b;
+  const ModelNode& node;
+  Values inputs;  ///< As many as the node has; absent where its name is empty.
+  int opset;
+
+  [[nodiscard]] bool has(size_t i) const { return i < inputs.size() && inputs[i] != absent; }
+  ValueId optional(size_t i) const { return i < inputs.size() ? inputs[i] : absent; }
+  ValueId operator[](size_t i) const { return inputs[i]; }  ///< Checked by the row's least number of inputs.
+  [[nodiscard]] bool wants(size_t output) const {
+    return output < node.outputs.size() && !node.outputs[output].empty();
+  }
+
+  // Attributes; the row has checked their kinds.
+  [[nodiscard]] bool has(const std::string& name) const { return node.attributes.contains(name); }
+  [[nodiscard]] int64_t integer(const std::string& name, int64_t otherwise = 0) const;
+  [[nodiscard]] double number(const std::string& name, double otherwise = 0) const;
+  [[nodiscard]] std::string text(const std::string& name, const std::string& otherwise = "") const;
+  [[nodiscard]] Integers integers(const std::string& name) const;
+  [[nodiscard]] const ModelAttribute& attribute(const std::string& name) const;
+
+  // Inputs that must be known while importing. Error: onnx.dynamic.
+  [[nodiscard]] const Tensor& tensor(size_t i, std::string_view what) const;
+  [[nodiscard]] Integers integers(size_t i, std::string_view what) const;
+  [[nodiscard]] int64_t integer(size_t i, std::string_view what) const;
+  [[nodiscard]] double number(size_t i, std::string_view what) const;
+  [[nodiscard]] std::vector<double> numbers(size_t i, std::string_view what) const;
+  /// The list from attribute `name`, or from input i where later opsets have it there; none if neither is given.
+  [[nodiscard]] std::optional<Integers> list(const std::string& name, size_t i) const;
+
+  /// Counted from 0: -rank <= axis < rank. Error: onnx.attribute.
+  [[nodiscard]] static int64_t axis(int64_t axis, int64_t rank);
+  [[nodiscard]] static Integers axes(Integers axes, int64_t rank);
+
+  // Shorthands.
+  ValueId make(const Op& op, Values operands, Attributes attributes = {}) const {
+    return b.make(op, std::move(operands), std::move(attributes));
+  }
+};
+
+using ImportFunction = Values (*)(Site&);
+
+/// An operator of ONNX: one row, in the file of its family.
+struct Operator {
+  std::string_view type;
+  ImportFunction import;
+  size_t least, most;           ///< Inputs.
+  std::string_view attributes;  ///< "axis:i kernel_shape:is ..."; others are errors.
+  std::string_view domain = "";
+};
+inline constexpr size_t any_number = 1u << 20;
+
+std::span<const Operator> elementwise_operators();
+std::span<const Operator> shape_operators();
+std::span<const Operator> constant_operators();
+std::span<const Operator> index_operators();
+std::span<const Operator> conv_operators();
+std::span<const Operator> matmul_operators();
+std::span<const Operator> norm_operators();
+std::span<const Operator> reduce_operators();
+std::span<const Operator> resize_operators();
+std::span<const Operator> attention_operators();
+std::span<const Operator> quantize_operators();
+
+/// The row of a type in a domain, or null.
+const Operator* operator_named(const std::string& domain, const std::string& type);
+
+/// Imports the model's graph. Throws Failure.
+Imported import_graph(const Model& model, const ImportOptions& options);
+/// "'name' (Type)" of the nodes that nothing can import: no operator, no function, no If.
+std::vector<std::string> unsupported_nodes(const Model& model, const std::vector<ModelNode>& nodes);
+
+}  // namespace hadal::onnx
