@@ -1,0 +1,112 @@
+// The compiler as a page: passes in order.
+#include "compile/compile.h"
+
+#include "compile/emitter.h"
+#include "compile/fuse.h"
+#include "compile/precision.h"
+#include "graph/simplify.h"
+#include "isa/canonical.h"
+#include "isa/text.h"
+#include "isa/verify.h"
+#include "rules/matrix.h"
+#include "tile/lower.h"
+
+namespace hadal::compile {
+
+namespace {
+
+/// Bytes of the shared space that stay together in one core.
+constexpr int64_t shared_page_bytes = 2048;
+
+/// Runs passes: says which begins, and dumps the text of those asked for.
+class Passes {
+ public:
+  explicit Passes(const Options& options) : options_(options) {}
+
+  template <class Body, class Text>
+  Status run(const std::string& name, Body body, Text text) {
+    if (options_.progress) options_.progress(name);
+    HADAL_CHECK(body());
+    if (options_.dump && (options_.dump_after == name || options_.dump_after == "all")) options_.dump(name, text());
+    return {};
+  }
+
+ private:
+  const Options& options_;
+};
+
+std::string precision_name(const graph::Graph& graph, const Options& options) {
+  if (options.precision) return std::string(name_of(*options.precision));
+  for (const graph::ValueId v : graph.inputs)
+    if (is_float(graph.type(v).dtype)) return std::string(name_of(graph.type(v).dtype));
+  for (const graph::Value& value : graph.values)
+    if (is_float(value.type.dtype)) return std::string(name_of(value.type.dtype));
+  return graph.values.empty() ? "none" : std::string(name_of(graph.values[0].type.dtype));
+}
+
+/// What the array must multiply.
+Status check_types(const tile::Program& program, const chip::Chip& chip) {
+  for (const tile::Phase& phase : program.phases) {
+    if (phase.layer.macs == 0 || rules::supports(chip.matrix, phase.layer.precision)) continue;
+    return Error{"compile.precision",
+                 fmt::format("the array of {} does not multiply {}", chip.name, name_of(phase.layer.precision)),
+                 fmt::format("layer {}", printable(phase.layer.name)),
+                 "give --precision with a type that `hadal chips " + chip.name + "` lists"};
+  }
+  if (chip.vector.lanes > 0) return {};
+  for (const tile::Phase& phase : program.phases)
+    if (phase.layer.macs == 0)
+      return Error{"compile.vector", fmt::format("{} has no vector unit for {}", chip.name, phase.layer.op),
+                   fmt::format("layer {}", printable(phase.layer.name)), "take a chip with one"};
+  return {};
+}
+
+}  // namespace
+
+Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const Options& options) {
+  Passes passes(options);
+  const auto graph_text = [&] { return graph::text_of(graph); };
+  Interface interface;
+  for (const graph::ValueId v : graph.inputs) interface.inputs.push_back(graph.type(v).dtype);
+  for (const graph::ValueId v : graph.outputs) interface.outputs.push_back(graph.type(v).dtype);
+  interface.precision = precision_name(graph, options);
+
+  HADAL_CHECK(passes.run("simplify", [&] { return graph::simplify(graph); }, graph_text));
+  HADAL_CHECK(passes.run(
+      "precision", [&]() -> Status { return options.precision ? set_precision(graph, *options.precision) : Status{}; },
+      graph_text));
+  std::vector<Group> groups;
+  HADAL_CHECK(passes.run(
+      "fuse",
+      [&]() -> Status {
+        groups = fuse(graph);
+        return {};
+      },
+      [&] { return text_of(graph, groups); }));
+  tile::Program tiles;
+  HADAL_CHECK(passes.run(
+      "emit",
+      [&]() -> Status {
+        HADAL_TRY(tiles, Emitter(graph, chip).run(groups, interface));
+        return check_types(tiles, chip);
+      },
+      [&] { return tile::text_of(tiles); }));
+  isa::Program program;
+  HADAL_CHECK(passes.run(
+      "lower",
+      [&]() -> Status {
+        const tile::Target target{chip.cores, chip.scratchpad.bytes, chip.scratchpad.accumulator_bytes,
+                                  chip.memory.bytes, shared_page_bytes};
+        HADAL_TRY(program, tile::lower(tiles, target));
+        isa::canonicalise(program);
+        return {};
+      },
+      [&] {
+        const auto text = isa::disassemble(program, isa::WeightText::program_file);
+        return text ? *text : text.error().text();
+      }));
+  HADAL_CHECK(passes.run("verify", [&] { return isa::verify(program); }, [] { return std::string("verified\n"); }));
+  return program;
+}
+
+}  // namespace hadal::compile

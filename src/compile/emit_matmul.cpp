@@ -1,0 +1,204 @@
+// Matrix multiplication: output tiles dealt to the cores, a loop over chunks of the contraction inside.
+#include <algorithm>
+
+#include "compile/matrix_tiling.h"
+#include "graph/ops.h"
+
+namespace hadal::compile {
+
+using isa::Opcode;
+using isa::Queue;
+
+namespace {
+
+/// A batch of products out[b..., m, n] = a[b..., m, k] b[b..., k, n] with strides; batch dims that no operand tells
+/// from rows are rows.
+struct Product {
+  std::vector<int64_t> rows;       ///< Extents of the batch dims and m.
+  std::vector<int64_t> a, b, out;  ///< Byte strides over these.
+  std::vector<std::vector<int64_t>> streams;
+  int64_t n = 1, k = 1, a_k = 0, b_k = 0, b_n = 0, out_n = 0;
+  std::vector<int64_t> streams_n;
+};
+
+Product product_of(const graph::Node& node, const Placed& a, const Placed& b, const Placed& out,
+                   const std::vector<Placed>& streams) {
+  const size_t rank = out.extents.size();
+  const bool ta = node.attributes.integer("transpose_a"), tb = node.attributes.integer("transpose_b");
+  const auto last = [](const std::vector<int64_t>& of, size_t back) { return of[of.size() - back]; };
+  Product p;
+  p.n = out.extents[rank - 1];
+  p.k = last(a.extents, ta ? 2 : 1);
+  p.a_k = last(a.strides, ta ? 2 : 1);
+  p.b_k = last(b.strides, tb ? 1 : 2);
+  p.b_n = last(b.strides, tb ? 2 : 1);
+  p.out_n = out.strides[rank - 1];
+  // Strides over [batch..., m].
+  const auto over_rows = [&](const Placed& placed, int64_t m_stride, bool has_m) {
+    std::vector<int64_t> strides(rank - 1, 0);
+    const size_t batch = placed.extents.size() - 2, lead = rank - 2 - batch;
+    for (size_t i = 0; i < batch; ++i)
+      if (placed.extents[i] != 1) strides[lead + i] = placed.strides[i];
+    if (has_m) strides[rank - 2] = m_stride;
+    return strides;
+  };
+  IndexSpace space{{out.extents.begin(), out.extents.end() - 1}, {}};
+  space.strides.push_back(over_rows(a, last(a.strides, ta ? 1 : 2), true));
+  space.strides.push_back(over_rows(b, 0, false));
+  space.strides.push_back({out.strides.begin(), out.strides.end() - 1});
+  for (const Placed& stream : streams) {
+    auto strides = broadcast_strides(stream, out.extents);
+    p.streams_n.push_back(strides.back());
+    strides.pop_back();
+    space.strides.push_back(std::move(strides));
+  }
+  space = merged(space, row_major(rank - 1));
+  if (space.strides[1].back() != 0) {  // The last dim is a batch of b: m is 1.
+    space.extents.push_back(1);
+    for (auto& strides : space.strides) strides.push_back(0);
+  }
+  p.rows = space.extents;
+  p.a = space.strides[0];
+  p.b = space.strides[1];
+  p.out = space.strides[2];
+  p.streams.assign(space.strides.begin() + 3, space.strides.end());
+  return p;
+}
+
+/// Dims of a matrix operand in memory: [batch..., first, second], and whether they are swapped from (first, second).
+struct MatrixOperand {
+  int tensor = 0;
+  bool swapped = false;
+  std::vector<int64_t> batch_strides;
+};
+
+MatrixOperand matrix_operand(Emitter& e, const Placed& placed, const Product& p, const std::vector<int64_t>& strides,
+                             std::pair<int64_t, int64_t> first, std::pair<int64_t, int64_t> second,
+                             const std::string& name) {
+  MatrixOperand out;
+  out.batch_strides.assign(strides.begin(), strides.end() - 1);
+  Placed view = placed;
+  view.extents.assign(p.rows.begin(), p.rows.end() - 1);
+  view.strides = out.batch_strides;
+  for (size_t i = 0; i < view.extents.size(); ++i)
+    if (view.strides[i] == 0) view.extents[i] = 1;
+  out.swapped = std::abs(first.second) < std::abs(second.second) && first.first > 1;
+  if (out.swapped) std::swap(first, second);
+  view.extents.insert(view.extents.end(), {first.first, second.first});
+  view.strides.insert(view.strides.end(), {first.second, second.second});
+  out.tensor = e.tensor(view, name);
+  return out;
+}
+
+tile::Window window(const MatrixOperand& operand, const std::vector<Expr>& batch, const Expr& first,
+                    const Expr& first_extent, const Expr& second, const Expr& second_extent) {
+  tile::Window window{operand.tensor, {}, {}};
+  for (size_t i = 0; i < operand.batch_strides.size(); ++i) {
+    window.origins.push_back(operand.batch_strides[i] == 0 ? Expr(0) : batch[i]);
+    window.extents.emplace_back(1);
+  }
+  const std::pair one{first, first_extent}, two{second, second_extent};
+  for (const auto& [origin, extent] : operand.swapped ? std::array{two, one} : std::array{one, two}) {
+    window.origins.push_back(origin);
+    window.extents.push_back(extent);
+  }
+  return window;
+}
+
+}  // namespace
+
+void emit_matmul(Emitter& e, const Group& group) {
+  const graph::Node& node = e.graph().nodes[static_cast<size_t>(group.main)];
+  const Placed a = e.operand(node.inputs[0]), b = e.operand(node.inputs[1]), out = e.result(group.result);
+  std::vector<Placed> streams;
+  for (const graph::ValueId v : group.streams) streams.push_back(e.operand(v));
+  const Product p = product_of(node, a, b, out, streams);
+  const int64_t m = p.rows.back();
+  int64_t batch = 1;
+  for (size_t i = 0; i + 1 < p.rows.size(); ++i) batch *= p.rows[i];
+
+  MatrixLayer layer;
+  layer.batch = batch;
+  layer.rows = m;
+  layer.n = p.n;
+  layer.k = p.k;
+  layer.operands = a.dtype;
+  layer.result_bytes = std::max(bytes_of(out.dtype), 4);
+  layer.constant_weights = e.graph().is_constant(node.inputs[1]);
+  layer.may_split = layer.constant_weights && is_float(a.dtype);
+  layer.stream_bytes = [&](int64_t rows, int64_t k) { return rows * k * bytes_of(a.dtype); };
+  const MatrixTile tile = choose_matrix_tile(e, layer);
+  if (tile.rows == 0) return e.fail("plan.capacity", "no tile of this product fits the scratchpad");
+
+  e.begin_phase(e.graph().value(group.result).name, "matmul", e.nodes());
+  e.account(static_cast<uint64_t>(batch * m * p.n) * static_cast<uint64_t>(p.k), a.dtype);
+  const MatrixOperand from_a =
+      matrix_operand(e, a, p, p.a, {m, p.a.back()}, {p.k, p.a_k}, e.graph().value(node.inputs[0]).name);
+  const MatrixOperand from_b =
+      matrix_operand(e, b, p, p.b, {p.k, p.b_k}, {p.n, p.b_n}, e.graph().value(node.inputs[1]).name);
+  Placed whole = out;
+  whole.extents = p.rows;
+  whole.extents.push_back(p.n);
+  whole.strides = p.out;
+  whole.strides.push_back(p.out_n);
+  const bool split = tile.splits > 1;
+  const std::string name = e.graph().value(group.result).name;
+  const Placed partial = split ? partial_sums(e, whole, tile.splits, name) : whole;
+  const int to = e.tensor(partial, name);
+  std::vector<std::vector<int64_t>> stream_strides = p.streams;
+  std::vector<int> stream_tensors;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    stream_strides[i].push_back(p.streams_n[i]);
+    if (split) continue;
+    Placed view = streams[i];
+    view.extents = whole.extents;
+    view.strides = stream_strides[i];
+    for (size_t d = 0; d < view.extents.size(); ++d)
+      if (view.strides[d] == 0) view.extents[d] = 1;
+    stream_tensors.push_back(e.tensor(view, e.graph().value(group.streams[i]).name));
+  }
+  const Expr chain = split || group.chain.steps.empty() ? Expr(isa::no_chain) : Expr(e.add_chain(group.chain));
+  std::vector<int64_t> parts(p.rows.size() - 1, 1);
+  parts.push_back(tile.rows);
+  parts.push_back(tile.n);
+  std::vector<int64_t> counts = counts_of(whole.extents, parts);
+  counts.push_back(tile.splits);
+  const int64_t chunks = (tile.part + tile.k - 1) / tile.k;
+
+  e.units(counts, [&](const std::vector<Expr>& at, const Expr& unit) {
+    const TileBox box = tile_box(whole.extents, parts, at);
+    const size_t row = p.rows.size() - 1;
+    const Expr mt = box.extents[row], nt = box.extents[row + 1], first_k = at.back() * Expr(tile.part);
+    const Expr last_k = min(first_k + Expr(tile.part), Expr(p.k));
+    std::vector<tile::Operand> extra;
+    // The epilogue's operands are needed last: with one chunk they are loaded behind the others.
+    const auto load_extra = [&] { extra = load_epilogue(e, group, streams, stream_tensors, stream_strides, box, 3); };
+    if (!split && chunks > 1) load_extra();
+    const tile::TileView result{e.tile(Ring::result, split ? DType::f32 : out.dtype, "y"), {Expr(1), mt, nt}};
+    e.loop("k", Expr(chunks), [&](const Expr& chunk) {
+      const Expr k0 = first_k + chunk * Expr(tile.k);
+      const bool even = tile.part % tile.k == 0 && p.k % tile.part == 0;
+      const Expr kt = even ? Expr(tile.k) : max(min(Expr(tile.k), last_k - k0), Expr(0)).within(0, tile.k);
+      const tile::TileView ta = e.load(Ring::activation, window(from_a, box.origins, box.origins[row], mt, k0, kt), "a",
+                                       from_a.swapped ? std::vector<Expr>{1, kt, mt} : std::vector<Expr>{1, mt, kt});
+      const tile::TileView tb = e.load(layer.constant_weights ? Ring::weight : Ring::activation2,
+                                       window(from_b, box.origins, k0, kt, box.origins[row + 1], nt), "b",
+                                       from_b.swapped ? std::vector<Expr>{1, nt, kt} : std::vector<Expr>{1, kt, nt});
+      if (!split && chunks == 1) load_extra();
+      std::vector<tile::Operand> operands{result, ta, tb};
+      operands.insert(operands.end(), extra.begin(), extra.end());
+      e.emit(Opcode::matmul, Queue::matrix, operands,
+             {accumulator_offset(e, unit), chunk, equal(chunk, Expr(chunks - 1)), chain, Expr(from_a.swapped ? 1 : 0),
+              Expr(from_b.swapped ? 1 : 0)});
+    });
+    tile::Window window{to, box.origins, box.extents};
+    if (split) {
+      window.origins.insert(window.origins.begin(), at.back());
+      window.extents.insert(window.extents.begin(), Expr(1));
+    }
+    e.store(window, result);
+  });
+  if (split) emit_combine(e, group, partial, whole, streams, stream_strides, "matmul");
+}
+
+}  // namespace hadal::compile

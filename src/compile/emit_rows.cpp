@@ -1,0 +1,280 @@
+// Row work of the vector engine: softmax, normalisation, reductions, top-k, running sums. The axes that an instruction
+// needs whole are whole in every tile; the others are dealt to the cores.
+#include <algorithm>
+#include <bit>
+
+#include "compile/tiling.h"
+#include "graph/ops.h"
+
+namespace hadal::compile {
+
+using isa::Opcode;
+using isa::Queue;
+using tile::TileView;
+
+namespace {
+
+const graph::Node& main_of(const Emitter& e, const Group& group) {
+  return e.graph().nodes[static_cast<size_t>(group.main)];
+}
+
+/// The order with some dims moved to the end.
+Order with_last(const Order& order, const std::vector<int64_t>& last) {
+  Order out;
+  const auto is_last = [&](size_t dim) {
+    return std::find(last.begin(), last.end(), static_cast<int64_t>(dim)) != last.end();
+  };
+  for (const size_t dim : order)
+    if (!is_last(dim)) out.push_back(dim);
+  for (const int64_t dim : last) out.push_back(static_cast<size_t>(dim));
+  return out;
+}
+
+/// Work on rows: operands of the same shape (up to repeated dims), the last `kept` dims whole.
+struct RowWork {
+  IndexSpace space;
+  std::vector<int64_t> tile, counts;
+};
+
+/// False (and an error) where a row does not fit.
+bool choose_rows(Emitter& e, RowWork& work, size_t kept, int64_t bytes) {
+  const int64_t most = std::min(e.limit(Ring::stream), e.limit(Ring::output)) / bytes;
+  int64_t row = 1;
+  for (size_t i = work.space.extents.size() - kept; i < work.space.extents.size(); ++i) row *= work.space.extents[i];
+  if (row > most) {
+    e.fail("plan.capacity", fmt::format("a row of {} elements does not fit a scratchpad tile of {}", row, most));
+    return false;
+  }
+  work.tile = choose_tile(work.space.extents, tile_elements(total_of(work.space.extents), e.cores(), most), kept);
+  work.counts = counts_of(work.space.extents, work.tile);
+  return true;
+}
+
+/// One operand in, one result out, both whole along the kept dims.
+void emit_row_op(Emitter& e, const Group& group, Opcode op, const std::vector<int64_t>& axes,
+                 const std::vector<Expr>& fields) {
+  const graph::Node& node = main_of(e, group);
+  const Placed in = e.operand(node.inputs[0]), out = e.result(group.result);
+  RowWork work{
+      merged({out.extents, {out.strides, in.strides}}, with_last(order_by_strides(in.strides), axes), axes.size()),
+      {},
+      {}};
+  if (!choose_rows(e, work, axes.size(), std::max(bytes_of(in.dtype), bytes_of(out.dtype)))) return;
+  e.begin_phase(e.graph().value(group.result).name, std::string(node.op->name), e.nodes());
+  const int to = e.tensor(in_space(out, work.space, 0), e.graph().value(group.result).name);
+  const int from = e.tensor(in_space(in, work.space, 1), e.graph().value(node.inputs[0]).name);
+  e.units(work.counts, [&](const std::vector<Expr>& at, const Expr&) {
+    const TileBox box = tile_box(work.space.extents, work.tile, at);
+    const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x");
+    const TileView y{e.tile(Ring::output, out.dtype, "y"), box.extents};
+    e.emit(op, Queue::vector, {y, x}, fields);
+    e.store({to, box.origins, box.extents}, y);
+  });
+}
+
+Expr real(double value) { return Expr(static_cast<int64_t>(std::bit_cast<uint32_t>(static_cast<float>(value)))); }
+
+int64_t choice(Opcode op, size_t field, const std::string& name) {
+  const auto& choices = isa::row_of(op)->fields[field].choices;
+  return std::find(choices.begin(), choices.end(), name) - choices.begin();
+}
+
+/// Reduces `axes` of a value into `out`, which has extent 1 (or no dim) there.
+void emit_reduction(Emitter& e, const Placed& in, const Placed& out, const std::vector<int64_t>& out_strides, Opcode op,
+                    const std::string& kind, const std::string& name) {
+  const IndexSpace space = merged({in.extents, {out_strides, in.strides}}, order_by_strides(in.strides));
+  std::vector<bool> whole(space.extents.size());
+  int64_t row = 1, axes = 0;
+  for (size_t i = 0; i < whole.size(); ++i) {
+    whole[i] = space.strides[0][i] == 0 && space.extents[i] > 1;
+    if (!whole[i]) continue;
+    row *= space.extents[i];
+    axes |= int64_t{1} << i;
+  }
+  const int64_t most = e.limit(Ring::stream) / bytes_of(in.dtype);
+  if (row > most)
+    return e.fail("plan.capacity", fmt::format("{} elements to reduce do not fit a scratchpad tile of {}", row, most));
+  const auto tile = choose_tile(space.extents, tile_elements(total_of(space.extents), e.cores(), most), whole);
+  const int to = e.tensor(in_space(out, space, 0), name);
+  const int from = e.tensor(in_space(in, space, 1), name + ".in");
+  e.units(counts_of(space.extents, tile), [&](const std::vector<Expr>& at, const Expr&) {
+    const TileBox box = tile_box(space.extents, tile, at);
+    const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x");
+    const tile::Window window = window_of(to, space.strides[0], box);
+    const TileView y{e.tile(Ring::output, out.dtype, "y"), window.extents};
+    if (op == Opcode::reduce)
+      e.emit(op, Queue::vector, {y, x}, {Expr(choice(op, isa::at::reduce_kind, kind)), Expr(axes)});
+    else
+      e.emit(
+          op, Queue::vector, {y, x},
+          {Expr(choice(op, isa::at::arg_kind, kind.substr(0, 3))),
+           Expr(axes == 0 ? 0 : std::countr_zero(static_cast<uint64_t>(axes))), Expr(kind.ends_with(".last") ? 1 : 0)});
+    e.store(window, y);
+  });
+}
+
+/// Strides of a reduction's result over the dims of its operand: 0 along the axes.
+std::vector<int64_t> result_strides(const Placed& in, const Placed& out, const std::vector<int64_t>& axes) {
+  std::vector<int64_t> strides(in.extents.size(), 0);
+  const bool keeps = out.extents.size() == in.extents.size();
+  size_t next = 0;
+  for (size_t i = 0; i < strides.size(); ++i) {
+    const bool reduced = std::find(axes.begin(), axes.end(), static_cast<int64_t>(i)) != axes.end();
+    if (!reduced) strides[i] = out.strides[keeps ? i : next++];
+  }
+  return strides;
+}
+
+}  // namespace
+
+void emit_softmax(Emitter& e, const Group& group) {
+  const graph::Node& node = main_of(e, group);
+  emit_row_op(e, group, Opcode::softmax, {node.attributes.integer("axis")}, {Expr(node.attributes.integer("log"))});
+}
+
+void emit_cumsum(Emitter& e, const Group& group) {
+  const graph::Node& node = main_of(e, group);
+  emit_row_op(e, group, Opcode::scan, {node.attributes.integer("axis")},
+              {Expr(node.attributes.integer("exclusive")), Expr(node.attributes.integer("reverse"))});
+}
+
+void emit_normalize(Emitter& e, const Group& group) {
+  const graph::Node& node = main_of(e, group);
+  const Placed in = e.operand(node.inputs[0]), out = e.result(group.result);
+  const std::string name = e.graph().value(group.result).name;
+  auto axes = node.attributes.integers("axes");
+  std::sort(axes.begin(), axes.end());
+  const auto given = [&](size_t i) { return i < node.inputs.size() && node.inputs[i] != graph::absent; };
+  // The instruction scales by constants that only the normalised axes index; any other scale is a phase behind it.
+  bool scales_inside = true;
+  for (size_t i = 1; i < 3; ++i) {
+    if (!given(i)) continue;
+    const auto strides = broadcast_strides(e.operand(node.inputs[i]), out.extents);
+    for (size_t d = 0; d < strides.size(); ++d) {
+      const bool is_axis = std::find(axes.begin(), axes.end(), static_cast<int64_t>(d)) != axes.end();
+      scales_inside = scales_inside && e.graph().is_constant(node.inputs[i]) &&
+                      (is_axis ? strides[d] != 0 || out.extents[d] == 1 : strides[d] == 0);
+    }
+  }
+  const Placed normal =
+      scales_inside ? out : e.scratch(name + ".normal", DType::f32, out.extents, order_by_strides(in.strides));
+  IndexSpace space{normal.extents, {normal.strides, in.strides}};
+  std::vector<size_t> scales;
+  for (size_t i = 1; i < 3 && scales_inside; ++i) {
+    if (!given(i)) continue;
+    scales.push_back(i);
+    space.strides.push_back(broadcast_strides(e.operand(node.inputs[i]), out.extents));
+  }
+  RowWork work{merged(space, with_last(order_by_strides(in.strides), axes), axes.size()), {}, {}};
+  if (!choose_rows(e, work, axes.size(), std::max({bytes_of(in.dtype), bytes_of(normal.dtype)}))) return;
+  e.begin_phase(scales_inside ? name : name + ".normal", "normalize", e.nodes());
+  const int to = e.tensor(in_space(normal, work.space, 0), name);
+  const int from = e.tensor(in_space(in, work.space, 1), e.graph().value(node.inputs[0]).name);
+  const TileBox whole = tile_box(work.space.extents, work.space.extents, std::vector<Expr>(work.space.extents.size()));
+  std::vector<tile::Operand> operands(4);
+  for (size_t s = 0; s < scales.size(); ++s) {
+    const graph::ValueId v = node.inputs[scales[s]];
+    const int tensor = e.tensor(in_space(e.operand(v), work.space, 2 + s), e.graph().value(v).name);
+    const tile::Window window = window_of(tensor, work.space.strides[2 + s], whole);
+    operands[1 + scales[s]] =
+        e.load(Ring::constant, window, "g",
+               {window.extents.end() - static_cast<std::ptrdiff_t>(axes.size()), window.extents.end()});
+  }
+  e.units(work.counts, [&](const std::vector<Expr>& at, const Expr&) {
+    const TileBox box = tile_box(work.space.extents, work.tile, at);
+    std::vector<tile::Operand> used = operands;
+    const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x");
+    const TileView y{e.tile(Ring::output, normal.dtype, "y"), box.extents};
+    used[0] = y;
+    used[1] = x;
+    e.emit(Opcode::norm, Queue::vector, used,
+           {Expr(choice(Opcode::norm, isa::at::norm_kind, node.attributes.text("kind", "layer"))),
+            Expr(static_cast<int64_t>(axes.size())), real(node.attributes.number("epsilon"))});
+    e.store({to, box.origins, box.extents}, y);
+  });
+  if (scales_inside) return;
+  std::vector<MapOperand> streams{{normal, normal.strides, name + ".normal", false}};
+  isa::Chain chain{DType::f32, 1, {}};
+  for (size_t i = 1; i < 3; ++i) {
+    if (!given(i)) continue;
+    const Placed scale = e.operand(node.inputs[i]);
+    const auto before = static_cast<uint8_t>(chain.steps.empty() ? 0 : isa::chain_inputs);
+    chain.steps.push_back({*isa::chain_op_named(i == 1 ? "mul" : "add"), {before, chain.inputs++, 0}, 0, 0});
+    streams.push_back({scale, broadcast_strides(scale, out.extents), e.graph().value(node.inputs[i]).name,
+                       e.graph().is_constant(node.inputs[i])});
+  }
+  emit_chain(e, name, "scale", out, streams, chain);
+}
+
+void emit_reduce(Emitter& e, const Group& group) {
+  const graph::Node& node = main_of(e, group);
+  const Placed in = e.operand(node.inputs[0]), out = e.result(group.result);
+  const std::string kind = node.attributes.text("kind"), name = e.graph().value(group.result).name;
+  auto axes = node.attributes.integers("axes");
+  const auto row = [&](const std::vector<int64_t>& of) {
+    int64_t n = 1;
+    for (const int64_t axis : of) n *= in.extents[static_cast<size_t>(axis)];
+    return n;
+  };
+  const bool composes = kind == "sum" || kind == "mean" || kind == "max" || kind == "min" || kind == "prod";
+  if (axes.size() > 1 && composes && row(axes) > e.limit(Ring::stream) / bytes_of(in.dtype)) {
+    // Too much for a tile: the last axis first, then the others.
+    const std::vector<int64_t> last{axes.back()};
+    Shape extents = in.extents;
+    extents[static_cast<size_t>(last[0])] = 1;
+    const Placed between = e.scratch(name + ".part", DType::f32, extents, order_by_strides(in.strides));
+    e.begin_phase(name + ".part", "reduce", e.nodes());
+    emit_reduction(e, in, between, result_strides(in, between, last), Opcode::reduce, kind, name + ".part");
+    axes.pop_back();
+    Placed rest = out;
+    std::vector<int64_t> strides = result_strides(in, out, node.attributes.integers("axes"));
+    e.begin_phase(name, "reduce", e.nodes());
+    return emit_reduction(e, between, rest, strides, Opcode::reduce, kind, name);
+  }
+  e.begin_phase(name, "reduce", e.nodes());
+  emit_reduction(e, in, out, result_strides(in, out, axes), Opcode::reduce, kind, name);
+}
+
+void emit_arg_reduce(Emitter& e, const Group& group) {
+  const graph::Node& node = main_of(e, group);
+  const Placed in = e.operand(node.inputs[0]), out = e.result(group.result);
+  const std::string name = e.graph().value(group.result).name;
+  e.begin_phase(name, "arg_reduce", e.nodes());
+  emit_reduction(e, in, out, result_strides(in, out, {node.attributes.integer("axis")}), Opcode::arg_reduce,
+                 node.attributes.text("kind") + (node.attributes.integer("last") ? ".last" : ""), name);
+}
+
+void emit_topk(Emitter& e, const Group& group) {
+  const graph::Node& node = main_of(e, group);
+  const Placed in = e.operand(node.inputs[0]), values = e.result(node.outputs[0]), indices = e.result(node.outputs[1]);
+  const int64_t axis = node.attributes.integer("axis"), k = node.attributes.integer("k");
+  // The axis has other extents on both sides: it is kept apart, and the results' are put in by hand.
+  RowWork work{merged({in.extents, {in.strides, values.strides, indices.strides}},
+                      with_last(order_by_strides(in.strides), {axis}), 1),
+               {},
+               {}};
+  if (!choose_rows(e, work, 1, 8)) return;
+  e.begin_phase(e.graph().value(group.result).name, "topk", e.nodes());
+  const int from = e.tensor(in_space(in, work.space, 0), e.graph().value(node.inputs[0]).name);
+  const auto result_tensor = [&](const Placed& placed, size_t operand, graph::ValueId v) {
+    Placed view = in_space(placed, work.space, operand);
+    view.extents.back() = k;
+    return e.tensor(view, e.graph().value(v).name);
+  };
+  const int to_values = result_tensor(values, 1, node.outputs[0]),
+            to_indices = result_tensor(indices, 2, node.outputs[1]);
+  e.units(work.counts, [&](const std::vector<Expr>& at, const Expr&) {
+    const TileBox box = tile_box(work.space.extents, work.tile, at);
+    TileBox top = box;
+    top.extents.back() = Expr(k);
+    const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x");
+    const TileView v{e.tile(Ring::output, values.dtype, "v"), top.extents},
+        i{e.tile(Ring::output, indices.dtype, "i"), top.extents};
+    e.emit(Opcode::topk, Queue::vector, {v, i, x},
+           {Expr(node.attributes.integer("largest", 1)), Expr(node.attributes.integer("sorted", 1))});
+    e.store({to_values, top.origins, top.extents}, v);
+    e.store({to_indices, top.origins, top.extents}, i);
+  });
+}
+
+}  // namespace hadal::compile

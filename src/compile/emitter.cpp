@@ -1,0 +1,201 @@
+#include "compile/emitter.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace hadal::compile {
+
+using isa::Opcode;
+using isa::Queue;
+using tile::Statement;
+
+Emitter::Emitter(graph::Graph& graph, const chip::Chip& chip)
+    : graph_(graph),
+      chip_(chip),
+      core_(tile::core_id(chip.cores)),
+      placed_(graph.values.size()),
+      orders_(graph.values.size()),
+      homes_(graph.values.size(), {-1, 0}),
+      output_storage_(graph.values.size(), -1) {
+  declare_rings();
+}
+
+/// Each ring's share of the scratchpad. The least slots of all take less than the whole; what is left becomes shared
+/// space for activations, then further slots.
+void Emitter::declare_rings() {
+  const int64_t bytes = chip_.scratchpad.bytes;
+  const auto ring = [&](std::string name, Queue from, Queue to, int slots, int most, int64_t part) {
+    program_.rings.push_back({std::move(name), from, to, slots, most, bytes / part / 128 * 128});
+  };
+  ring("activation", Queue::load, Queue::matrix, 2, 4, 16);
+  ring("activation2", Queue::load, Queue::matrix, 2, 3, 32);
+  ring("weight", Queue::prefetch, Queue::matrix, 2, 16, 16);
+  ring("parameter", Queue::prefetch, Queue::matrix, 4, 16, 256);
+  ring("residual", Queue::load, Queue::matrix, 2, 3, 24);
+  ring("result", Queue::matrix, Queue::store, 2, 4, 24);
+  ring("stream", Queue::load, Queue::vector, 8, 16, 64);
+  ring("constant", Queue::prefetch, Queue::vector, 8, 16, 128);
+  ring("temporary", Queue::vector, Queue::vector, 2, 2, 32);
+  ring("output", Queue::vector, Queue::store, 2, 4, 32);
+  ring("copy", Queue::load, Queue::store, 2, 4, 32);
+  ring("index", Queue::load, Queue::load, 2, 2, 128);
+}
+
+void Emitter::fail(std::string code, std::string message, std::string remedy) {
+  if (error_) return;
+  std::string place;
+  for (const std::string& node : nodes_) place += (place.empty() ? "node " : ", ") + printable(node);
+  error_ = Error{std::move(code), std::move(message), std::move(place), std::move(remedy)};
+}
+
+Placed Emitter::constant(const std::string& name, const Tensor& tensor) {
+  if (program_.weight_storage < 0) {
+    program_.weight_storage = static_cast<int>(program_.storages.size());
+    program_.storages.push_back({"weights", isa::RegionKind::weight, 0});
+  }
+  tile::Storage& weights = program_.storages[static_cast<size_t>(program_.weight_storage)];
+  const int64_t bytes = tensor.size() * bytes_of(tensor.dtype);
+  const int64_t offset = (weights.bytes + 4095) / 4096 * 4096;
+  weights.bytes = offset + bytes;
+  program_.weights.push_back({name, static_cast<uint64_t>(offset), tensor.bytes, static_cast<uint64_t>(bytes)});
+  Placed placed{program_.weight_storage, tensor.dtype, tensor.shape, {}, offset};
+  placed.strides.resize(tensor.shape.size());
+  int64_t stride = bytes_of(tensor.dtype);
+  for (size_t i = tensor.shape.size(); i-- > 0; stride *= tensor.shape[i]) placed.strides[i] = stride;
+  return placed;
+}
+
+Placed Emitter::scratch(const std::string& name, DType dtype, const Shape& extents, const Order& order) {
+  Placed placed{static_cast<int>(program_.storages.size()), dtype, extents, std::vector<int64_t>(extents.size()), 0};
+  int64_t stride = bytes_of(dtype);
+  for (size_t i = order.size(); i-- > 0; stride *= extents[order[i]]) placed.strides[order[i]] = stride;
+  program_.storages.push_back({name, isa::RegionKind::scratch, stride});
+  return placed;
+}
+
+void Emitter::count_bytes(const Placed& placed, int64_t bytes) {
+  const isa::RegionKind kind = program_.storages[static_cast<size_t>(placed.storage)].kind;
+  if (kind == isa::RegionKind::scratch) return;
+  int64_t& counted = counted_[{placed.storage, placed.offset}];
+  if (bytes <= counted) return;
+  phase().layer.compulsory_bytes += static_cast<uint64_t>(bytes - counted);
+  counted = bytes;
+}
+
+int Emitter::tensor(const Placed& placed, const std::string& name, bool count) {
+  if (count) {
+    int64_t bytes = bytes_of(placed.dtype);
+    for (size_t i = 0; i < placed.extents.size(); ++i) bytes *= placed.strides[i] == 0 ? 1 : placed.extents[i];
+    count_bytes(placed, bytes);
+  }
+  if (placed.extents.size() > isa::rank_limit)
+    fail("compile.rank", fmt::format("a tensor of rank {} has more than {} dims that do not merge",
+                                     placed.extents.size(), isa::rank_limit));
+  tile::Tensor tensor{name, placed.storage, placed.dtype, placed.extents, placed.strides, placed.offset};
+  if (tensor.extents.empty()) {  // A scalar is a vector of one.
+    tensor.extents = {1};
+    tensor.strides = {bytes_of(placed.dtype)};
+  }
+  program_.tensors.push_back(std::move(tensor));
+  return static_cast<int>(program_.tensors.size()) - 1;
+}
+
+int Emitter::add_chain(const isa::Chain& chain) {
+  const auto found = std::find(program_.chains.begin(), program_.chains.end(), chain);
+  if (found == program_.chains.end()) {
+    program_.chains.push_back(chain);
+    return static_cast<int>(program_.chains.size()) - 1;
+  }
+  return static_cast<int>(found - program_.chains.begin());
+}
+
+int Emitter::add_table(isa::ResampleTable table) {
+  const auto found = std::find_if(program_.tables.begin(), program_.tables.end(), [&](const isa::ResampleTable& t) {
+    return t.taps == table.taps && t.indices == table.indices && t.weights == table.weights;
+  });
+  if (found != program_.tables.end()) return static_cast<int>(found - program_.tables.begin());
+  table.name = fmt::format("table{}", program_.tables.size());
+  program_.tables.push_back(std::move(table));
+  return static_cast<int>(program_.tables.size()) - 1;
+}
+
+void Emitter::begin_phase(const std::string& name, std::string op, std::vector<std::string> nodes) {
+  tile::Phase phase;
+  phase.layer.name = name;
+  phase.layer.op = std::move(op);
+  phase.layer.nodes = std::move(nodes);
+  program_.phases.push_back(std::move(phase));
+  body_ = {&program_.phases.back().body};
+  loops_ = 0;
+}
+
+int Emitter::tile(Ring ring, DType dtype, const std::string& name) {
+  const int number = static_cast<int>(phase().tiles.size());
+  phase().tiles.push_back({fmt::format("{}{}", name, number), static_cast<int>(ring), dtype});
+  Statement statement;
+  statement.kind = Statement::Kind::tile;
+  statement.tile = number;
+  body_.back()->push_back(std::move(statement));
+  return number;
+}
+
+void Emitter::emit(Opcode op, Queue queue, std::vector<tile::Operand> operands, std::vector<Expr> fields) {
+  const isa::Row& row = *isa::row_of(op);
+  operands.resize(row.operand_count());
+  for (size_t i = fields.size(); i < row.field_count(); ++i) fields.emplace_back(row.fields[i].otherwise);
+  Statement statement;
+  statement.op = op;
+  statement.queue = queue;
+  statement.operands = std::move(operands);
+  statement.fields = std::move(fields);
+  body_.back()->push_back(std::move(statement));
+}
+
+void Emitter::loop(const std::string& name, const Expr& count, const std::function<void(const Expr&)>& body) {
+  if (count.is_constant() && count.constant() == 1) return body(Expr(0));
+  Statement statement;
+  statement.kind = Statement::Kind::loop;
+  statement.index = Expr::variable(fmt::format("{}{}", name, loops_++), 0, std::max<int64_t>(count.highest() - 1, 0));
+  // A variable of one value folds to a constant, which is what its body sees.
+  statement.count = count;
+  body_.back()->push_back(std::move(statement));
+  Statement& made = body_.back()->back();
+  std::vector<Statement> inner;
+  body_.push_back(&inner);
+  body(made.index.is_constant() ? Expr(0) : made.index);
+  body_.pop_back();
+  body_.back()->back().body = std::move(inner);
+}
+
+void Emitter::units(const std::vector<int64_t>& counts,
+                    const std::function<void(const std::vector<Expr>&, const Expr&)>& body) {
+  const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{1}, std::multiplies<>());
+  const int64_t rounds = total / cores();
+  const Expr trips = total % cores() == 0
+                         ? Expr(rounds)
+                         : floor_div(Expr(total + cores() - 1) - core_, Expr(cores())).within(rounds, rounds + 1);
+  loop("u", trips, [&](const Expr& i) {
+    Expr unit = (core_ + i * Expr(cores())).within(0, total - 1);
+    std::vector<Expr> at(counts.size());
+    int64_t inner = total;
+    for (size_t d = 0; d < counts.size(); ++d) {
+      inner /= counts[d];
+      at[d] = mod(floor_div(unit, Expr(inner)), Expr(counts[d]));
+    }
+    body(at, i);
+  });
+}
+
+tile::TileView Emitter::load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape) {
+  const DType dtype = program_.tensors[static_cast<size_t>(window.tensor)].dtype;
+  tile::TileView view{tile(ring, dtype, name), window.extents};
+  emit(Opcode::load, program_.rings[static_cast<size_t>(ring)].producer, {view, window});
+  if (!shape.empty()) view.extents = std::move(shape);
+  return view;
+}
+
+void Emitter::store(const tile::Window& window, const tile::TileView& tile) {
+  emit(Opcode::store, Queue::store, {window, reshaped(tile, window.extents)});
+}
+
+}  // namespace hadal::compile

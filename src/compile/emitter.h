@@ -1,0 +1,178 @@
+// What the emitters of all ops share: where values lie, rings, and the phase being written.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chip/chip.h"
+#include "compile/fuse.h"
+#include "graph/graph.h"
+#include "tile/program.h"
+
+namespace hadal::compile {
+
+using tile::Expr;
+
+/// Where a value lies: a strided tensor in a storage, its dims in the order of the graph's.
+struct Placed {
+  int storage = 0;
+  DType dtype = DType::f32;
+  std::vector<int64_t> extents, strides;  ///< Elements; bytes (0 repeats).
+  int64_t offset = 0;
+};
+
+/// Dims of a value from the outermost in memory to the innermost.
+using Order = std::vector<size_t>;
+
+/// The rings of every program, by what flows through them.
+enum class Ring : int {
+  activation,   ///< load -> matrix: the streamed operand
+  activation2,  ///< load -> matrix: the stationary operand, where it is no constant
+  weight,       ///< prefetch -> matrix
+  parameter,    ///< prefetch -> matrix: bias and other vectors of an epilogue
+  residual,     ///< load -> matrix: tiles of an epilogue
+  result,       ///< matrix -> store
+  stream,       ///< load -> vector
+  constant,     ///< prefetch -> vector: what a phase reads once
+  temporary,    ///< vector -> vector
+  output,       ///< vector -> store
+  copy,         ///< load -> store
+  index,        ///< load -> load: indices of a gather
+};
+inline constexpr int ring_count = 12;
+
+/// What the model states of its inputs and outputs, before precision changed them.
+struct Interface {
+  std::string precision;
+  std::vector<DType> inputs, outputs;
+};
+
+/// Turns groups into phases, and keeps where every value lies.
+class Emitter {
+ public:
+  Emitter(graph::Graph& graph, const chip::Chip& chip);
+
+  /// Writes the phases of all groups.
+  Result<tile::Program> run(const std::vector<Group>& groups, const Interface& interface);
+
+  // --- Facts.
+  [[nodiscard]] const graph::Graph& graph() const { return graph_; }
+  [[nodiscard]] const chip::Chip& chip() const { return chip_; }
+  [[nodiscard]] int64_t cores() const { return chip_.cores; }
+  [[nodiscard]] Expr core() const { return core_; }
+  /// Bytes that a tile of the ring may have.
+  [[nodiscard]] int64_t limit(Ring ring) const { return program_.rings[static_cast<size_t>(ring)].slot_limit; }
+
+  // --- Values.
+  /// Where an operand lies; views of other values are resolved, and made by a copy where no view can say them.
+  Placed operand(graph::ValueId v);
+  /// Where a group writes its result: its part of a concatenation, an output of the model, or a new storage.
+  Placed result(graph::ValueId v);
+  void set_placed(graph::ValueId v, Placed placed) { placed_[static_cast<size_t>(v)] = std::move(placed); }
+  [[nodiscard]] const Order& order(graph::ValueId v) const { return orders_[static_cast<size_t>(v)]; }
+  /// A new constant of the weight storage: row-major, as given.
+  Placed constant(const std::string& name, const Tensor& tensor);
+  /// A new storage that holds `extents` with the dims in `order`.
+  Placed scratch(const std::string& name, DType dtype, const Shape& extents, const Order& order);
+  /// A tensor of the program with these dims. What it touches of weights, inputs and outputs counts as compulsory
+  /// traffic of this phase, once; a gather counts its rows itself.
+  int tensor(const Placed& placed, const std::string& name, bool count = true);
+  void count_bytes(const Placed& placed, int64_t bytes);
+  int add_chain(const isa::Chain& chain);
+  int add_table(isa::ResampleTable table);
+
+  // --- The phase being written.
+  void begin_phase(const std::string& name, std::string op, std::vector<std::string> nodes);
+  /// Useful work and compulsory traffic of the phase, for the roofline.
+  void account(uint64_t macs, DType precision) {
+    phase().layer.macs += macs;
+    phase().layer.precision = precision;
+  }
+  int tile(Ring ring, DType dtype, const std::string& name);
+  void emit(isa::Opcode op, isa::Queue queue, std::vector<tile::Operand> operands, std::vector<Expr> fields = {});
+  /// A loop; `body` gets its index. A single trip is no loop.
+  void loop(const std::string& name, const Expr& count, const std::function<void(const Expr&)>& body);
+  /// Deals a grid of work to the cores; `body` gets the coordinates, and the number of the unit on this core.
+  void units(const std::vector<int64_t>& counts,
+             const std::function<void(const std::vector<Expr>&, const Expr&)>& body);
+  /// Takes a tile of a ring and loads a window into it, by the ring's producer queue. Extents are those of the window,
+  /// or `shape` (the same elements).
+  tile::TileView load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape = {});
+  void store(const tile::Window& window, const tile::TileView& tile);
+  /// The same tile with other extents of as many elements.
+  static tile::TileView reshaped(const tile::TileView& view, std::vector<Expr> extents) {
+    return {view.tile, std::move(extents)};
+  }
+
+  /// Names of the model's nodes that the group being emitted stands for.
+  [[nodiscard]] const std::vector<std::string>& nodes() const { return nodes_; }
+  void fail(std::string code, std::string message, std::string remedy = "");
+  [[nodiscard]] bool failed() const { return error_.has_value(); }
+
+ private:
+  [[nodiscard]] tile::Phase& phase() { return program_.phases.back(); }
+  void declare_rings();
+  void declare_ports(const Interface& interface);
+  void choose_orders();
+  void choose_homes();
+  [[nodiscard]] Status check_ops() const;
+  void emit_group(const Group& group);
+  void emit_view(const graph::Node& node);
+  void emit_concat(const graph::Node& node);
+  [[nodiscard]] Order order_of(const graph::Node& node) const;
+
+  graph::Graph& graph_;
+  const chip::Chip& chip_;
+  tile::Program program_;
+  Expr core_;
+  std::vector<std::optional<Placed>> placed_;
+  std::vector<Order> orders_;
+  std::vector<std::pair<int, size_t>>
+      homes_;                        ///< Of a value: the concat node it is an operand of, and which; -1: none.
+  std::vector<int> output_storage_;  ///< Of a value: storage of the model's output that it is; -1: none.
+  std::map<std::pair<int, int64_t>, int64_t> counted_;  ///< Compulsory bytes counted, by storage and offset.
+  std::vector<std::vector<tile::Statement>*> body_;
+  int64_t loops_ = 0;
+  std::optional<Error> error_;
+  std::vector<std::string> nodes_;  ///< Of the group being emitted.
+};
+
+/// Strides of the same memory under other extents (row-major reading order), or none where no strides can say it.
+std::optional<std::vector<int64_t>> reshaped_strides(const Shape& extents, const std::vector<int64_t>& strides,
+                                                     const Shape& to);
+Order row_major(size_t rank);
+/// [N, spatial..., C] of a [N, C, spatial...] value.
+Order channels_last(size_t rank);
+
+/// Whether the compiler knows how to run an op on the chip.
+bool has_lowering(const graph::Op& op);
+
+// --- Emitters, one a family; each in emit_NAME.cpp.
+void emit_map(Emitter& e, const Group& group);
+void emit_copy(Emitter& e, const Placed& from, const Placed& to, const std::string& name, const std::string& op,
+               const std::vector<std::string>& nodes);
+void emit_matmul(Emitter& e, const Group& group);
+void emit_conv(Emitter& e, const Group& group);
+void emit_conv_transpose(Emitter& e, const Group& group);
+void emit_pool(Emitter& e, const Group& group);
+void emit_resize(Emitter& e, const Group& group);
+void emit_reduce(Emitter& e, const Group& group);
+void emit_arg_reduce(Emitter& e, const Group& group);
+void emit_softmax(Emitter& e, const Group& group);
+void emit_normalize(Emitter& e, const Group& group);
+void emit_topk(Emitter& e, const Group& group);
+void emit_cumsum(Emitter& e, const Group& group);
+void emit_gather(Emitter& e, const Group& group);
+void emit_gather_elements(Emitter& e, const Group& group);
+void emit_pad(Emitter& e, const Group& group);
+
+/// Smallest equal parts of `extent` that are at most `part`: 100 by 40 is 3 parts of 34.
+inline int64_t even_part(int64_t extent, int64_t part) {
+  const int64_t parts = (extent + part - 1) / part;
+  return (extent + parts - 1) / parts;
+}
+
+}  // namespace hadal::compile

@@ -1,0 +1,223 @@
+// Fusion grows a group backwards from a scalar function: an operand joins if everything that reads it is in the group.
+// A matrix op's result joins last, and the chain becomes its epilogue.
+#include "compile/fuse.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "graph/ops.h"
+#include "graph/ops/scalar.h"
+#include "isa/table.h"
+
+namespace hadal::compile {
+
+namespace {
+
+using graph::Graph;
+using graph::Node;
+using graph::ValueId;
+namespace ops = graph::ops;
+
+constexpr size_t epilogue_streams = 3;
+
+/// What a chain computes in. Bools go with anything.
+enum class Arithmetic : uint8_t { any, floats, doubles, integers };
+
+bool is_scalar(const Node& node) { return graph::scalar_function(*node.op) || node.op == &ops::cast; }
+
+Arithmetic arithmetic_of(const Graph& graph, const Node& node) {
+  Arithmetic out = Arithmetic::any;
+  const auto note = [&](ValueId v) {
+    const DType dtype = graph.type(v).dtype;
+    if (dtype == DType::f64)
+      out = Arithmetic::doubles;
+    else if (is_float(dtype) && out != Arithmetic::doubles)
+      out = Arithmetic::floats;
+    else if (dtype != DType::boolean && out == Arithmetic::any)
+      out = Arithmetic::integers;
+  };
+  for (const ValueId v : node.inputs) note(v);
+  note(node.outputs[0]);
+  return out;
+}
+
+class Fusion {
+ public:
+  explicit Fusion(const Graph& graph)
+      : graph_(graph), group_of_(graph.nodes.size(), -1), readers_(graph.values.size()) {
+    for (size_t n = 0; n < graph.nodes.size(); ++n)
+      for (const ValueId v : graph.nodes[n].inputs)
+        if (v != graph::absent) readers_[static_cast<size_t>(v)].push_back(static_cast<int>(n));
+    for (const ValueId v : graph.outputs) readers_[static_cast<size_t>(v)].push_back(-1);
+  }
+
+  std::vector<Group> run() {
+    std::vector<Group> groups;
+    for (size_t n = graph_.nodes.size(); n-- > 0;)
+      if (group_of_[n] < 0) groups.push_back(grow(static_cast<int>(n)));
+    std::reverse(groups.begin(), groups.end());
+    return groups;
+  }
+
+ private:
+  [[nodiscard]] const Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
+
+  /// Whether all readers of the node's result are in the group.
+  [[nodiscard]] bool only_read_by(int n, const std::set<int>& members) const {
+    const Node& producer = node(n);
+    if (producer.outputs.size() != 1) return false;
+    const auto& readers = readers_[static_cast<size_t>(producer.outputs[0])];
+    return std::all_of(readers.begin(), readers.end(), [&](int r) { return members.contains(r); });
+  }
+
+  [[nodiscard]] bool may_be_main(int n, const graph::Type& result) const {
+    const Node& producer = node(n);
+    const bool matrix = producer.op == &ops::conv || producer.op == &ops::matmul || producer.op == &ops::conv_transpose;
+    return matrix && graph_.type(producer.outputs[0]).shape == result.shape &&
+           is_float(graph_.type(producer.outputs[0]).dtype);
+  }
+
+  Group grow(int root);
+  [[nodiscard]] std::vector<ValueId> outside_operands(const std::set<int>& members) const;
+  [[nodiscard]] int steps_of(const std::set<int>& members) const;
+  void write_chain(Group& group, const std::set<int>& members, Arithmetic arithmetic) const;
+  [[nodiscard]] bool is_immediate(ValueId v) const;
+
+  const Graph& graph_;
+  std::vector<int> group_of_;
+  std::vector<std::vector<int>> readers_;
+};
+
+/// A scalar constant that a chain holds itself: exact in f32, and its bytes are there.
+bool Fusion::is_immediate(ValueId v) const {
+  const graph::Value& value = graph_.value(v);
+  if (!value.constant || value.constant->bytes.view.empty() || elements(value.type.shape) != 1) return false;
+  const double number = number_at(*value.constant, 0);
+  return is_float(value.type.dtype)
+             ? value.type.dtype != DType::f64 || static_cast<double>(static_cast<float>(number)) == number
+             : std::abs(number) < (1 << 24);
+}
+
+/// Streams of the group: operands made elsewhere, once each, without immediates.
+std::vector<ValueId> Fusion::outside_operands(const std::set<int>& members) const {
+  std::vector<ValueId> out;
+  for (const int m : members)
+    for (const ValueId v : node(m).inputs) {
+      const int producer = graph_.value(v).producer;
+      if ((producer >= 0 && members.contains(producer)) || is_immediate(v) || std::count(out.begin(), out.end(), v))
+        continue;
+      out.push_back(v);
+    }
+  return out;
+}
+
+int Fusion::steps_of(const std::set<int>& members) const {
+  int steps = 0;
+  for (const int m : members) {
+    steps += node(m).op == &ops::cast ? 2 : 1;
+    for (const ValueId v : node(m).inputs) steps += is_immediate(v) ? 1 : 0;
+  }
+  return steps;
+}
+
+Group Fusion::grow(int root) {
+  Group group;
+  group.result = node(root).outputs[0];
+  std::set<int> members{root};
+  if (is_scalar(node(root))) {
+    const graph::Type& result = graph_.type(group.result);
+    Arithmetic arithmetic = arithmetic_of(graph_, node(root));
+    for (bool grown = true; grown;) {
+      grown = false;
+      for (const ValueId v : outside_operands(members)) {
+        const int n = graph_.value(v).producer;
+        if (n < 0 || group_of_[static_cast<size_t>(n)] >= 0 || !is_scalar(node(n)) ||
+            graph_.type(v).shape != result.shape || !only_read_by(n, members))
+          continue;
+        const Arithmetic theirs = arithmetic_of(graph_, node(n));
+        if (theirs != arithmetic && theirs != Arithmetic::any && arithmetic != Arithmetic::any) continue;
+        std::set<int> more = members;
+        more.insert(n);
+        if (steps_of(more) > isa::chain_steps || outside_operands(more).size() > isa::chain_inputs) continue;
+        members = std::move(more);
+        if (arithmetic == Arithmetic::any) arithmetic = theirs;
+        grown = true;
+      }
+    }
+    // The latest matrix op among the operands: the others' results are there when it runs.
+    for (const ValueId v : outside_operands(members)) {
+      const int n = graph_.value(v).producer;
+      if (n < 0 || arithmetic != Arithmetic::floats || outside_operands(members).size() > epilogue_streams + 1)
+        continue;
+      if (may_be_main(n, result) && only_read_by(n, members) && n > group.main) group.main = n;
+    }
+    write_chain(group, members, arithmetic);
+    if (group.main >= 0) members.insert(group.main);
+  } else {
+    group.main = root;
+  }
+  group.nodes.assign(members.begin(), members.end());
+  for (const int m : members) group_of_[static_cast<size_t>(m)] = root;
+  return group;
+}
+
+void Fusion::write_chain(Group& group, const std::set<int>& members, Arithmetic arithmetic) const {
+  isa::Chain& chain = group.chain;
+  chain.compute = arithmetic == Arithmetic::doubles    ? DType::f64
+                  : arithmetic == Arithmetic::integers ? DType::i64
+                                                       : DType::f32;
+  std::map<ValueId, uint8_t> places;
+  uint8_t stream = 0;
+  if (group.main >= 0) places[node(group.main).outputs[0]] = stream++;
+  for (const ValueId v : outside_operands(members)) {
+    if (places.contains(v)) continue;
+    places[v] = stream++;
+    group.streams.push_back(v);
+  }
+  chain.inputs = stream;
+  const auto push = [&](std::string_view op, std::array<uint8_t, 3> operands, double alpha = 0, double beta = 0) {
+    chain.steps.push_back(
+        {isa::chain_op_named(op).value_or(0), operands, static_cast<float>(alpha), static_cast<float>(beta)});
+    return static_cast<uint8_t>(isa::chain_inputs + static_cast<int>(chain.steps.size()) - 1);
+  };
+  for (const int m : members) {
+    const Node& n = node(m);
+    std::array<uint8_t, 3> operands{};
+    for (size_t i = 0; i < n.inputs.size(); ++i) {
+      const ValueId v = n.inputs[i];
+      const auto found = places.find(v);
+      operands[i] =
+          found != places.end() ? found->second : push("constant", {}, number_at(*graph_.value(v).constant, 0));
+    }
+    uint8_t place = 0;
+    if (n.op == &ops::cast) {
+      const DType from = graph_.type(n.inputs[0]).dtype, to = graph_.type(n.outputs[0]).dtype;
+      if (to == DType::boolean)
+        place = push("not", {push("not", operands)});
+      else
+        place = push(is_float(from) && !is_float(to) ? "trunc" : "copy", operands);
+    } else {
+      const graph::ScalarFunction& function = *graph::scalar_function(*n.op);
+      place = push(function.name, operands, n.attributes.number("alpha", function.alpha),
+                   n.attributes.number("beta", function.beta));
+    }
+    places[n.outputs[0]] = place;
+  }
+}
+
+}  // namespace
+
+std::vector<Group> fuse(const Graph& graph) { return Fusion(graph).run(); }
+
+std::string text_of(const Graph& graph, const std::vector<Group>& groups) {
+  std::string out;
+  for (const Group& group : groups) {
+    out += "group";
+    for (const int n : group.nodes) out += fmt::format(" {}", graph.nodes[static_cast<size_t>(n)].op->name);
+    out += fmt::format(" -> {}\n", printable(graph.value(group.result).name));
+  }
+  return out;
+}
+
+}  // namespace hadal::compile

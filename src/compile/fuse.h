@@ -1,0 +1,26 @@
+// Groups: what becomes one phase. A main op with the element-wise work behind it, or element-wise work alone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "isa/program.h"
+
+namespace hadal::compile {
+
+struct Group {
+  int main = -1;                        ///< Node whose result enters the chain as stream 0; -1: none.
+  std::vector<int> nodes;               ///< All nodes, ascending; the last makes the result.
+  isa::Chain chain;                     ///< No steps: the main op's result is the group's.
+  std::vector<graph::ValueId> streams;  ///< Operands of the chain, behind the main op's result.
+  graph::ValueId result = graph::absent;
+};
+
+/// Partitions the nodes into groups, in an order in which operands are made before they are used.
+std::vector<Group> fuse(const graph::Graph& graph);
+
+/// Text, one group a line.
+std::string text_of(const graph::Graph& graph, const std::vector<Group>& groups);
+
+}  // namespace hadal::compile

@@ -1,0 +1,187 @@
+#include "compile/matrix_tiling.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "rules/matrix.h"
+
+namespace hadal::compile {
+
+namespace {
+
+/// Sizes worth trying: for each number of parts the smallest even part, rounded up to the step; thinned to ratios
+/// of 1.25.
+std::vector<int64_t> part_sizes(int64_t extent, int64_t step) {
+  std::vector<int64_t> sizes;
+  for (int64_t parts = 1; parts <= extent; parts = parts < 20 ? parts + 1 : parts + parts / 4) {
+    const int64_t size = std::min(extent, (even_part(extent, (extent + parts - 1) / parts) + step - 1) / step * step);
+    if (sizes.empty() || size < sizes.back()) sizes.push_back(size);
+  }
+  return sizes;
+}
+
+struct Cost {
+  const Emitter& e;
+  const MatrixLayer& layer;
+  double hbm_bytes_per_cycle = 1, port_bytes_per_cycle = 1;
+
+  /// Largest chunk of `part` whose operands fit the rings; 0: none.
+  [[nodiscard]] int64_t largest_k(int64_t rows, int64_t n, int64_t part) const {
+    const int64_t bytes = bytes_of(layer.operands);
+    const int64_t weight_limit = e.limit(layer.constant_weights ? Ring::weight : Ring::activation2);
+    int64_t k = std::min(part, weight_limit / (n * bytes));
+    if (layer.stream_bytes(rows, k) > e.limit(Ring::activation)) {
+      const double each = static_cast<double>(layer.stream_bytes(rows, layer.k)) / static_cast<double>(layer.k);
+      k = std::min(k, static_cast<int64_t>(static_cast<double>(e.limit(Ring::activation)) / each));
+    }
+    if (k >= part) return part;
+    if (layer.grouped) return 0;
+    k = k / layer.k_step * layer.k_step;
+    return k == 0 ? 0 : even_part(part / layer.k_step, k / layer.k_step) * layer.k_step;
+  }
+
+  [[nodiscard]] double cycles(const MatrixTile& tile) const {
+    const chip::Chip& chip = e.chip();
+    const auto count = [](int64_t extent, int64_t part) { return (extent + part - 1) / part; };
+    const int64_t tiles = layer.batch * count(layer.rows, tile.rows) * count(layer.n, tile.n),
+                  units = tiles * tile.splits;
+    const int64_t chunks = count(tile.part, tile.k), rounds = count(units, e.cores());
+    const int64_t groups = layer.grouped ? tile.n / layer.n_step : 1;
+    const rules::MatrixWork work{tile.rows * layer.row_pixels, tile.k, tile.n / groups, groups, layer.operands};
+    const int64_t once = layer.depthwise ? rules::depthwise_cycles(chip, work.m, tile.n, layer.k, layer.operands)
+                                         : rules::matrix_cycles(chip.matrix, work).array;
+    const double compute = static_cast<double>(once * chunks);
+    const double stream = static_cast<double>(layer.stream_bytes(tile.rows, tile.k) * chunks);
+    const double weights = static_cast<double>(tile.part * tile.n * bytes_of(layer.operands));
+    const double results = static_cast<double>(tile.rows * layer.row_pixels * tile.n);
+    const double leaving =
+        results * static_cast<double>(tile.splits > 1 ? 4 : layer.result_bytes) / port_bytes_per_cycle;
+    const double steady = std::max({compute, (stream + weights) / port_bytes_per_cycle, leaving,
+                                    results / std::max(chip.matrix.output_elements_per_cycle, 1.0)});
+    // Activations cross the network: half of what the ports take together, which is what a mesh's bisection leaves.
+    const double crossing = static_cast<double>(units) * (stream + results * 4) / static_cast<double>(e.cores()) /
+                            (port_bytes_per_cycle / 2);
+    const double first = stream / static_cast<double>(chunks) / port_bytes_per_cycle;
+    const double descriptors = static_cast<double>(rounds * chunks * chip.dma.issue_cycles);
+    const double memory = static_cast<double>(units) * (layer.constant_weights ? weights : 0.0) / hbm_bytes_per_cycle;
+    constexpr double join = 4;  // A unit more to deal, wait for and signal.
+    return std::max({static_cast<double>(rounds) * steady, memory, crossing}) + first + leaving + descriptors +
+           static_cast<double>(units) * join + combine(tile);
+  }
+
+  /// Another phase: its latency, and the partial sums in, over all cores.
+  [[nodiscard]] double combine(const MatrixTile& tile) const {
+    if (tile.splits == 1) return 0;
+    const double results = static_cast<double>(layer.batch * layer.rows * layer.row_pixels * layer.n);
+    constexpr double latency = 500;  // Join, load, add, store: measured on small layers of the flagship chip.
+    return latency +
+           results * 4 * static_cast<double>(tile.splits + 1) / static_cast<double>(e.cores()) / port_bytes_per_cycle;
+  }
+};
+
+constexpr int64_t most_splits = 4;  // Partial sums and three operands of an epilogue are streams of one chain.
+
+}  // namespace
+
+MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer) {
+  const chip::Chip& chip = e.chip();
+  Cost cost{e, layer, chip.memory.bytes_per_second * chip.memory.efficiency / chip.clock.hertz(),
+            std::max(chip.dma.bytes_per_cycle, 1.0)};
+  const int64_t sums = chip.scratchpad.accumulator_bytes / std::max<int64_t>(chip.scratchpad.accumulator_tiles, 1) / 4;
+  MatrixTile best{0, 0, 0, 1, 1};
+  double least = std::numeric_limits<double>::infinity();
+  std::vector<int64_t> widths;
+  for (const int64_t n : part_sizes(layer.n / layer.n_step, 1)) widths.push_back(n * layer.n_step);
+  if (!layer.grouped)  // Whole columns of the array.
+    for (int64_t n = chip.matrix.columns; n < layer.n; n *= 2) widths.push_back(n);
+  const int64_t steps = layer.k / layer.k_step;
+  for (int64_t splits = 1; splits <= (layer.may_split ? std::min({most_splits, steps, e.cores()}) : 1); ++splits) {
+    const int64_t part = (steps + splits - 1) / splits * layer.k_step;
+    for (const int64_t rows : part_sizes(layer.rows, 1))
+      for (const int64_t n : widths) {
+        if (layer.equal_parts && layer.n % n != 0) continue;
+        const int64_t results = rows * layer.row_pixels * n;
+        if (results > sums || results * (splits > 1 ? 4 : layer.result_bytes) > e.limit(Ring::result)) continue;
+        const int64_t k = cost.largest_k(rows, n, part);
+        if (k == 0) continue;
+        const MatrixTile tile{rows, n, k, (layer.k + part - 1) / part, part};
+        const auto chunks = [&](int64_t of) { return (of + k - 1) / k; };
+        if (chunks(layer.k - (tile.splits - 1) * part) != chunks(part)) continue;  // No part may run out of chunks.
+        const double cycles = cost.cycles(tile);
+        if (cycles >= least) continue;
+        least = cycles;
+        best = tile;
+      }
+  }
+  return best;
+}
+
+Placed partial_sums(Emitter& e, const Placed& out, int64_t splits, const std::string& name) {
+  Shape extents = out.extents;
+  extents.insert(extents.begin(), splits);
+  return e.scratch(name + ".parts", DType::f32, extents, row_major(extents.size()));
+}
+
+void emit_combine(Emitter& e, const Group& group, const Placed& partial, const Placed& out,
+                  const std::vector<Placed>& streams, const std::vector<std::vector<int64_t>>& strides,
+                  const std::string& op) {
+  const auto splits = static_cast<uint8_t>(partial.extents[0]);
+  std::vector<MapOperand> operands;
+  isa::Chain chain{DType::f32, static_cast<uint8_t>(splits + streams.size()), {}};
+  const auto result_of = [](size_t step) {
+    return static_cast<uint8_t>(static_cast<size_t>(isa::chain_inputs) + step);
+  };
+  Placed slice = partial;
+  slice.extents.erase(slice.extents.begin());
+  slice.strides.erase(slice.strides.begin());
+  for (uint8_t s = 0; s < splits; ++s) {
+    operands.push_back({slice, slice.strides, e.graph().value(group.result).name + ".parts", false});
+    slice.offset += partial.strides[0];
+    if (s > 0)
+      chain.steps.push_back(
+          {*isa::chain_op_named("add"), {s == 1 ? uint8_t{0} : result_of(chain.steps.size() - 1), s, 0}, 0, 0});
+  }
+  const size_t adds = chain.steps.size();
+  for (isa::ChainStep step : group.chain.steps) {
+    for (int i = 0; i < isa::chain_ops()[step.op].operands; ++i) {
+      uint8_t& operand = step.operands[static_cast<size_t>(i)];
+      operand = operand == 0                  ? result_of(adds - 1)
+                : operand < isa::chain_inputs ? static_cast<uint8_t>(operand + splits - 1)
+                                              : static_cast<uint8_t>(operand + adds);
+    }
+    chain.steps.push_back(step);
+  }
+  for (size_t i = 0; i < streams.size(); ++i)
+    operands.push_back(
+        {streams[i], strides[i], e.graph().value(group.streams[i]).name, e.graph().is_constant(group.streams[i])});
+  emit_chain(e, e.graph().value(group.result).name, op, out, operands, chain);
+}
+
+std::vector<tile::Operand> load_epilogue(Emitter& e, const Group& group, const std::vector<Placed>& streams,
+                                         const std::vector<int>& tensors,
+                                         const std::vector<std::vector<int64_t>>& strides, const TileBox& box,
+                                         size_t rank) {
+  std::vector<tile::Operand> out;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    const auto& own = strides[i];
+    const bool vector = e.graph().is_constant(group.streams[i]) &&
+                        std::all_of(own.begin(), own.end() - 1, [](int64_t s) { return s == 0; }) &&
+                        box.extents.back().highest() * bytes_of(streams[i].dtype) <= e.limit(Ring::parameter);
+    const tile::Window window = window_of(tensors[i], own, box);
+    // Leading dims of the box are single: what is left is the view's rank.
+    std::vector<Expr> shape(window.extents.end() - static_cast<std::ptrdiff_t>(std::min(rank, window.extents.size())),
+                            window.extents.end());
+    while (shape.size() < rank) shape.insert(shape.begin(), Expr(1));
+    out.emplace_back(e.load(vector ? Ring::parameter : Ring::residual, window, vector ? "p" : "r", shape));
+  }
+  return out;
+}
+
+Expr accumulator_offset(const Emitter& e, const Expr& unit) {
+  const int64_t tiles = std::max<int64_t>(e.chip().scratchpad.accumulator_tiles, 1);
+  return mod(unit, Expr(tiles)) * Expr(e.chip().scratchpad.accumulator_bytes / tiles / 128 * 128);
+}
+
+}  // namespace hadal::compile

@@ -1,0 +1,58 @@
+// Tiles of matrix multiplications and convolutions, and the operands of their epilogues.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "compile/tiling.h"
+
+namespace hadal::compile {
+
+/// One layer of the matrix engine, as the search sees it. Bytes are of one element.
+struct MatrixLayer {
+  int64_t batch = 1;          ///< Independent products, or images.
+  int64_t rows = 1;           ///< What m is cut into: matrix rows, or output rows of a convolution.
+  int64_t row_pixels = 1;     ///< m of one row.
+  int64_t n = 1, n_step = 1;  ///< Output columns; tiles are multiples of the step.
+  int64_t k = 1, k_step = 1;  ///< Contraction (taps * channels); chunks are multiples of the step.
+  DType operands = DType::f32;
+  int64_t result_bytes = 4;
+  /// Bytes of the streamed operand for a tile of `rows` and a chunk of `k`.
+  std::function<int64_t(int64_t rows, int64_t k)> stream_bytes;
+  bool constant_weights = true;
+  bool grouped = false;      ///< A tile of n has its own channels: k is that of one group, all of it.
+  bool depthwise = false;    ///< Grouped by single channels: not a matrix product.
+  bool may_split = false;    ///< The contraction may be split over cores.
+  bool equal_parts = false;  ///< All tiles of n have the same number of groups.
+};
+
+struct MatrixTile {
+  int64_t rows = 1, n = 1;
+  int64_t k = 1;       ///< Of a chunk: what one instruction contracts.
+  int64_t splits = 1;  ///< Parts of the contraction on different cores; more than 1 leaves partial sums to add.
+  int64_t part = 1;    ///< Contraction of a part; chunks do not cross it.
+};
+
+/// The tile with the least estimated cycles among those that fit; rows == 0 where none fits.
+MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer);
+
+/// Partial sums [splits, dims of `out`...] of a split contraction.
+Placed partial_sums(Emitter& e, const Placed& out, int64_t splits, const std::string& name);
+
+/// A phase that adds partial sums and runs the group's epilogue. `strides` are the streams' over the dims of `out`.
+void emit_combine(Emitter& e, const Group& group, const Placed& partial, const Placed& out,
+                  const std::vector<Placed>& streams, const std::vector<std::vector<int64_t>>& strides,
+                  const std::string& op);
+
+/// Loads the operands of an epilogue for an output tile: vectors of constants by the prefetch queue, tiles by the load
+/// queue. `strides` are each stream's over the dims of `box`; the views get rank 3 [1, m, n] or `rank5` for
+/// convolutions.
+std::vector<tile::Operand> load_epilogue(Emitter& e, const Group& group, const std::vector<Placed>& streams,
+                                         const std::vector<int>& tensors,
+                                         const std::vector<std::vector<int64_t>>& strides, const TileBox& box,
+                                         size_t rank);
+
+/// Offset of the accumulator tile of unit `i`: two halves take turns, so that one empties while the other fills.
+Expr accumulator_offset(const Emitter& e, const Expr& unit);
+
+}  // namespace hadal::compile

@@ -1,0 +1,337 @@
+// Where values lie: layouts, views, parts of concatenations, inputs and outputs.
+#include <algorithm>
+#include <numeric>
+
+#include "compile/emitter.h"
+#include "graph/ops.h"
+#include "graph/ops/scalar.h"
+
+namespace hadal::compile {
+
+namespace ops = graph::ops;
+using graph::Node;
+using graph::ValueId;
+
+Order row_major(size_t rank) {
+  Order order(rank);
+  std::iota(order.begin(), order.end(), size_t{0});
+  return order;
+}
+
+Order channels_last(size_t rank) {
+  if (rank < 3) return row_major(rank);
+  Order order{0};
+  for (size_t i = 2; i < rank; ++i) order.push_back(i);
+  order.push_back(1);
+  return order;
+}
+
+std::optional<std::vector<int64_t>> reshaped_strides(const Shape& extents, const std::vector<int64_t>& strides,
+                                                     const Shape& to) {
+  std::vector<std::pair<int64_t, int64_t>> old;  // Merged dims that hold more than one element.
+  for (size_t i = 0; i < extents.size(); ++i) {
+    if (extents[i] == 1) continue;
+    if (!old.empty() && old.back().second == strides[i] * extents[i])
+      old.back() = {old.back().first * extents[i], strides[i]};
+    else
+      old.emplace_back(extents[i], strides[i]);
+  }
+  // Each old dim is split into new ones, from the innermost.
+  std::vector<int64_t> out(to.size(), 0);
+  size_t next = old.size();
+  int64_t left = 1, stride = 0;
+  for (size_t i = to.size(); i-- > 0;) {
+    if (to[i] == 1) continue;
+    if (left == 1) {
+      if (next == 0) return std::nullopt;
+      left = old[--next].first;
+      stride = old[next].second;
+    }
+    if (left % to[i] != 0) return std::nullopt;
+    out[i] = stride;
+    stride *= to[i];
+    left /= to[i];
+  }
+  if (left != 1 || next != 0) return std::nullopt;
+  return out;
+}
+
+namespace {
+
+bool is_view(const graph::Op* op) {
+  return op == &ops::reshape || op == &ops::transpose || op == &ops::slice || op == &ops::broadcast;
+}
+
+std::vector<int64_t> dense_strides(const Shape& extents, const Order& order, int64_t bytes) {
+  std::vector<int64_t> strides(extents.size());
+  for (size_t i = order.size(); i-- > 0; bytes *= extents[order[i]]) strides[order[i]] = bytes;
+  return strides;
+}
+
+/// What a view op makes of its source, if strides can say it.
+std::optional<Placed> view_of(const Node& node, const Placed& source, const Shape& shape) {
+  Placed out = source;
+  out.extents = shape;
+  if (node.op == &ops::reshape) {
+    const auto strides = reshaped_strides(source.extents, source.strides, shape);
+    if (!strides) return std::nullopt;
+    out.strides = *strides;
+  } else if (node.op == &ops::transpose) {
+    const auto order = node.attributes.integers("order");
+    for (size_t i = 0; i < order.size(); ++i) out.strides[i] = source.strides[static_cast<size_t>(order[i])];
+  } else if (node.op == &ops::slice) {
+    const auto starts = node.attributes.integers("starts"), steps = node.attributes.integers("steps");
+    for (size_t i = 0; i < shape.size(); ++i) {
+      out.offset += starts[i] * source.strides[i];
+      out.strides[i] = source.strides[i] * steps[i];
+    }
+  } else {
+    out.strides.assign(shape.size(), 0);
+    const size_t lead = shape.size() - source.extents.size();
+    for (size_t i = 0; i < source.extents.size(); ++i)
+      if (source.extents[i] == shape[lead + i]) out.strides[lead + i] = source.strides[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+Placed Emitter::operand(ValueId v) {
+  auto& placed = placed_[static_cast<size_t>(v)];
+  if (!placed && graph_.is_constant(v)) placed = constant(graph_.value(v).name, *graph_.value(v).constant);
+  if (!placed) {
+    fail("compile.order", fmt::format("value {} is read before it is made", printable(graph_.value(v).name)));
+    placed = scratch("missing", graph_.type(v).dtype, graph_.type(v).shape, row_major(graph_.type(v).shape.size()));
+  }
+  return *placed;
+}
+
+Placed Emitter::result(ValueId v) {
+  auto& placed = placed_[static_cast<size_t>(v)];
+  if (placed) return *placed;
+  // Up through the concatenations that the value is part of, then down with the place of the outermost.
+  std::vector<ValueId> chain{v};
+  while (homes_[static_cast<size_t>(chain.back())].first >= 0 && !placed_[static_cast<size_t>(chain.back())])
+    chain.push_back(graph_.nodes[static_cast<size_t>(homes_[static_cast<size_t>(chain.back())].first)].outputs[0]);
+  for (size_t i = chain.size(); i-- > 0;) {
+    auto& place = placed_[static_cast<size_t>(chain[i])];
+    if (place) continue;
+    const graph::Type& type = graph_.type(chain[i]);
+    const int output = output_storage_[static_cast<size_t>(chain[i])];
+    if (const auto [home, position] = homes_[static_cast<size_t>(chain[i])]; home >= 0) {
+      const Node& concat = graph_.nodes[static_cast<size_t>(home)];
+      const auto axis = static_cast<size_t>(concat.attributes.integer("axis"));
+      place = placed_[static_cast<size_t>(chain[i + 1])];
+      for (size_t before = 0; before < position; ++before)
+        place->offset += graph_.type(concat.inputs[before]).shape[axis] * place->strides[axis];
+      place->extents = type.shape;
+    } else if (output >= 0) {
+      place = Placed{output, type.dtype, type.shape,
+                     dense_strides(type.shape, row_major(type.shape.size()), bytes_of(type.dtype)), 0};
+    } else {
+      place = scratch(graph_.value(chain[i]).name, type.dtype, type.shape, orders_[static_cast<size_t>(chain[i])]);
+    }
+  }
+  return *placed_[static_cast<size_t>(v)];
+}
+
+void Emitter::declare_ports(const Interface& interface) {
+  const auto port = [&](ValueId v, isa::RegionKind kind, DType stated) {
+    const graph::Value& value = graph_.value(v);
+    const int storage = static_cast<int>(program_.storages.size());
+    program_.storages.push_back({value.name, kind,
+                                 value.type.shape.empty() ? bytes_of(value.type.dtype)
+                                                          : elements(value.type.shape) * bytes_of(value.type.dtype)});
+    (kind == isa::RegionKind::input ? program_.inputs : program_.outputs)
+        .push_back({value.name, stated, value.type.dtype, value.type.shape, static_cast<uint16_t>(storage)});
+    return storage;
+  };
+  for (size_t i = 0; i < graph_.inputs.size(); ++i) {
+    const ValueId v = graph_.inputs[i];
+    const graph::Type& type = graph_.type(v);
+    placed_[static_cast<size_t>(v)] =
+        Placed{port(v, isa::RegionKind::input, interface.inputs[i]), type.dtype, type.shape,
+               dense_strides(type.shape, row_major(type.shape.size()), bytes_of(type.dtype)), 0};
+  }
+  for (size_t i = 0; i < graph_.outputs.size(); ++i)
+    output_storage_[static_cast<size_t>(graph_.outputs[i])] =
+        port(graph_.outputs[i], isa::RegionKind::output, interface.outputs[i]);
+}
+
+/// The memory order that suits a node's result: channels last behind convolutions, else its operand's.
+Order Emitter::order_of(const Node& node) const {
+  const size_t rank = graph_.type(node.outputs[0]).shape.size();
+  if (node.op == &ops::conv || node.op == &ops::conv_transpose || node.op == &ops::pool || node.op == &ops::resize)
+    return channels_last(rank);
+  if (node.op == &ops::matmul || node.op == &ops::reshape || node.op == &ops::gather) return row_major(rank);
+  if (node.op == &ops::transpose) {
+    const Order& source = orders_[static_cast<size_t>(node.inputs[0])];
+    const auto moved = node.attributes.integers("order");
+    Order order;
+    for (const size_t dim : source)
+      order.push_back(
+          static_cast<size_t>(std::find(moved.begin(), moved.end(), static_cast<int64_t>(dim)) - moved.begin()));
+    return order;
+  }
+  for (const ValueId v : node.inputs) {
+    if (v == graph::absent || graph_.is_constant(v)) continue;
+    const Shape& shape = graph_.type(v).shape;
+    if (shape.size() == rank && (!graph::scalar_function(*node.op) || shape == graph_.type(node.outputs[0]).shape))
+      return orders_[static_cast<size_t>(v)];
+    if (!graph::scalar_function(*node.op)) break;
+  }
+  return row_major(rank);
+}
+
+void Emitter::choose_orders() {
+  std::vector<std::vector<const Node*>> readers(graph_.values.size());
+  for (const Node& node : graph_.nodes)
+    for (const ValueId v : node.inputs)
+      if (v != graph::absent) readers[static_cast<size_t>(v)].push_back(&node);
+  for (size_t v = 0; v < graph_.values.size(); ++v) orders_[v] = row_major(graph_.values[v].type.shape.size());
+  for (const Node& node : graph_.nodes)
+    for (const ValueId v : node.outputs) {
+      const Shape& shape = graph_.type(v).shape;
+      Order order = v == node.outputs[0] ? order_of(node) : row_major(shape.size());
+      const auto& all = readers[static_cast<size_t>(v)];
+      // What is only read transposed is written so: heads of an attention side by side.
+      const auto transposed = [&](const Node* reader) {
+        return reader->op == &ops::transpose && reader->attributes == all[0]->attributes;
+      };
+      if (node.op == &ops::matmul && !all.empty() && std::all_of(all.begin(), all.end(), transposed)) {
+        const auto moved = all[0]->attributes.integers("order");
+        order.assign(moved.begin(), moved.end());
+      }
+      // A reshape that this order would turn into a copy asks for row-major.
+      const auto strides = dense_strides(shape, order, bytes_of(graph_.type(v).dtype));
+      const bool copied = !all.empty() && std::all_of(all.begin(), all.end(), [&](const Node* reader) {
+        return reader->op == &ops::reshape && !reshaped_strides(shape, strides, graph_.type(reader->outputs[0]).shape);
+      });
+      orders_[static_cast<size_t>(v)] = copied ? row_major(shape.size()) : std::move(order);
+    }
+}
+
+/// A value that some phase writes and a concatenation reads is written into its part of the result.
+void Emitter::choose_homes() {
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const Node& node = graph_.nodes[n];
+    if (node.op != &ops::concat) continue;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId v = node.inputs[i];
+      const int producer = graph_.value(v).producer;
+      if (producer < 0 || is_view(graph_.nodes[static_cast<size_t>(producer)].op) ||
+          output_storage_[static_cast<size_t>(v)] >= 0 || homes_[static_cast<size_t>(v)].first >= 0)
+        continue;
+      homes_[static_cast<size_t>(v)] = {static_cast<int>(n), i};
+    }
+  }
+}
+
+void Emitter::emit_view(const Node& node) {
+  const ValueId v = node.outputs[0];
+  Placed source = operand(node.inputs[0]);
+  auto view = view_of(node, source, graph_.type(v).shape);
+  if (!view) {
+    const Placed dense = scratch(graph_.value(node.inputs[0]).name + ".dense", source.dtype, source.extents,
+                                 row_major(source.extents.size()));
+    emit_copy(*this, source, dense, graph_.value(v).name, "reshape", node.origins);
+    view = view_of(node, dense, graph_.type(v).shape);
+  }
+  if (output_storage_[static_cast<size_t>(v)] >= 0)
+    emit_copy(*this, *view, result(v), graph_.value(v).name, std::string(node.op->name), node.origins);
+  else
+    placed_[static_cast<size_t>(v)] = std::move(view);
+}
+
+void Emitter::emit_concat(const Node& node) {
+  const Placed whole = result(node.outputs[0]);
+  const auto axis = static_cast<size_t>(node.attributes.integer("axis"));
+  const auto self = static_cast<int>(&node - graph_.nodes.data());
+  Placed part = whole;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const ValueId v = node.inputs[i];
+    part.extents = graph_.type(v).shape;
+    if (homes_[static_cast<size_t>(v)] != std::pair{self, i} && elements(part.extents) > 0)
+      emit_copy(*this, operand(v), part, graph_.value(node.outputs[0]).name, "concat", node.origins);
+    part.offset += part.extents[axis] * part.strides[axis];
+  }
+}
+
+namespace {
+
+using Emit = void (*)(Emitter&, const Group&);
+
+/// What lowers each op. Views and concatenations are the emitter's own.
+Emit emitter_of(const graph::Op* op) {
+  static const std::map<const graph::Op*, Emit> emitters{{&ops::matmul, emit_matmul},
+                                                         {&ops::conv, emit_conv},
+                                                         {&ops::conv_transpose, emit_conv_transpose},
+                                                         {&ops::pool, emit_pool},
+                                                         {&ops::resize, emit_resize},
+                                                         {&ops::reduce, emit_reduce},
+                                                         {&ops::arg_reduce, emit_arg_reduce},
+                                                         {&ops::softmax, emit_softmax},
+                                                         {&ops::normalize, emit_normalize},
+                                                         {&ops::topk, emit_topk},
+                                                         {&ops::cumsum, emit_cumsum},
+                                                         {&ops::gather, emit_gather},
+                                                         {&ops::gather_elements, emit_gather_elements},
+                                                         {&ops::pad, emit_pad}};
+  const auto found = emitters.find(op);
+  return found == emitters.end() ? nullptr : found->second;
+}
+
+}  // namespace
+
+bool has_lowering(const graph::Op& op) {
+  const graph::ScalarFunction* function = graph::scalar_function(op);
+  if (function) return isa::chain_op_named(function->name).has_value();
+  return op.name == "cast" || is_view(&op) || op.name == "concat" || emitter_of(&op) != nullptr;
+}
+
+void Emitter::emit_group(const Group& group) {
+  const Node* main = group.main >= 0 ? &graph_.nodes[static_cast<size_t>(group.main)] : nullptr;
+  if (elements(graph_.type(group.result).shape) == 0) {
+    result(group.result);
+    return;
+  }
+  if (!main) return emit_map(*this, group);
+  if (is_view(main->op)) return emit_view(*main);
+  if (main->op == &ops::concat) return emit_concat(*main);
+  for (const ValueId v : main->inputs)
+    if (v != graph::absent && elements(graph_.type(v).shape) == 0)
+      return fail("compile.empty", fmt::format("{} of a tensor without elements", main->op->name));
+  emitter_of(main->op)(*this, group);
+}
+
+/// All nodes that the chip has no lowering of, in one error.
+Status Emitter::check_ops() const {
+  std::string list;
+  for (const Node& node : graph_.nodes)
+    if (!has_lowering(*node.op))
+      list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", printable(node.origins.front()), node.op->name);
+  if (list.empty()) return {};
+  return Error{"compile.unsupported", "the chip has no lowering of these nodes: " + list, "",
+               "docs/ops.md lists what runs where"};
+}
+
+Result<tile::Program> Emitter::run(const std::vector<Group>& groups, const Interface& interface) {
+  HADAL_CHECK(check_ops());
+  program_.model = graph_.name;
+  program_.chip = chip_.name;
+  program_.precision = interface.precision;
+  declare_ports(interface);
+  choose_orders();
+  choose_homes();
+  for (const Group& group : groups) {
+    nodes_.clear();
+    for (const int n : group.nodes)
+      for (const std::string& origin : graph_.nodes[static_cast<size_t>(n)].origins)
+        if (!std::count(nodes_.begin(), nodes_.end(), origin)) nodes_.push_back(origin);
+    emit_group(group);
+    if (error_) return *error_;
+  }
+  return std::move(program_);
+}
+
+}  // namespace hadal::compile
