@@ -1,0 +1,99 @@
+// The functional machine: memory, cores and threads put together.
+#include <algorithm>
+
+#include "isa/table.h"
+#include "machine/functional/clock.h"
+#include "machine/functional/core.h"
+#include "machine/functional/run.h"
+#include "machine/functional/scheduler.h"
+
+namespace hadal::machine {
+
+namespace {
+
+/// Errors: region.C2, an instruction that writes inputs or weights.
+Status check_written(const isa::Program& program) {
+  for (size_t i = 0; i < program.code.size(); ++i) {
+    const isa::Instruction& in = program.code[i];
+    const isa::Row* row = isa::row_of(in.op);
+    for (size_t operand = 0; operand < in.operands.size(); ++operand) {
+      if (in.operands[operand] == isa::no_view || !row->operands[operand].written) continue;
+      const isa::TensorDescriptor& tensor = program.tensors[program.views[in.operands[operand]].tensor];
+      if (tensor.space == isa::Space::scratchpad) continue;
+      const isa::RegionKind kind = program.regions[tensor.region].kind;
+      if (kind == isa::RegionKind::input || kind == isa::RegionKind::weight)
+        return Error{"region.C2",
+                     fmt::format("`{}` writes {}, which lies in inputs or weights", row->name, printable(tensor.name)),
+                     isa::place_of(program, i)};
+    }
+  }
+  return {};
+}
+
+class Machine final : public ValueMachine {
+ public:
+  Machine(const isa::Program& program, size_t cores, const ValueOptions& options, isa::Walk walk, Memory memory)
+      : program_(program),
+        options_(options),
+        walk_(std::move(walk)),
+        memory_(std::move(memory)),
+        primitives_(SharedPrimitives::make()) {
+    for (const isa::Chain& chain : program.chains) chains_.push_back(plan_of(chain));
+    const size_t threads = std::clamp<size_t>(static_cast<size_t>(std::max(options.threads, 1)), 1, cores);
+    for (size_t i = 0; i < threads; ++i) workers_.push_back(std::make_unique<Worker>(chains_, *primitives_));
+    for (size_t i = 0; i < cores; ++i) semaphores_.push_back(std::make_unique<Semaphores>());
+    scheduler_ = std::make_unique<Scheduler>(workers_);
+  }
+
+  Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, ValueCounts& counts) override {
+    const double start = seconds_now();
+    const uint64_t first_tick = ticks_now();
+    HADAL_CHECK(memory_.bind(inputs));
+    for (auto& semaphores : semaphores_) semaphores->reset(program_);
+    std::vector<std::unique_ptr<Bindings>> bindings;
+    for (size_t i = 0; i < semaphores_.size(); ++i)
+      bindings.push_back(std::make_unique<Bindings>(memory_.scratchpad(i)));
+    Shared shared{program_, walk_, options_, memory_, semaphores_, bindings, [this] { scheduler_->signalled(); }};
+    std::vector<std::unique_ptr<Core>> cores;
+    for (size_t i = 0; i < semaphores_.size(); ++i)
+      cores.push_back(std::make_unique<Core>(shared, i, semaphores_.size()));
+    Status status = scheduler_->run(shared, cores);
+    for (size_t i = 0; i < cores.size() && status.ok(); ++i) status = cores[i]->check_balance();
+    std::vector<Tensor> outputs = memory_.outputs();
+    memory_.release();
+    if (!status) return std::move(status).error();
+    counts = {};
+    counts.seconds = seconds_now() - start;
+    const double tick = counts.seconds / static_cast<double>(std::max<uint64_t>(ticks_now() - first_tick, 1));
+    for (const auto& core : cores) core->add_to(counts, tick);
+    counts.packing_seconds = primitives_->take_seconds();
+    return outputs;
+  }
+
+ private:
+  const isa::Program& program_;
+  ValueOptions options_;
+  isa::Walk walk_;
+  Memory memory_;
+  std::vector<ChainPlan> chains_;
+  std::unique_ptr<SharedPrimitives> primitives_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Semaphores>> semaphores_;
+  std::unique_ptr<Scheduler> scheduler_;  ///< Last: its threads use the others.
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ValueMachine>> ValueMachine::make(const isa::Program& program, int64_t cores,
+                                                         const ValueOptions& options) {
+  if (cores < static_cast<int64_t>(std::max<uint32_t>(program.limits.cores, 1)))
+    return Error{"run.cores",
+                 fmt::format("the program needs {} cores; the machine has {}", program.limits.cores, cores)};
+  HADAL_TRY(isa::Walk walk, isa::Walk::of(program));
+  HADAL_CHECK(check_written(program));
+  HADAL_TRY(Memory memory, Memory::of(program, cores));
+  return std::unique_ptr<ValueMachine>(
+      std::make_unique<Machine>(program, static_cast<size_t>(cores), options, std::move(walk), std::move(memory)));
+}
+
+}  // namespace hadal::machine

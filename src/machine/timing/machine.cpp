@@ -1,0 +1,270 @@
+#include "machine/timing/machine.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "isa/check.h"
+#include "isa/fields.h"
+#include "isa/table.h"
+#include "rules/cycles.h"
+
+namespace hadal::machine::timing {
+
+namespace {
+
+constexpr uint8_t number(isa::Queue queue) { return static_cast<uint8_t>(queue); }
+constexpr bool is_dma(uint8_t queue) {
+  return queue == number(isa::Queue::load) || queue == number(isa::Queue::prefetch) ||
+         queue == number(isa::Queue::store);
+}
+
+/// HBM: its channels, dealt to the memory ports in turn.
+Servers memory_of(const chip::Chip& chip, const Network& network) {
+  const chip::Memory& memory = chip.memory;
+  const double channel = memory.bytes_per_second * memory.efficiency / static_cast<double>(memory.channels);
+  std::vector<Node> nodes;
+  for (uint32_t c = 0; c < static_cast<uint32_t>(memory.channels); ++c)
+    nodes.push_back(network.port(c % network.ports()));
+  return {memory.interleave_bytes, Rate{1e15 / channel}, memory.latency_femtoseconds, std::move(nodes)};
+}
+
+/// The shared space: the cores' scratchpads.
+Servers shared_of(const isa::Program& program, const chip::Chip& chip) {
+  std::vector<Node> nodes(static_cast<size_t>(chip.cores));
+  for (uint32_t core = 0; core < nodes.size(); ++core) nodes[core] = core;
+  const Rate port = Cycles{chip.clock.femtoseconds}.rate(chip.scratchpad.bytes_per_cycle);
+  return {std::max<int64_t>(1, static_cast<int64_t>(program.shared_page_bytes)), port, 0, std::move(nodes)};
+}
+
+}  // namespace
+
+Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOptions& options)
+    : program_(&walk.program()),
+      chip_(&chip),
+      options_(options),
+      clock_{chip.clock.femtoseconds},
+      launch_(clock_.edge(chip.host.launch_femtoseconds + chip.host.link_latency_femtoseconds)),
+      issue_(std::llround(chip.sequencer.issue_cycles * static_cast<double>(clock_.femtoseconds))),
+      let_(std::llround(chip.sequencer.let_cycles * static_cast<double>(clock_.femtoseconds))),
+      signal_(clock_.time(chip.sequencer.signal_latency_cycles)),
+      dma_issue_(clock_.time(chip.dma.issue_cycles)),
+      regions_(region_addresses(*program_)),
+      code_(walk),
+      costs_(*program_, chip),
+      network_(chip),
+      memory_(memory_of(chip, network_)),
+      shared_(shared_of(*program_, chip)),
+      statistics_(*program_, chip) {
+  cores_.reserve(static_cast<size_t>(chip.cores));
+  for (int64_t core = 0; core < chip.cores; ++core) {
+    cores_.push_back(
+        {.sequencer = isa::Sequencer(walk, core, chip.cores), .fetch = Fetch(code_, chip.sequencer, clock_)});
+    Core& state = cores_.back();
+    state.time = launch_;
+    state.tiles.resize(static_cast<size_t>(chip.scratchpad.accumulator_tiles));
+    for (size_t i = 0; i < std::min<size_t>(isa::semaphores, program_->semaphores.size()); ++i)
+      state.counts[i] = program_->semaphores[i].initial;
+  }
+}
+
+void Machine::fail(Error error) {
+  if (!error_) error_ = std::move(error);
+}
+
+Result<Timing> Machine::run() {
+  for (uint32_t core = 0; core < cores_.size(); ++core) issue(core, launch_);
+  while (!events_.empty() && !error_) {
+    const Event event = events_.pop();
+    if (event.time > longest)
+      return Error{"run.range", "the program runs for more than half an hour of the chip's time"};
+    handle(event);
+  }
+  if (!error_) error_ = stuck();
+  if (error_) return *error_;
+  if (options_.slices)
+    std::stable_sort(options_.slices->begin(), options_.slices->end(),
+                     [](const Slice& a, const Slice& b) { return a.begin < b.begin; });
+  return statistics_.timing(launch_, network_.hop_bytes());
+}
+
+void Machine::handle(const Event& event) {
+  const uint32_t core = event.core();
+  switch (event.kind) {
+    case Event::Kind::wake: {
+      Time& wake_at = cores_[core].queues[event.queue].wake_at;
+      if (wake_at == event.time) wake_at = never;
+      advance(core, event.queue, event.time);
+      break;
+    }
+    case Event::Kind::signal:
+      deliver(core, event.data, false, event.time);
+      break;
+    case Event::Kind::broadcast:
+      deliver(core, event.data, true, event.time);
+      break;
+    case Event::Kind::request:
+      request(core, event.queue, event.time);
+      break;
+    case Event::Kind::piece:
+      ask(core, event.queue, event.time);
+      break;
+    case Event::Kind::passage:
+      pass(core, event.queue, event.data, event.time);
+      break;
+    case Event::Kind::retire:
+      retire(core, event.queue, event.time);
+      break;
+  }
+}
+
+/// The sequencer runs ahead of time: as only it fills queues, a queue that has a place now still has one then.
+void Machine::issue(uint32_t core, Time now) {
+  Core& state = cores_[core];
+  state.time = std::max(state.time, now);
+  while (!state.halted && !error_) {
+    if (!state.next) {
+      state.next = state.sequencer.next();
+      if (!state.next) {
+        state.halted = true;
+        if (state.sequencer.error()) fail(*state.sequencer.error());
+        return;
+      }
+      if (++issued_ > options_.instruction_budget)
+        return fail({"run.budget",
+                     fmt::format("more than {} instructions", options_.instruction_budget),
+                     {},
+                     "raise the budget, or look for a loop that is too long"});
+      const size_t to = state.sequencer.index();
+      state.time = state.fetch.go(state.last, to, state.time, !state.started);
+      state.time += issue_ + let_ * (int64_t{state.sequencer.lets()} + state.sequencer.controls());
+      state.started = true;
+      state.last = to;
+    }
+    if (!place(core, state)) return;
+  }
+}
+
+/// Puts the held instruction into its queue; false where that is full.
+bool Machine::place(uint32_t core, Core& state) {
+  const uint8_t queue = number(state.next->queue);
+  QueueState& target = state.queues[queue];
+  if (target.entries.size() >= static_cast<uint64_t>(chip_->sequencer.queue_depth)) return false;
+  const bool was_empty = target.entries.empty();
+  Entry& entry = target.entries.push();
+  entry.issued = clock_.edge(state.time);
+  decode(state, entry);
+  if (was_empty) wake(core, state, queue, entry.issued);
+  state.next = nullptr;
+  return true;
+}
+
+void Machine::decode(Core& state, Entry& entry) {
+  const isa::Instruction& in = *state.next;
+  entry.instruction = static_cast<uint32_t>(state.sequencer.index());
+  entry.layer = layer_of(entry.instruction);
+  entry.ready = never;
+  entry.emits = false;
+  statistics_.issued(in.op);
+  entry.idle = in.op == isa::Opcode::sync || state.sequencer.dropped(in);
+  if (entry.idle) return;
+  isa::resolve(state.sequencer, in, boxes_);
+  entry.idle = boxes_.idle;
+  if (entry.idle) return;
+  if (Status status = isa::check(*program_, state.sequencer, in, boxes_); !status) return fail(status.error());
+  if (is_dma(number(in.queue))) return plan(in, entry);
+  entry.cost = costs_.of(state.sequencer, in);
+  entry.idle = entry.cost.idle;
+  entry.emits = in.queue == isa::Queue::matrix && state.sequencer.number(in.fields[isa::at::emit]) != 0;
+  if (entry.cost.cycles >= rules::forever || entry.cost.emit >= rules::forever)
+    fail({"limits.unit",
+          fmt::format("{} has no unit for {} of {}", chip_->name, isa::row_of(in.op)->name, name_of(entry.cost.type)),
+          isa::place_of(*program_, entry.instruction), "compile the model for this chip, or with another precision"});
+}
+
+void Machine::wake(uint32_t core, Core& state, uint8_t queue, Time at) {
+  if (at >= state.queues[queue].wake_at) return;
+  state.queues[queue].wake_at = at;
+  events_.push(at, core, Event::Kind::wake, queue);
+}
+
+/// Starts whatever the queue can start now.
+void Machine::advance(uint32_t core, uint8_t queue, Time now) {
+  Core& state = cores_[core];
+  QueueState& own = state.queues[queue];
+  state.parked = static_cast<uint8_t>(state.parked & ~(1u << queue));
+  while (!own.entries.empty() && !error_) {
+    Entry& head = own.entries.front();
+    if (head.issued > now) return wake(core, state, queue, head.issued);
+    const auto& waits = program_->code[head.instruction].waits;
+    const bool met = std::all_of(waits.begin(), waits.end(),
+                                 [&](const isa::Sync& wait) { return state.counts[wait.id] >= wait.count; });
+    if (!met) {
+      state.parked = static_cast<uint8_t>(state.parked | 1u << queue);
+      return;
+    }
+    if (head.ready == never) head.ready = now;
+    if (is_dma(queue)) {
+      if (own.active.size() >= static_cast<uint64_t>(chip_->dma.outstanding)) return;  // Retiring comes back here.
+    } else if (const Time free = unit_free(state, queue, head); free > now) {
+      return wake(core, state, queue, free);
+    }
+    for (const isa::Sync& wait : waits) state.counts[wait.id] -= wait.count;
+    if (is_dma(queue))
+      start_transfer(core, state, queue, head, now);
+    else
+      start(core, state, queue, head, now);
+    own.entries.pop();
+    own.free = std::max(own.free, now);
+    if (state.next && number(state.next->queue) == queue) issue(core, now);
+  }
+}
+
+void Machine::deliver(uint32_t core, uint32_t instruction, bool everywhere, Time now) {
+  Core& state = cores_[core];
+  for (const isa::Sync& signal : program_->code[instruction].signals)
+    if (signal.everywhere == everywhere) state.counts[signal.id] += signal.count;
+  for (uint8_t queue = 0, parked = state.parked; parked != 0; ++queue, parked = static_cast<uint8_t>(parked >> 1))
+    if (parked & 1u) advance(core, queue, now);
+}
+
+/// Everything that follows from an instruction's end being known.
+void Machine::finish(uint32_t core, uint8_t queue, uint32_t instruction, uint32_t layer, Time waited_from, Time begin,
+                     Time end) {
+  statistics_.ran(layer, begin, end);
+  bool own = false, all = false;
+  for (const isa::Sync& signal : program_->code[instruction].signals)
+    if (signal.count > 0) (signal.everywhere ? all : own) = true;
+  if (own) events_.push(end + signal_, core, Event::Kind::signal, queue, instruction);
+  if (all)
+    for (uint32_t to = 0; to < cores_.size(); ++to)
+      events_.push(end + signal_ + network_.distance(core, to), to, Event::Kind::broadcast, queue, instruction);
+  if (options_.slices)
+    options_.slices->push_back({core, static_cast<isa::Queue>(queue), instruction, clock_.until(begin),
+                                clock_.until(end), std::min(clock_.until(waited_from), clock_.until(begin))});
+}
+
+/// Nothing more will happen: either all is done, or the oldest waiting instruction waits for ever.
+std::optional<Error> Machine::stuck() {
+  const Entry* oldest = nullptr;
+  uint32_t oldest_core = 0;
+  for (uint32_t core = 0; core < cores_.size(); ++core)
+    for (QueueState& queue : cores_[core].queues) {
+      if (queue.entries.empty() || (oldest && oldest->issued <= queue.entries.front().issued)) continue;
+      oldest = &queue.entries.front();
+      oldest_core = core;
+    }
+  if (!oldest) return {};
+  std::string text = "a wait is never met:";
+  for (const isa::Sync& wait : program_->code[oldest->instruction].waits) {
+    const int32_t count = cores_[oldest_core].counts[wait.id];
+    if (wait.count > count)
+      text += fmt::format(" semaphore {} has {} of {}",
+                          wait.id < program_->semaphores.size() ? printable(program_->semaphores[wait.id].name)
+                                                                : std::to_string(wait.id),
+                          count, wait.count);
+  }
+  return Error{"sync.C1", fmt::format("{} (core {})", text, oldest_core),
+               isa::place_of(*program_, oldest->instruction)};
+}
+
+}  // namespace hadal::machine::timing

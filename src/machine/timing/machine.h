@@ -1,0 +1,146 @@
+// The timing machine's state, and what each event does to it. machine.cpp has sequencers, queues and signals,
+// engines.cpp the matrix, vector and host queues, dma.cpp the transfers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "chip/chip.h"
+#include "isa/check.h"
+#include "isa/sequencer.h"
+#include "machine/timing/cost.h"
+#include "machine/timing/events.h"
+#include "machine/timing/fetch.h"
+#include "machine/timing/memory.h"
+#include "machine/timing/network.h"
+#include "machine/timing/run.h"
+#include "machine/timing/statistics.h"
+#include "machine/timing/time.h"
+#include "machine/timing/transfer.h"
+
+namespace hadal::machine::timing {
+
+/// An instruction in its queue, with its registers put in.
+struct Entry {
+  uint32_t instruction = 0, layer = 0;
+  Time issued = 0;
+  Time ready = never;  ///< When its waits were found met.
+  bool idle = false;   ///< Waits and signals only.
+  bool emits = false;
+  Cost cost;          ///< Matrix, vector, host.
+  Transfer transfer;  ///< DMA.
+};
+
+/// A transfer in flight.
+struct Active {
+  uint32_t instruction = 0, layer = 0;
+  Time waited_from = 0, begin = 0, end = 0;
+  Transfer transfer{};
+  Rate port{};            ///< Time of a moved byte at the core's port.
+  int64_t asked = 0;      ///< Moved bytes that were asked for.
+  int32_t under_way = 0;  ///< Pieces asked for and not done.
+  bool done = false;
+};
+
+/// A piece between memory and core.
+struct Piece {
+  uint32_t active = 0;
+  int64_t from = 0, bytes = 0;
+  Time asked = 0;  ///< When it began.
+  Time tail = 0;   ///< When its last byte is where it stands now.
+  Time extra = 0;  ///< Request or acknowledgement on the network.
+};
+
+struct QueueState {
+  Ring<Entry> entries;
+  Time wake_at = never;  ///< Earliest wake event under way.
+  Time free = 0;         ///< Since when the unit could start the head.
+  Time last_end = 0;     ///< Effects stay in queue order.
+  // DMA.
+  Ring<Active> active;
+  uint32_t asking = 0;      ///< Number of the transfer that asks for pieces.
+  uint32_t finished = 0;    ///< Number of the first transfer whose end is not known.
+  bool requesting = false;  ///< A request or piece event is under way.
+  Time next_request = 0;
+  Time hold = 0;  ///< No request before: earlier pieces queue in the network or at the memory.
+};
+
+struct Core {
+  isa::Sequencer sequencer;
+  Fetch fetch;
+  Time time = 0;                           ///< When the sequencer is free.
+  const isa::Instruction* next = nullptr;  ///< What it holds, waiting for a place in its queue.
+  size_t last = 0;
+  bool started = false, halted = false;
+  uint8_t parked = 0;  ///< Bit set of queues whose head waits for a semaphore.
+  std::array<int32_t, isa::semaphores> counts{};
+  std::array<QueueState, isa::queue_count> queues{};
+  // Matrix: the array, the output path, and when each of the last tiles had left.
+  Time array_free = 0, output_free = 0;
+  std::vector<Time> tiles{};
+  size_t tile = 0;
+  std::array<Time, 2> port_free{};  ///< DMA: from memory, to memory.
+};
+
+class Machine {
+ public:
+  Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOptions& options);
+  Result<Timing> run();
+
+ private:
+  // Sequencers, queues, signals (machine.cpp).
+  void handle(const Event& event);
+  void issue(uint32_t core, Time now);
+  bool place(uint32_t core, Core& state);
+  void decode(Core& state, Entry& entry);
+  void wake(uint32_t core, Core& state, uint8_t queue, Time at);
+  void advance(uint32_t core, uint8_t queue, Time now);
+  void deliver(uint32_t core, uint32_t instruction, bool everywhere, Time now);
+  void finish(uint32_t core, uint8_t queue, uint32_t instruction, uint32_t layer, Time waited_from, Time begin,
+              Time end);
+  [[nodiscard]] std::optional<Error> stuck();
+  void fail(Error error);
+  [[nodiscard]] uint32_t layer_of(size_t instruction) const {
+    return instruction < program_->source.size() ? program_->source[instruction] : 0;
+  }
+
+  // Engines (engines.cpp).
+  [[nodiscard]] Time unit_free(Core& state, uint8_t queue, const Entry& entry) const;
+  void start(uint32_t core, Core& state, uint8_t queue, const Entry& entry, Time now);
+  Time run_matrix(Core& state, const Entry& entry, Time now);
+
+  // Transfers (dma.cpp).
+  void plan(const isa::Instruction& in, Entry& entry);
+  void start_transfer(uint32_t core, Core& state, uint8_t queue, const Entry& entry, Time now);
+  void pump(uint32_t core, Core& state, uint8_t queue, Time now);
+  void request(uint32_t core, uint8_t queue, Time now);
+  void ask(uint32_t core, uint8_t queue, Time now);
+  void pass(uint32_t core, uint8_t queue, uint32_t piece, Time now);
+  Time write_piece(uint32_t core, Servers& servers, const Spread& spread, Piece& piece, Time now, Time& head);
+  void close(uint32_t core, Core& state, uint8_t queue);
+  void retire(uint32_t core, uint8_t queue, Time now);
+  Servers& servers_of(const Transfer& transfer) { return transfer.shared ? shared_ : memory_; }
+
+  const isa::Program* program_;
+  const chip::Chip* chip_;
+  TimingOptions options_;
+  Cycles clock_;
+  Time launch_ = 0, issue_ = 0, let_ = 0, signal_ = 0, dma_issue_ = 0;
+  std::vector<int64_t> regions_;
+  isa::Boxes boxes_;  ///< Of the instruction being issued.
+  CodeMap code_;
+  Costs costs_;
+  Network network_;
+  Servers memory_, shared_;
+  Statistics statistics_;
+  Events events_;
+  std::vector<Core> cores_;
+  std::vector<Piece> pieces_;
+  std::vector<uint32_t> spare_pieces_;
+  uint64_t issued_ = 0;
+  std::optional<Error> error_;
+};
+
+}  // namespace hadal::machine::timing

@@ -1,0 +1,77 @@
+#include "machine/timing/memory.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "rules/cycles.h"
+
+namespace hadal::machine::timing {
+
+Servers::Servers(int64_t granule, Rate rate, Time latency, std::vector<Node> nodes)
+    : granule_(granule), rate_(rate), latency_(latency), nodes_(std::move(nodes)), busy_(nodes_.size()) {
+  for (const Node node : nodes_) {
+    const auto known = std::find_if(all_.begin(), all_.end(), [&](const Share& share) { return share.node == node; });
+    group_.push_back(static_cast<uint32_t>(known - all_.begin()));
+    if (known == all_.end()) all_.push_back({node, 0});
+    ++all_[group_.back()].bytes;
+  }
+  place_.resize(all_.size());
+}
+
+Servers::Touched Servers::touched(const Spread& spread) const {
+  const auto servers = static_cast<int64_t>(nodes_.size());
+  const int64_t period = spread.count > 1 ? std::gcd(spread.step, servers) : 1;
+  if (spread.width >= period) return {1, 1, std::min(servers, spread.count * spread.width)};
+  return {std::min(spread.count, servers / period), spread.step % servers, spread.width};
+}
+
+template <class Visit>
+void Servers::visit(int64_t first, const Touched& touched, Visit visit) const {
+  const auto servers = static_cast<int64_t>(nodes_.size());
+  int64_t start = first % servers;
+  for (int64_t i = 0; i < touched.starts; ++i) {
+    int64_t server = start;
+    for (int64_t w = 0; w < touched.width; ++w) {
+      visit(static_cast<size_t>(server));
+      if (++server == servers) server = 0;
+    }
+    start += touched.step;
+    if (start >= servers) start -= servers;
+  }
+}
+
+Servers::Service Servers::serve(const Spread& spread, int64_t bytes, Time at) {
+  const Touched set = touched(spread);
+  const Time length = rate_.time(rules::ceil_div(bytes, set.servers()));
+  Service service{never, at, at};
+  visit(spread.first, set, [&](size_t server) {
+    const Time start = std::max(at, busy_[server]);
+    busy_[server] = start + length;
+    service.first = std::min(service.first, start);
+    service.last = std::max(service.last, start);
+  });
+  service.end = service.last + length;
+  return service;
+}
+
+const std::vector<Servers::Share>& Servers::shares(const Spread& spread, int64_t bytes) {
+  const Touched set = touched(spread);
+  const int64_t each = rules::ceil_div(bytes, set.servers());
+  some_.clear();
+  if (set.servers() == static_cast<int64_t>(nodes_.size())) {
+    for (const Share& node : all_) some_.push_back({node.node, node.bytes * each});
+    return some_;
+  }
+  std::fill(place_.begin(), place_.end(), 0);
+  visit(spread.first, set, [&](size_t server) {
+    uint32_t& place = place_[group_[server]];
+    if (place == 0) {
+      some_.push_back({nodes_[server], 0});
+      place = static_cast<uint32_t>(some_.size());
+    }
+    some_[place - 1].bytes += each;
+  });
+  return some_;
+}
+
+}  // namespace hadal::machine::timing

@@ -1,0 +1,60 @@
+// Servers of bytes that are interleaved over addresses: the channels of HBM, and the scratchpads that make up the
+// shared space.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "machine/timing/network.h"
+#include "machine/timing/time.h"
+
+namespace hadal::machine::timing {
+
+/// Which granules a piece of a transfer touches: `count` runs of `width` granules, the first at `first`, `step` apart.
+struct Spread {
+  int64_t first = 0, count = 1, step = 1, width = 1;
+};
+
+/// Granule g lies on server g mod servers. A server works on one piece after another at its own rate; a piece loads the
+/// servers it touches equally, so that its cost does not grow with its bytes.
+class Servers {
+ public:
+  Servers(int64_t granule, Rate rate, Time latency, std::vector<Node> nodes);
+
+  [[nodiscard]] int64_t granule() const { return granule_; }
+  [[nodiscard]] Time latency() const { return latency_; }
+
+  struct Service {
+    Time first = 0, last = 0;  ///< When the first and the last of the servers began.
+    Time end = 0;              ///< When the last one was done.
+  };
+  Service serve(const Spread& spread, int64_t bytes, Time at);
+
+  struct Share {
+    Node node = 0;
+    int64_t bytes = 0;
+  };
+  /// The nodes at which those bytes enter or leave the network. Valid until the next call.
+  const std::vector<Share>& shares(const Spread& spread, int64_t bytes);
+
+ private:
+  struct Touched {
+    int64_t starts = 1, step = 1, width = 1;
+    [[nodiscard]] int64_t servers() const { return starts * width; }
+  };
+  [[nodiscard]] Touched touched(const Spread& spread) const;
+  template <class Visit>
+  void visit(int64_t first, const Touched& touched, Visit visit) const;
+
+  int64_t granule_;
+  Rate rate_;
+  Time latency_;
+  std::vector<Node> nodes_;
+  std::vector<Time> busy_;
+  std::vector<uint32_t> group_;  ///< Of each server: its node's place in all_.
+  std::vector<Share> all_;       ///< Each node, and in `bytes` how many servers it has.
+  std::vector<Share> some_;
+  std::vector<uint32_t> place_;  ///< Of each group: 1 + its place in some_, 0 where it has none.
+};
+
+}  // namespace hadal::machine::timing

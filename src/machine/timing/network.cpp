@@ -1,0 +1,75 @@
+#include "machine/timing/network.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace hadal::machine::timing {
+
+namespace {
+enum Direction : size_t { east, west, south, north, directions };
+}
+
+Network::Network(const chip::Chip& chip) : cores_(static_cast<uint32_t>(chip.cores)) {
+  const chip::Network& network = chip.network;
+  const Cycles clock{chip.clock.femtoseconds};
+  hop_ = clock.time(network.hop_cycles);
+  rate_ = clock.rate(network.link_bytes_per_cycle);
+  if (network.topology == "mesh") {
+    topology_ = Topology::mesh;
+    columns_ = static_cast<int32_t>(network.x);
+    const auto rows = static_cast<int32_t>(std::max(network.y, (chip.cores + network.x - 1) / network.x));
+    const int32_t edges = columns_ > 1 ? 2 : 1;
+    ports_ = static_cast<uint32_t>(rows * edges);
+    for (int32_t i = 0; i < static_cast<int32_t>(cores_); ++i) places_.push_back({i % columns_, i / columns_});
+    for (int32_t p = 0; p < rows * edges; ++p) places_.push_back({p % edges == 0 ? 0 : columns_ - 1, p / edges});
+    busy_.resize(static_cast<size_t>(columns_ * rows) * directions);
+  } else if (network.topology == "crossbar") {
+    topology_ = Topology::crossbar;
+    ports_ = static_cast<uint32_t>(chip.memory.channels);
+    busy_.resize(size_t{cores_ + ports_} * 2);
+  }
+}
+
+int64_t Network::hops(Node from, Node to) const {
+  if (topology_ == Topology::none) return 0;
+  if (topology_ == Topology::crossbar) return from == to ? 0 : 1;
+  const Place a = places_[from], b = places_[to];
+  return std::abs(a.x - b.x) + std::abs(a.y - b.y);
+}
+
+void Network::pass(size_t link, Time length, Time& head) {
+  const Time start = std::max(head, busy_[link]);
+  busy_[link] = start + length;
+  head = start;
+}
+
+Network::Passage Network::send(Node from, Node to, int64_t bytes, Time head) {
+  const int64_t count = hops(from, to);
+  if (count == 0) return {head, head, 0};
+  hop_bytes_ += static_cast<uint64_t>(count * bytes);
+  const Time length = rate_.time(bytes), idle = head + count * hop_;
+  if (topology_ == Topology::crossbar) {
+    pass(size_t{from} * 2, length, head);
+    pass(size_t{to} * 2 + 1, length, head);
+    head += hop_;
+  } else {
+    Place at = places_[from];
+    const Place goal = places_[to];
+    while (!(at == goal)) {
+      const size_t router = static_cast<size_t>(at.y * columns_ + at.x);
+      Direction way = east;
+      if (at.x != goal.x) {
+        way = at.x < goal.x ? east : west;
+        at.x += way == east ? 1 : -1;
+      } else {
+        way = at.y < goal.y ? south : north;
+        at.y += way == south ? 1 : -1;
+      }
+      pass(router * directions + way, length, head);
+      head += hop_;
+    }
+  }
+  return {head, head + length, head - idle};
+}
+
+}  // namespace hadal::machine::timing

@@ -1,0 +1,56 @@
+// The network between cores and memory: who sits where, and when a message has passed all links of its route.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "chip/chip.h"
+#include "machine/timing/time.h"
+
+namespace hadal::machine::timing {
+
+/// A place on the network: core i is node i, memory port p is node cores + p.
+using Node = uint32_t;
+
+/// A mesh has its cores in rows, core i at column i mod x; messages go along their row, then along the column (XY), and
+/// memory ports sit on the routers of the left and right edge in turn. A crossbar gives every node a link in and a link
+/// out, one hop apart, and every memory channel a port. Without a topology nothing is limited and nothing is far.
+class Network {
+ public:
+  explicit Network(const chip::Chip& chip);
+
+  [[nodiscard]] uint32_t ports() const { return ports_; }
+  [[nodiscard]] Node port(uint32_t number) const { return cores_ + number; }
+  [[nodiscard]] int64_t hops(Node from, Node to) const;
+  /// Time of the first byte between two nodes when no one else is there.
+  [[nodiscard]] Time distance(Node from, Node to) const { return hops(from, to) * hop_; }
+
+  struct Passage {
+    Time head = 0, tail = 0;  ///< First and last byte at the destination.
+    Time queued = 0;          ///< Part of it that was spent behind other messages.
+  };
+  /// Sends `bytes` whose first is at `from` at time `head`: cut-through, each link busy for the whole message.
+  Passage send(Node from, Node to, int64_t bytes, Time head);
+
+  /// Bytes times hops, so far.
+  [[nodiscard]] uint64_t hop_bytes() const { return hop_bytes_; }
+
+ private:
+  enum class Topology : uint8_t { none, mesh, crossbar };
+  struct Place {
+    int32_t x = 0, y = 0;
+    bool operator==(const Place&) const = default;
+  };
+  void pass(size_t link, Time length, Time& head);
+
+  Topology topology_ = Topology::none;
+  uint32_t cores_ = 1, ports_ = 1;
+  int32_t columns_ = 1;
+  Time hop_ = 0;
+  Rate rate_;
+  std::vector<Place> places_;
+  std::vector<Time> busy_;  ///< Until when each link is: 4 a router of a mesh, 2 a node of a crossbar.
+  uint64_t hop_bytes_ = 0;
+};
+
+}  // namespace hadal::machine::timing

@@ -1,0 +1,37 @@
+#include "machine/timing/run.h"
+
+#include <algorithm>
+
+#include "isa/sequencer.h"
+#include "machine/timing/limits.h"
+#include "machine/timing/machine.h"
+
+namespace hadal::machine {
+
+std::string_view name_of(Bound bound) {
+  switch (bound) {
+    case Bound::matrix:
+      return "matrix";
+    case Bound::vector:
+      return "vector";
+    case Bound::memory:
+      return "memory";
+    case Bound::latency:
+      return "latency";
+    case Bound::host:
+      return "host";
+  }
+  return "";
+}
+
+Result<Timing> time_program(const isa::Program& program, const chip::Chip& chip, const TimingOptions& options) {
+  HADAL_CHECK(meets_limits(program, chip));
+  HADAL_TRY(const isa::Walk walk, isa::Walk::of(program));
+  const auto layers = static_cast<uint32_t>(program.layers.size());
+  if (std::any_of(program.source.begin(), program.source.end(),
+                  [&](uint32_t layer) { return layer >= std::max(1u, layers); }))
+    return Error{"code.C1", "the source map names a layer that the program does not have"};
+  return timing::Machine(walk, chip, options).run();
+}
+
+}  // namespace hadal::machine

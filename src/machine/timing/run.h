@@ -1,0 +1,60 @@
+// The timing machine: how long a program takes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "chip/chip.h"
+#include "isa/program.h"
+
+namespace hadal::machine {
+
+/// One instruction's time on its queue, for traces. Cycles of the core clock.
+struct Slice {
+  uint32_t core = 0;
+  isa::Queue queue = isa::Queue::sequencer;
+  uint32_t instruction = 0;
+  int64_t begin = 0, end = 0;
+  int64_t waited_from = 0;  ///< When its queue was free for it; begin - waited_from is a stall.
+};
+
+struct TimingOptions {
+  uint64_t instruction_budget = 1ull << 32;  ///< Executed instructions, all cores; more is an error.
+  std::vector<Slice>* slices = nullptr;      ///< Filled where given, in the order of starting.
+};
+
+/// What bounds a layer.
+enum class Bound : uint8_t { matrix, vector, memory, latency, host };
+std::string_view name_of(Bound bound);
+
+struct LayerTime {
+  int64_t cycles = 0;          ///< From the end of the layer before, in order of retirement; they sum to the total.
+  int64_t begin = 0, end = 0;  ///< First start of an instruction; latest end of this layer's and earlier ones'.
+  int64_t matrix_busy = 0, vector_busy = 0, memory_busy = 0,
+          host_busy = 0;                                 ///< Cycles, of the busiest core (memory: of the HBM).
+  uint64_t macs = 0, bytes_read = 0, bytes_written = 0;  ///< Executed; bytes of HBM, in whole bursts.
+  Bound bound = Bound::latency;
+};
+
+struct Timing {
+  int64_t cycles = 0;  ///< From program start (launch included) to the last store visible.
+  int64_t launch_cycles = 0;
+  std::vector<LayerTime> layers;
+  std::map<isa::Opcode, uint64_t> executed;
+  uint64_t macs = 0, bytes_read = 0, bytes_written = 0;
+  uint64_t host_bytes = 0;  ///< Over the host link: inputs and outputs, which `cycles` leave out, and host calls.
+  double host_seconds = 0;  ///< Of host calls, which `cycles` include.
+  std::map<std::string, uint64_t>
+      events;  ///< Counts by kind, documented in docs/report.md: "macs.bf16", "sram.read_bytes" …
+};
+
+/// Times a program that has passed `verify_static` (each instruction is checked as it is issued), on all cores of the
+/// chip. Deterministic; its cost grows with executed instructions and pieces of transfers (32 KiB), not with cycles.
+/// Errors: the chip does not meet the program's limits (limits.*); an instruction breaks a rule (its label); a wait
+/// that is never met (sync.C1); the sequencer's (loop.C1, let.C1); run.budget; run.range.
+Result<Timing> time_program(const isa::Program& program, const chip::Chip& chip, const TimingOptions& options);
+
+}  // namespace hadal::machine
