@@ -1,0 +1,94 @@
+#include "runtime/load.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/suggest.h"
+#include "compile/compile.h"
+#include "isa/file.h"
+#include "isa/verify.h"
+#include "onnx/import.h"
+#include "runtime/stopwatch.h"
+
+namespace hadal::runtime {
+
+namespace {
+
+void begin(const Source& source, const std::string& stage) {
+  if (source.progress) source.progress(stage);
+}
+
+/// The chip asked for; without one, the shipped chip that a program was compiled for.
+Result<chip::Chip> chip_for(const Source& source, const std::string& compiled_for) {
+  if (source.chip) return chip::load_chip(*source.chip);
+  const auto shipped = chip::shipped_chips();
+  const bool known = std::find(shipped.begin(), shipped.end(), compiled_for) != shipped.end();
+  return chip::load_chip(known ? compiled_for : default_chip);
+}
+
+Result<Loaded> read(const Source& source) {
+  const std::string place = printable(source.file.string());
+  if (source.precision)
+    return Error{"usage.program", "a program's precision is fixed: it was chosen when the program was compiled", place,
+                 "leave --precision out"};
+  if (!source.dump_after.empty())
+    return Error{"usage.program", "a program is compiled already: there is no pass to dump", place,
+                 "see it with: hadal dis PROGRAM"};
+  begin(source, "read");
+  Stopwatch watch;
+  HADAL_TRY(isa::Program program, isa::read_program(source.file));
+  HADAL_CHECK(isa::verify_static(program));
+  for (const auto& [name, shape] : source.shapes)
+    for (const isa::Port& port : program.inputs)
+      if (port.name == name && port.shape != shape)
+        return Error{
+            "input.shape",
+            fmt::format("the program was compiled for shape {}, found {}", text_of(port.shape), text_of(shape)),
+            fmt::format("input \"{}\"", printable(name))};
+  HADAL_TRY(chip::Chip chip, chip_for(source, program.chip));
+  return Loaded{std::move(program), std::move(chip), {}, false, watch.lap(), 0};
+}
+
+Error unknown_pass(const std::string& name, const std::vector<std::string>& passes) {
+  const std::vector<std::string_view> names(passes.begin(), passes.end());
+  return Error{"usage.pass",
+               fmt::format("no pass \"{}\" gives a text", printable(name)),
+               {},
+               fmt::format("{} the passes are {}, or all", did_you_mean(name, names), fmt::join(passes, ", "))};
+}
+
+Result<Loaded> compile(const Source& source) {
+  HADAL_TRY(chip::Chip chip, chip_for(source, default_chip));
+  begin(source, "import");
+  Stopwatch watch;
+  onnx::ImportOptions import;
+  import.shapes = source.shapes;
+  import.allow_absent_data = source.allow_absent_data;
+  import.memory_limit = source.memory_limit;
+  HADAL_TRY(onnx::Imported imported, onnx::import_model(source.file, import));
+  const double import_seconds = watch.lap();
+
+  compile::Options options;
+  options.precision = source.precision;
+  options.dump_after = source.dump_after;
+  std::vector<std::string> passes;
+  bool dumped = false;
+  options.dump = [&](const std::string& pass, const std::string& text) {
+    dumped = true;
+    if (source.dump) source.dump(pass, text);
+  };
+  options.progress = [&](const std::string& pass) {
+    passes.push_back(pass);
+    begin(source, "compile: " + pass);
+  };
+  HADAL_TRY(isa::Program program, compile::compile(std::move(imported.graph), chip, options));
+  if (!source.dump_after.empty() && !dumped) return unknown_pass(source.dump_after, passes);
+  return Loaded{std::move(program), std::move(chip), std::move(imported.notes), true, import_seconds, watch.lap()};
+}
+
+}  // namespace
+
+Result<Loaded> load(const Source& source) { return isa::is_program(source.file) ? read(source) : compile(source); }
+
+}  // namespace hadal::runtime

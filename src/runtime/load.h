@@ -1,0 +1,43 @@
+// What is run: a model, compiled, or a program file, read and verified.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chip/chip.h"
+#include "isa/program.h"
+
+namespace hadal::runtime {
+
+/// Where a model or a program comes from, and what it is made for.
+struct Source {
+  std::filesystem::path file;
+  std::optional<std::string> chip;  ///< Name or file; absent: the one a program was compiled for, else hadal-1.
+  std::optional<DType> precision;   ///< Absent: the model's own types.
+  std::map<std::string, Shape> shapes = {};  ///< Of inputs; they bind symbolic dimensions.
+  bool allow_absent_data = false;            ///< Values are not needed.
+  int64_t memory_limit = 0;                  ///< Bytes.
+  std::string dump_after = {};               ///< A pass, whose text goes to `dump`.
+  std::function<void(const std::string& pass, const std::string& text)> dump = {};
+  std::function<void(const std::string& stage)> progress = {};
+};
+
+struct Loaded {
+  isa::Program program;
+  chip::Chip chip;
+  std::vector<std::string> notes = {};             ///< For the user: "unbound symbols are 1: batch".
+  bool compiled = false;                           ///< From a model; else read from a program file.
+  double import_seconds = 0, compile_seconds = 0;  ///< Host time; a program file has only the first.
+};
+
+inline constexpr const char* default_chip = "hadal-1";
+
+/// Errors: those of the chip file, of import and compilation, of reading and verifying a program; usage.program (flags
+/// that a program file cannot follow, such as a precision).
+Result<Loaded> load(const Source& source);
+
+}  // namespace hadal::runtime
