@@ -1,0 +1,13 @@
+// A run's report as JSON: docs/report.md and docs/run.schema.json tell every key.
+#pragma once
+
+#include <string>
+
+#include "report/facts.h"
+
+namespace hadal::report {
+
+/// The text of the report, UTF-8, ending in a line feed. Broken UTF-8 of hostile names is replaced.
+std::string json_of(const runtime::Request& request, const runtime::Outcome& outcome, const Facts& facts);
+
+}  // namespace hadal::report
