@@ -1,0 +1,123 @@
+#include "cli/flags.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "base/suggest.h"
+#include "cli/console.h"
+#include "runtime/inputs.h"
+#include "runtime/resources.h"
+
+namespace hadal::cli {
+
+namespace {
+
+constexpr double usual_share_of_memory = 0.8;
+
+Error bad_value(std::string_view flag, std::string_view expected, std::string_view found, std::string remedy = {}) {
+  return Error{"usage.value",
+               fmt::format("{} needs {}, found \"{}\"", flag, expected, printable(found, 60)),
+               {},
+               std::move(remedy)};
+}
+
+struct Alias {
+  std::string_view name, usual;
+};
+/// Names that people also give to element types.
+constexpr std::array<Alias, 14> aliases{{{"fp32", "f32"},
+                                         {"float32", "f32"},
+                                         {"float", "f32"},
+                                         {"fp64", "f64"},
+                                         {"float64", "f64"},
+                                         {"fp16", "f16"},
+                                         {"float16", "f16"},
+                                         {"half", "f16"},
+                                         {"bfloat16", "bf16"},
+                                         {"fp8", "f8e4m3"},
+                                         {"f8", "f8e4m3"},
+                                         {"e4m3", "f8e4m3"},
+                                         {"e5m2", "f8e5m2"},
+                                         {"int8", "i8"}}};
+
+}  // namespace
+
+Result<int64_t> read_integer(std::string_view text, std::string_view flag, int64_t least, int64_t most) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error != std::errc::invalid_argument && end == text.data() + text.size();
+  if (!whole || error != std::errc{} || value < least || value > most)
+    return bad_value(flag, fmt::format("a whole number from {} to {}", least, most), text);
+  return value;
+}
+
+Result<double> read_quantity(std::string_view text, std::string_view flag, Unit unit) {
+  auto value = parse_quantity(text, unit);
+  if (!value) return Error{"usage.value", fmt::format("{}: {}", flag, value.error().message), {}, value.error().remedy};
+  if (!(*value > 0))
+    return bad_value(flag, fmt::format("{} above 0", info(unit).noun), text,
+                     fmt::format("such as \"{}\"", info(unit).example));
+  return value;
+}
+
+Result<DType> read_precision(std::string_view text) {
+  for (const Alias& alias : aliases)
+    if (alias.name == text) text = alias.usual;
+  static constexpr std::array<std::string_view, 7> usual{"f32", "f64", "f16", "bf16", "f8e4m3", "f8e5m2", "i8"};
+  if (std::find(usual.begin(), usual.end(), text) != usual.end()) return *dtype_named(text);
+  const std::string hint = did_you_mean(text, usual);
+  return bad_value("--precision", "f32, f64, f16, bf16, f8e4m3, f8e5m2 or i8", text, hint);
+}
+
+Result<std::string> read_choice(std::string_view text, std::string_view flag,
+                                std::initializer_list<std::string_view> choices) {
+  if (std::find(choices.begin(), choices.end(), text) != choices.end()) return std::string(text);
+  std::string list;
+  for (const std::string_view choice : choices) list += (list.empty() ? "" : " or ") + std::string(choice);
+  return bad_value(flag, list, text, did_you_mean(text, std::span(choices.begin(), choices.size())));
+}
+
+void ModelFlags::add_to(CLI::App& app, const std::string& what) {
+  app.add_option("MODEL", model, what)->type_name("")->required();
+  app.add_option("--chip", chip, "A shipped chip's name (hadal chips lists them) or a .toml file; hadal-1 without it")
+      ->type_name("NAME|FILE");
+  app.add_option("--precision", precision,
+                 "Type of storage and products: f32, bf16 ...; without it, the model's own types")
+      ->type_name("TYPE");
+  app.add_option("--shape", shapes, "Shape of an input with symbolic dimensions; may be repeated")
+      ->type_name("NAME=1,3,224,224")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--memory-limit", memory_limit, "Memory that this run may take; 80 % of what is usable without it")
+      ->type_name("SIZE");
+  app.add_option("--dump-after", dump_after, "Print the text of a compiler pass (or of all) on stderr")
+      ->type_name("PASS");
+}
+
+Result<runtime::Source> ModelFlags::source() const {
+  runtime::Source out;
+  out.file = model;
+  out.chip = chip;
+  if (precision) {
+    HADAL_TRY(out.precision, read_precision(*precision));
+  }
+  for (const std::string& text : shapes) {
+    HADAL_TRY(auto shape, runtime::parse_shape(text));
+    if (!out.shapes.insert(shape).second)
+      return Error{"usage.duplicate", fmt::format("the shape of input \"{}\" is given twice", printable(shape.first))};
+  }
+  out.memory_limit = static_cast<int64_t>(usual_share_of_memory * static_cast<double>(runtime::usable_memory()));
+  if (memory_limit) {
+    HADAL_TRY(const double bytes, read_quantity(*memory_limit, "--memory-limit", Unit::bytes));
+    out.memory_limit = static_cast<int64_t>(std::min(bytes, 0x1p62));
+  }
+  out.dump_after = dump_after.value_or("");
+  out.dump = [](const std::string& pass, const std::string& text) {
+    (void)put(stderr, fmt::format("== after {}\n{}\n", pass, text));
+  };
+  return out;
+}
+
+}  // namespace hadal::cli

@@ -1,0 +1,39 @@
+// Flags that several subcommands share, and how their values are read. CLI11 hands over text; numbers are read here,
+// without a locale, with errors that name the flag.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "cli/command.h"
+#include "runtime/load.h"
+
+namespace hadal::cli {
+
+/// A whole number in [least, most]. Errors: usage.value.
+Result<int64_t> read_integer(std::string_view text, std::string_view flag, int64_t least, int64_t most);
+/// A quantity above 0, such as "4 GiB" or "100ms". Errors: usage.value.
+Result<double> read_quantity(std::string_view text, std::string_view flag, Unit unit);
+/// "f32", "bf16", "int8" … Errors: usage.value, with a suggestion.
+Result<DType> read_precision(std::string_view text);
+/// Errors: usage.value, with the choices.
+Result<std::string> read_choice(std::string_view text, std::string_view flag,
+                                std::initializer_list<std::string_view> choices);
+
+/// A model or program, and what it is to be made for.
+struct ModelFlags {
+  std::string model;
+  std::optional<std::string> chip, precision, memory_limit, dump_after;
+  std::vector<std::string> shapes;
+
+  /// Adds MODEL (`what` describes it), --chip, --precision, --shape, --memory-limit and --dump-after.
+  void add_to(CLI::App& app, const std::string& what);
+  /// Errors: usage.*
+  [[nodiscard]] Result<runtime::Source> source() const;
+};
+
+}  // namespace hadal::cli

@@ -1,0 +1,44 @@
+// hadal verify: does a program keep the rules?
+#include <CLI/CLI.hpp>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "isa/encode.h"
+#include "isa/file.h"
+#include "isa/verify.h"
+#include "report/text.h"
+
+namespace hadal::cli {
+
+namespace {
+
+/// The first error, with the others as its remedy's lines.
+Error together(const std::vector<Error>& errors) {
+  Error out = errors.front();
+  if (errors.size() > 1) out.remedy += fmt::format("{}{} more:", out.remedy.empty() ? "" : "\n  ", errors.size() - 1);
+  for (size_t i = 1; i < errors.size(); ++i)
+    out.remedy += fmt::format("\n  [{}] {}: {}", errors[i].code, errors[i].place, errors[i].message);
+  return out;
+}
+
+Result<int> execute(const std::string& file) {
+  HADAL_TRY(const isa::Program program, isa::read_program(file));
+  const std::vector<Error> errors = isa::verify_all(program);
+  if (!errors.empty()) return together(errors);
+  HADAL_CHECK(
+      put(stdout,
+          fmt::format("{}: keeps every rule; {} instructions in {}, {} layers\n", printable(file), program.code.size(),
+                      report::scaled(static_cast<double>(isa::code_bytes(program)), "B"), program.layers.size())));
+  return 0;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, Action& action) {
+  CLI::App& verify = *app.add_subcommand("verify", "Check a program against every rule of docs/isa.md");
+  auto file = std::make_shared<std::string>();
+  verify.add_option("PROGRAM", *file, "A program file")->type_name("")->required();
+  verify.callback([file, &action] { action = [file] { return execute(*file); }; });
+}
+
+}  // namespace hadal::cli
