@@ -150,6 +150,47 @@ def reference(case, threads=os.cpu_count()):
     return dict(zip(names, session.run(names, case.inputs)))
 
 
+def rounded_reference(case):
+    """ONNX Runtime's outputs where weights, inputs and every node's results are rounded to bf16: what bf16 itself costs."""
+    import ml_dtypes
+    import onnx
+    import onnxruntime
+
+    def rounded(array):
+        return array.astype(ml_dtypes.bfloat16).astype(np.float32) if array.dtype == np.float32 else array
+
+    model = onnx.shape_inference.infer_shapes(onnx.load(case.model))
+    floats = {value.name for value in [*model.graph.value_info, *model.graph.output]
+              if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+    for weight in model.graph.initializer:
+        if weight.data_type == onnx.TensorProto.FLOAT:
+            weight.CopyFrom(onnx.numpy_helper.from_array(rounded(onnx.numpy_helper.to_array(weight)), weight.name))
+    nodes = []
+    for node in model.graph.node:
+        nodes.append(node)
+        for index, name in enumerate(node.output):
+            if name in floats and node.op_type != "Constant":
+                node.output[index] = f"{name}/wide"
+                nodes.append(onnx.helper.make_node("Cast", [f"{name}/wide"], [f"{name}/bf16"], to=onnx.TensorProto.BFLOAT16))
+                nodes.append(onnx.helper.make_node("Cast", [f"{name}/bf16"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:], model.graph.value_info[:]
+    model.graph.node.extend(nodes)
+    for opset in model.opset_import:  # The first with Cast to bf16; these models mean the same in it.
+        opset.version = max(opset.version, 13) if opset.domain in ("", "ai.onnx") else opset.version
+    inputs = {name: rounded(value) for name, value in case.inputs.items()}
+    return reference(Case(case.name, model.SerializeToString(), inputs))
+
+
+def bound(case, precision, want):
+    """The error that outputs may have: 1e-3 in f32. In bf16 2e-2, or 1.5 times what the rounding of every tensor to bf16
+    costs ONNX Runtime itself, whichever is more."""
+    if precision == "f32":
+        return 1e-3
+    rounded = rounded_reference(case)
+    return max(2e-2, 1.5 * max(error(rounded[name], want[name]) for name in want))
+
+
 def input_flags(inputs, folder):
     """Writes the inputs as .npy and returns the flags that name them to hadal."""
     folder = pathlib.Path(folder)

@@ -1,6 +1,8 @@
 #include "base/npy.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -29,7 +31,7 @@ class TemporaryFolder : public testing::Test {
  protected:
   void SetUp() override { std::filesystem::create_directories(folder_); }
   void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / "hadal npy test";
+  std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / fmt::format("hadal npy test {}", ::getpid());
 };
 using Npy = TemporaryFolder;
 

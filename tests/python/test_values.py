@@ -8,7 +8,6 @@ import zoo
 from conftest import MODELS
 
 CASES = zoo.bundled()
-BOUNDS = {"f32": 1e-3, "bf16": 5e-2}
 
 
 def run(hadal, model, inputs, folder, *flags):
@@ -17,16 +16,17 @@ def run(hadal, model, inputs, folder, *flags):
     return {output["name"]: np.load(output["file"]) for output in report["outputs"]}
 
 
-@pytest.mark.parametrize("precision", BOUNDS)
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_bundled_models_agree_with_onnx_runtime(hadal, tmp_path, case, precision):
     want = zoo.reference(case)
     got = run(hadal, case.model, case.inputs, tmp_path, "--precision", precision, "--no-timing")
     assert got.keys() == want.keys()
+    bound = zoo.bound(case, precision, want)
     for name in want:
-        assert zoo.error(got[name], want[name]) <= BOUNDS[precision], name
+        assert zoo.error(got[name], want[name]) <= bound, name
     if case.scores:
-        same, decided = zoo.same_labels(got[case.scores], want[case.scores], BOUNDS[precision])
+        same, decided = zoo.same_labels(got[case.scores], want[case.scores], bound)
         assert same == decided
 
 
