@@ -69,6 +69,12 @@ def test_same_cycles_whatever_the_threads_and_the_values(hadal):
     assert len(cycles) == 1
 
 
+def test_peak_memory_is_that_of_the_command_not_of_who_started_it(hadal):
+    mine = np.ones(40_000_000)  # 320 MB
+    report = hadal.ok("run", MODELS / "tiny_kws_f32.onnx", "--json", "-").report()
+    assert 1_000_000 < report["simulator"]["peak_memory_bytes"] < mine.nbytes / 2
+
+
 @pytest.mark.parametrize("kind", ["json", "pftrace"])
 def test_traces_hold_a_track_per_queue_with_named_slices(hadal, tmp_path, kind):
     file = tmp_path / f"trace.{kind}"
