@@ -106,6 +106,9 @@ class Lowering {
   std::vector<int> ready_of_phase_;  ///< Semaphore of a phase that some phase waits for.
   std::vector<int> ready_owner_;     ///< Last phase that had each ready semaphore.
   size_t first_ready_ = 0;
+  size_t last_signal_ = 0;      ///< Last phase whose stores are waited for.
+  std::optional<Sync> waited_;  ///< Counts the waits for phases that the load queue is past; the store queue takes it.
+  int waits_passed_ = 0;        ///< Of those, how many the store queue has not taken.
 };
 
 uint8_t Lowering::take_register() {
@@ -193,6 +196,12 @@ void Lowering::declare_semaphores() {
     if (ring.producer == ring.consumer) continue;
     out_.semaphores.push_back({ring.name + ".free", placement_.slots[index], ring.producer});
     out_.semaphores.push_back({ring.name + ".full", 0, ring.consumer});
+  }
+  for (size_t p = 0; p < in_.phases.size(); ++p)
+    if (order_.joined_at[p] >= 0) last_signal_ = p;
+  if (target_.cores > 1) {
+    waited_ = Sync{static_cast<uint8_t>(out_.semaphores.size()), 1, false};
+    out_.semaphores.push_back({"waited", 0, Queue::store});
   }
   first_ready_ = out_.semaphores.size();
 }
@@ -385,12 +394,22 @@ void Lowering::phase(size_t p) {
   for (const int earlier : order_.waits[p])
     waits.push_back({static_cast<uint8_t>(ready_of_phase_[static_cast<size_t>(earlier)]), everyone, false});
   if (!waits.empty()) sync(Queue::load, waits, {});
+  if (!waits.empty() && waited_ && p <= last_signal_) {
+    out_.code.back().signals[0] = *waited_;
+    ++waits_passed_;
+  }
   open_scope();
   body(phase_->body);
   close_scope();
-  if (order_.joined_at[p] < 0) return;
+  if (order_.joined_at[p] < 0 && waits_passed_ < 255) return;
+  // A core without work in a phase would signal for it, and for later ones, before others have done earlier ones: "all
+  // cores have stored" would count such signals twice.
+  std::vector<Sync> passed;
+  if (waits_passed_ > 0) passed.push_back({waited_->id, static_cast<uint8_t>(waits_passed_), false});
+  waits_passed_ = 0;
+  if (order_.joined_at[p] < 0) return sync(Queue::store, passed, {});
   ready_of_phase_[p] = ready_semaphore(p);
-  sync(Queue::store, {}, {{static_cast<uint8_t>(ready_of_phase_[p]), 1, true}});
+  sync(Queue::store, passed, {{static_cast<uint8_t>(ready_of_phase_[p]), 1, true}});
 }
 
 /// Everything but the code.
