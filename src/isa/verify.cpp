@@ -12,7 +12,9 @@ constexpr std::array all_rules{
     Rule{"place.C1",
          "The program keeps to the limits that it states: cores, scratchpad, shared space, accumulator, memory, vector "
          "unit, matrix types."},
-    Rule{"param.C1", "Parameters have distinct names and registers, and a minimum that is not above the maximum."},
+    Rule{"param.C1",
+         "Parameters have distinct names and registers, and a minimum that is not above the maximum; core_id and "
+         "core_count range over the cores."},
     Rule{"region.C1",
          "Weight and input regions are never written; a weight lies in the weight region; a port's bytes lie in a "
          "region of its kind."},

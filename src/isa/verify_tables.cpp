@@ -39,6 +39,13 @@ void verify_parameters(const Program& p, Findings& found) {
     found.require(names.insert(parameter.name).second && destinations.insert(parameter.destination).second, "param.C1",
                   "its name or register is another parameter's", place);
     found.require(parameter.minimum <= parameter.maximum, "param.C1", "its minimum is above its maximum", place);
+    const int64_t cores = p.limits.cores;
+    const auto holds = [&](int64_t least, int64_t most) {
+      return parameter.minimum <= least && most <= parameter.maximum;
+    };
+    found.require(parameter.name != "core_id" || holds(0, cores - 1), "param.C1", "its range leaves out cores", place);
+    found.require(parameter.name != "core_count" || holds(cores, cores), "param.C1",
+                  "its range leaves out the number of cores", place);
   }
 }
 

@@ -19,6 +19,7 @@ void PrintTo(const Break& edit, std::ostream* out) { *out << edit.rule; }
 const Break breaks[] = {
     {"place.C1", "conv_pool", "limit vector_unit\n", ""},
     {"param.C1", "matmul", "param core_count r1", "param core_count r0"},
+    {"param.C1", "matmul", "param core_id r0 0 .. 65535", "param core_id r0 0 .. 2"},
     {"region.C1", "matmul", "store C[0", "store A[0"},
     {"view.C1", "matmul", "A[0, r4*16, r8*8]", "A[0, r4*16, r8*9]"},
     {"view.C2", "conv_pool", "768 bytes at 1408", "768 bytes at 4000"},
@@ -81,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(Verify, Rules, ::testing::ValuesIn(breaks), [](const au
   std::string name = test.param.rule;
   for (char& c : name)
     if (c == '.') c = '_';
-  return name;
+  return name + "_" + std::to_string(test.index);
 });
 
 TEST(Verify, source_C1_refuses_code_without_a_layer) {
