@@ -5,6 +5,7 @@ import json
 import jsonschema
 import numpy as np
 import pytest
+import zoo
 from conftest import MODELS, ROOT
 
 SCHEMA = json.loads((ROOT / "docs/run.schema.json").read_text())
@@ -67,6 +68,17 @@ def test_same_cycles_whatever_the_threads_and_the_values(hadal):
     flags = [["--threads", "1"], ["--threads", "2"], ["--threads", "8"], ["--no-values"]]
     cycles = {hadal.ok("run", MODELS / "fastestdet.onnx", "--json", "-", *f).report()["cycles"] for f in flags}
     assert len(cycles) == 1
+
+
+@pytest.mark.parametrize("case", zoo.bundled(), ids=str)
+def test_machines_agree_and_the_host_multiplies_nothing(hadal, case):
+    """By class, too, whichever machine counts: the functional one alone, the timing one alone, or both."""
+    run = lambda *flags: hadal.ok("run", case.model, "--json", "-", *flags).report()
+    both, values, timing = run(), run("--no-timing"), run("--no-values")
+    assert both["instructions"]["machines_agree"] is True
+    assert both["instructions"]["by_class"] == values["instructions"]["by_class"] == timing["instructions"]["by_class"]
+    assert both["instructions"]["executed"] == sum(both["instructions"]["by_class"].values()) > 0
+    assert both["host"]["macs_share"] == 0 and both["host"]["ops"] == []
 
 
 def test_peak_memory_is_that_of_the_command_not_of_who_started_it(hadal):

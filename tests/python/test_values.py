@@ -71,10 +71,11 @@ def test_a_program_gives_the_model_s_values_without_the_model(hadal, tmp_path, c
     assert all(np.array_equal(got[name], want[name], equal_nan=True) for name in want)
 
 
+@pytest.mark.parametrize("flags", [["--precision", "f32"], ["--precision", "bf16"], ["--chip", "hadal-edge"]], ids=" ".join)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_assembling_the_disassembly_gives_the_same_bytes(hadal, tmp_path, case):
+def test_assembling_the_disassembly_gives_the_same_bytes(hadal, tmp_path, case, flags):
     program, text, again = tmp_path / "a.hadal", tmp_path / "a.text", tmp_path / "b.hadal"
-    hadal.ok("compile", case.model, "-o", program)
+    hadal.ok("compile", case.model, "-o", program, *flags)
     hadal.ok("dis", program, "-o", text, "--inline")
     hadal.ok("asm", text, "-o", again)
     assert program.read_bytes() == again.read_bytes()
