@@ -65,7 +65,8 @@ def test_a_fence_between_layers_costs_cycles(compiled):
     """Weights of a layer are not fetched before the products of the layer before it are done."""
     machine, text, values, cycles = compiled
     text = re.sub(r"(semaphore .*\n)(?!semaphore)", r"\1semaphore fence 0 for prefetch\n", text)
-    fenced, slower = machine(re.sub(r"(  at [1-9].*\n)", r"\1  sync on matrix  signal fence\n  sync on prefetch  wait fence\n", text))
+    fence = "  sync on matrix  signal fence\n  sync on prefetch  wait fence\n"
+    fenced, slower = machine(re.sub(r"(  at [1-9].*\n)", r"\1" + fence, text))
     assert same(fenced, values) and slower > cycles
 
 
