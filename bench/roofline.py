@@ -99,6 +99,10 @@ def products(node, shapes):
 def work(file, inputs={}):
     """The Work of a model file on inputs of these shapes."""
     model = onnx.load(file)
+    for weight in model.graph.initializer:  # Their sizes are enough, and shape inference copies what is there.
+        if weight.data_type == onnx.TensorProto.FLOAT and np.prod(weight.dims) > 1000:
+            weight.ClearField("raw_data")
+            weight.ClearField("float_data")
     shapes, graph, done = shapes_of(model, inputs), model.graph, Work()
     kinds = {weight.name: weight.data_type for weight in graph.initializer}
     # Weights that each constant comes from, through nodes that depend on no input.

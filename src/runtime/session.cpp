@@ -25,6 +25,9 @@ DType precision_of(const isa::Program& program) {
   return most == macs.end() || most->second == 0 ? DType::f32 : most->first;
 }
 
+/// The cores that run: as many as the program was verified for. More would run code that nobody looked at.
+int64_t cores_of(const Outcome& outcome) { return std::min<int64_t>(outcome.program.limits.cores, outcome.chip.cores); }
+
 bool rounds_f32_products(const chip::Chip& chip) { return chip.matrix.f32_passes == 1; }
 
 /// What the user should know that no number says.
@@ -89,7 +92,7 @@ Status run_values(const Request& request, const std::vector<GivenInput>& given, 
   options.threads = request.threads;
   options.exact = request.exact;
   options.round_products_to_bf16 = rounds_f32_products(outcome.chip);
-  HADAL_TRY(const auto machine, machine::ValueMachine::make(program, outcome.chip.cores, options));
+  HADAL_TRY(const auto machine, machine::ValueMachine::make(program, cores_of(outcome), options));
   outcome.values.emplace();
   HADAL_TRY(outcome.outputs, machine->run(inputs, *outcome.values));
   outcome.functional_seconds = watch.lap();
@@ -106,9 +109,11 @@ Status run_values(const Request& request, const std::vector<GivenInput>& given, 
 Status run_timing(const Request& request, Outcome& outcome) {
   begin(request, "timing");
   Stopwatch watch;
+  chip::Chip chip = outcome.chip;
+  chip.cores = cores_of(outcome);
   machine::TimingOptions options;
   if (request.slices) options.slices = &outcome.slices;
-  HADAL_TRY(outcome.timing, machine::time_program(outcome.program, outcome.chip, options));
+  HADAL_TRY(outcome.timing, machine::time_program(outcome.program, chip, options));
   outcome.timing_seconds = watch.lap();
   if (request.repeat > 0) repeat_timing(outcome.chip, *outcome.timing, request, *outcome.repeats);
   return {};
