@@ -29,7 +29,8 @@ class Edit:
     def show(self, lines):
         old = lines[self.line]
         around = old[max(self.begin - 60, 0) : self.begin].lstrip()
-        return f"{around}[{old[self.begin : self.end]} -> {self.text}]{old[self.end : self.end + 30]}"
+        brief = lambda text: text if len(text) < 40 else f"{len(text) // 2} bytes"
+        return f"{around}[{brief(old[self.begin : self.end])} -> {brief(self.text)}]{old[self.end : self.end + 30]}"
 
 
 def near(random, text):
@@ -95,7 +96,8 @@ def element(random, text):
 
 @dataclasses.dataclass
 class Kind:
-    """`edits` of the test; lines that match `line`, of which each match of `what` (its group, if it has one) is a site."""
+    """`edits` of the test, more where programs have more such operands; lines that match `line`, of which each match of `what`
+    (its group, if it has one) is a site."""
 
     name: str
     edits: int
@@ -104,19 +106,19 @@ class Kind:
     change: callable
 
 
-# Why an edit of a kind may change nothing. They are few: the operands of most kinds have no slack.
+# Why an edit of a kind may change nothing.
+SAME = "it has the same value either way, where it is used"
 SLACK = {
     "weight value": "what it is multiplied by is 0, or what it yields is cut off by a ReLU or by rounding",
     "let constant": "a bound or a rounded quotient is the same for every core that has work",
-    "let register": "the register holds the same value",
-    "let target": "the value is that of the same computation before",
     "let operation": "on the numbers that occur both operations give the same",
     "ring counter": "a ring's tiles take other slots, on both its sides",
     "opcode": "a 1x1 convolution is its own adjoint",
     "queue": "a signal is given early and nobody has waited for it, or both queues are idle",
     "view buffer": "what is read instead holds the same bytes",
-    "view extent register": "the register holds the same value",
-    "ring slots": "the tile is the ring's first, in slot 0 either way",
+    "view type": "the values are the same in both types",
+    "ring slots": "the tile is in slot 0 either way",
+    "ring slot bytes": "the tile is in slot 0 either way",
     "initial count": "a ring is never full, or a wait is never the last to be met",
     "field": "padding, a stride or a start that no window reaches",
     "field register": "sums lie elsewhere in the accumulator, or the register holds the same value",
@@ -136,44 +138,44 @@ KINDS = [
     Kind("let register", 6, LET, r"[a-z] (r\d+)|, (r\d+)", register),
     Kind("let target", 5, LET, r"let (r\d+)", register),
     Kind("let operation", 5, LET, r"= (\w+)", other(LET_OPS)),
-    Kind("ring counter", 2, r" +let (r\d+) = add \1, 1$", r", (1)$", near),
+    Kind("ring counter", 1, r" +let (r\d+) = add \1, 1$", r", (1)$", near),
     Kind("opcode", 6, WORK, r"^ +(\w+)", lambda random, text: OPCODES.get(text)),
     Kind("queue", 4, CODE, r" on (\w+)", other(QUEUES)),
-    Kind("view tensor", 7, WORK, rf"(#\d+)\[", lambda random, text: f"#{int(text[1:]) + random.choice([-3, -2, -1, 1, 2, 3])}"),
-    Kind("view buffer", 7, WORK, r"\b(activation2?|weight|parameter|residual|result|stream|constant|output|temporary)\.\w+\[",
+    Kind("view tensor", 8, WORK, rf"(#\d+)\[", lambda random, text: f"#{int(text[1:]) + random.choice([-3, -2, -1, 1, 2, 3])}"),
+    Kind("view buffer", 8, WORK, r"\b(activation2?|weight|parameter|residual|result|stream|constant|output|temporary)\.\w+\[",
          other(["activation", "weight", "parameter", "residual", "result", "stream", "constant", "output"])),
     Kind("view type", 4, WORK, r"\.(f32|bf16|i32)[\[ ]", other(["f32", "bf16", "i32"])),
-    Kind("view origin", 14, WORK, r"[\[ ](\d+)(?=[^\][]*\] \[)", near),
-    Kind("view origin register", 7, WORK, r"[\[ ](r\d+)(?=(?:\*\d+)?[,\] ])(?=[^\][%<]*\] \[)", register),
-    Kind("view origin scale", 7, WORK, r"r\d+\*(\d+)(?=[^\][]*\] \[)", near),
-    Kind("view extent", 14, WORK, r"\] \[(?:[^\]]*, )?(\d+)(?=[,\]])", near),
+    Kind("view origin", 24, WORK, r"[\[ ](?<!% )(?<!x )(\d+)(?=[^\]\[%]*\] \[)", near),
+    Kind("view origin register", 7, WORK, r"[\[ ](r\d+)(?=(?:\*\d+)?[,\] ])(?=[^\]\[%<]*\] \[)", register),
+    Kind("view origin scale", 7, WORK, r"r\d+\*(\d+)(?=[^\]\[]*\] \[)", near),
+    Kind("view extent", 24, WORK, r"\] \[(?:[^\]]*, )?(\d+)(?=[,\]])", near),
     Kind("view extent register", 5, WORK, r"(r\d+) <= ", register),
     Kind("view extent bound", 4, WORK, r" <= (\d+)", less),
     Kind("ring register", 6, WORK, r"\[(r\d+)(?: - \d+)? % ", register),
     Kind("ring shift", 4, WORK, r"\[r\d+( - \d+)? % ", lambda random, text: " + 1" if not text else None),
     Kind("ring slots", 3, WORK, r" % (\d+) x ", lambda random, text: str(random.choice([1, 2 * int(text)]))),
     Kind("ring slot bytes", 7, WORK, r" % \d+ x (\d+)", bytes_off),
-    Kind("wait count", 5, CODE, r" wait (?:[^;]*, )?([\w.]+)(?=,|  signal|$)", times),
+    Kind("wait count", 8, CODE, r" wait (?:[^;]*, )?([\w.]+)(?=,|  signal|$)", times),
     Kind("wait semaphore", 5, CODE, r" wait ([\w.]+)", other(["weight.full", "activation.full", "result.full", "stream.full"],
                                                                ["weight.free", "activation.free", "result.free", "stream.free"],
                                                                ["ready.0", "ready.1"])),
-    Kind("signal count", 5, CODE, r" signal (?:[^;]*, )?([\w.]+)(?=,|$)", times),
+    Kind("signal count", 8, CODE, r" signal (?:[^;]*, )?([\w.]+)(?=,|$)", times),
     Kind("signal reach", 4, CODE, r"( everywhere)", lambda random, text: ""),
-    Kind("initial count", 3, r"semaphore ", r" (\d+) for", fixed("1")),
+    Kind("initial count", 2, r"semaphore ", r" (\d+) for", fixed("1")),
     Kind("semaphore's queue", 3, r"semaphore ", r"for (\w+)", other(QUEUES)),
     Kind("chain operation", 5, r"chain ", r" (\w+)\(", other(UNARY, BINARY)),
     Kind("chain operand", 4, r"chain ", r"[( ]([is]\d)", other([f"i{n}" for n in range(5)], [f"s{n}" for n in range(4)])),
     Kind("chain constant", 3, r"chain ", r"(?:alpha|beta) ([-\d.e]+)", number),
     Kind("epilogue and chain", 4, WORK, r" (?:epilogue|chain) (\d+)", near),
     Kind("field", 10, WORK, r" (?:stride|pad|kernel|dilation|axis|axes|start|base|groups)\w* (\d+)\b", near),
-    Kind("field register", 5, WORK, r" (?:pad|accumulat|start|base|emit)\w* (r\d+)", register),
+    Kind("field register", 4, WORK, r" (?:pad|accumulat|start|base|emit)\w* (r\d+)", register),
     Kind("field flag or choice", 5, WORK, r"( transpose_[ab])| (?:kind) (\w+)",
          lambda random, text: "" if text[0] == " " else {"mean": "sum", "max": "min", "sum": "mean"}.get(text)),
     Kind("norm epsilon", 2, WORK, r"epsilon ([-\d.e]+)", lambda random, text: str(float(text) * 100)),
     Kind("tensor extent", 4, r"tensor .* in ", r"[\[ ](\d+)(?=[,\]])(?=[^\[]*\](?: strides| at|$))", less),
     Kind("tensor stride", 5, r"tensor .* in ", r"strides \[(?:\d+, )*([1-9]\d*)", bytes_off),
     Kind("tensor place", 5, r"tensor .* in ", r" at (\d+)$", bytes_off),
-    Kind("buffer place", 2, r"tensor .* scratchpad ", r" at (\d+)$", lambda random, text: str(random.choice([0, 2 * int(text)]))),
+    Kind("buffer place", 1, r"tensor .* scratchpad ", r" at (\d+)$", lambda random, text: str(random.choice([0, 2 * int(text)]))),
     Kind("port", 3, r"(input|output) ", r"[\[ ](\d+)[,\]]", near),
     Kind("parameter", 2, r"param ", r"(r\d+)|\.\. (\d+)", register_or(less)),
 ]
