@@ -28,6 +28,7 @@ struct Matrix {
   double weight_rows_per_cycle = 1;      ///< Array rows that a weight preload fills in a cycle.
   int64_t weight_buffers = 2;            ///< 2 hides the preload behind the previous pass.
   std::string dataflow;                  ///< "weight-stationary" or "output-stationary".
+  int64_t stage_cells = 1;               ///< Cells that an activation, and a sum, pass in a cycle.
   double output_elements_per_cycle = 0;  ///< Accumulators leaving through the epilogue a cycle.
   bool depthwise_on_lanes =
       true;  ///< Depthwise convolution runs at the vector lanes' rate, else one column of the array.

@@ -46,6 +46,8 @@ const Field table[] = {
      "Array rows that a weight preload fills in a cycle."},
     {"matrix.weight_buffers", AT(matrix.weight_buffers), number, 1, 2,
      "Weight registers an element: 2 hide a preload behind the pass before."},
+    {"matrix.stage_cells", AT(matrix.stage_cells), number, 1, 1024,
+     "Cells that activations, and sums, pass in a cycle: 1 is the classic array, more fill it faster."},
     {"matrix.dataflow", AT(matrix.dataflow), number, 0, 0, "The operand that stays in the array.", Need::always,
      "weight-stationary output-stationary"},
     {"matrix.output_elements_per_cycle", AT(matrix.output_elements_per_cycle), number, 1e-3, 1e6,

@@ -55,14 +55,25 @@ MatrixCycles matrix_cycles(const chip::Matrix& matrix, const MatrixWork& work) {
     const double pass = hidden ? std::max(stream, swap) : stream + swap;
     best = std::min(best, std::ceil(tiles.passes() * slices / count) * pass);
   }
-  return {.passes = whole_cycles(tiles.passes()),
-          .array = whole_cycles(best),
-          .preload = hidden ? whole_cycles(swap) : 0,
-          .fill = matrix.rows + matrix.columns - 2};
+  MatrixCycles cycles{
+      .passes = whole_cycles(tiles.passes()),
+      .array = whole_cycles(best),
+      .preload = hidden ? whole_cycles(swap) : 0,
+      .fill = ceil_div(matrix.rows, matrix.stage_cells) + ceil_div(matrix.columns, matrix.stage_cells) - 2,
+      .columns = whole_cycles(tiles.columns_of_tiles)};
+  const bool outputs_stay = matrix.dataflow == "output-stationary";  // All results leave after all steps.
+  const double pass = outputs_stay ? 0 : best / std::ceil(tiles.passes() / count);
+  cycles.last = whole_cycles(pass);
+  cycles.lead = outputs_stay ? cycles.array : whole_cycles(std::min(best - pass, pass * (tiles.rows_of_tiles - 1)));
+  return cycles;
 }
 
 int64_t emit_cycles(const chip::Matrix& matrix, int64_t elements) {
   return whole_cycles(static_cast<double>(elements) / matrix.output_elements_per_cycle);
+}
+
+int64_t emit_tail(const MatrixCycles& cycles, int64_t emit) {
+  return std::max<int64_t>(0, ceil_div(emit, std::max<int64_t>(cycles.columns, 1)) - cycles.last);
 }
 
 int64_t matrix_read_bytes(const chip::Matrix& matrix, const MatrixWork& work) {

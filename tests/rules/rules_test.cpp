@@ -50,8 +50,23 @@ TEST(Matmul, PassesAreTilesOfTheWeights) {
   EXPECT_EQ(time.array, 6 * 512);
   EXPECT_EQ(time.preload, 32);
   EXPECT_EQ(time.fill, 254);
+  EXPECT_EQ(time.lead, 512);  // The first column of tiles is summed after its second pass.
+  EXPECT_EQ(time.last, 512);
+  EXPECT_EQ(time.columns, 3);
   EXPECT_EQ(matrix_cycles(array_128(), {.m = 512, .k = 257, .n = 385}).passes,
             3 * 4);  // Ragged edges take whole passes.
+}
+
+TEST(Matmul, SkippedCellsShortenTheFill) {
+  chip::Matrix matrix = array_128();
+  matrix.stage_cells = 4;
+  EXPECT_EQ(matrix_cycles(matrix, {.m = 512, .k = 256, .n = 384}).fill, 32 + 32 - 2);
+}
+
+TEST(Matmul, ResultsStillLeaveWhereTheOutputPathIsSlow) {
+  const MatrixCycles cycles{.array = 6 * 512, .lead = 512, .last = 512, .columns = 3};
+  EXPECT_EQ(emit_tail(cycles, 3 * 512), 0);
+  EXPECT_EQ(emit_tail(cycles, 3 * 700), 188);
 }
 
 TEST(Matmul, BatchesFollowOneAnother) {

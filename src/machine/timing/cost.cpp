@@ -82,6 +82,7 @@ void set_emit(const Site& site, Cost& cost) {
 
 Cost matrix_cost(const Site& site) {
   Cost cost;
+  rules::MatrixCycles cycles;
   int64_t read = 0;
   if (site.in.op == Opcode::conv_depthwise) {
     const Box out = site.box(at::out), x = site.box(at::a), w = site.box(at::b);
@@ -90,10 +91,11 @@ Cost matrix_cost(const Site& site) {
     cost.on_lanes = site.chip.matrix.depthwise_on_lanes && site.chip.vector.lanes > 0;
     cost.cycles = rules::depthwise_cycles(site.chip, pixels, out.extents[4], taps, x.dtype);
     cost.macs = count(pixels * out.extents[4] * taps);
+    cycles.lead = cost.cycles;
     read = x.bytes() + w.bytes();
   } else {
     const rules::MatrixWork work = matrix_work(site);
-    const rules::MatrixCycles cycles = rules::matrix_cycles(site.chip.matrix, work);
+    cycles = rules::matrix_cycles(site.chip.matrix, work);
     cost.type = work.operands;
     cost.cycles = cycles.array;
     cost.preload = cycles.preload;
@@ -105,6 +107,12 @@ Cost matrix_cost(const Site& site) {
   const double port = static_cast<double>(read) / site.chip.scratchpad.bytes_per_cycle;
   cost.cycles = std::max(cost.cycles, rules::whole_cycles(port));
   set_emit(site, cost);
+  if (cycles.array > 0 && cost.cycles > cycles.array) {  // Held up at the port: so are passes.
+    cycles.lead = cycles.lead * cost.cycles / cycles.array;
+    cycles.last = cycles.last * cost.cycles / cycles.array;
+  }
+  cost.emit_lead = std::min(cycles.lead, cost.cycles);
+  cost.emit_tail = rules::emit_tail(cycles, cost.emit);
   return cost;
 }
 

@@ -17,6 +17,8 @@ struct Cost {
   int64_t preload = 0;    ///< Matrix: first weights, hidden behind the instruction before.
   int64_t fill = 0;       ///< Matrix: from the last row in to the last result.
   int64_t emit = 0;       ///< Matrix: the output path is busy, where the instruction emits.
+  int64_t emit_lead = 0;  ///< Matrix: from the start until results can leave, without `fill`.
+  int64_t emit_tail = 0;  ///< Matrix: results still leave that long after `fill`.
   bool on_lanes = false;  ///< A matrix instruction at the lanes' rate.
   DType type = DType::f32;
   uint64_t macs = 0, vector_operations = 0;

@@ -17,15 +17,17 @@ Time Machine::unit_free(Core& state, uint8_t queue, const Entry& entry) const {
   return state.queues[queue].last_end;
 }
 
-/// The array is free for the next instruction when the last row has entered; the results leave after it has passed, and
-/// with more than one tile of accumulators the array works on meanwhile.
+/// The array is free for the next instruction when the last row has entered. Results leave as they come out of the
+/// array, one tile of columns after another; with more than one tile of accumulators the array works on meanwhile.
 Time Machine::run_matrix(Core& state, const Entry& entry, Time now) {
   const Time hidden = now - entry.ready;  // Its weights entered while it waited for the array.
   const Time preload = std::max<Time>(0, clock_.time(entry.cost.preload) - hidden);
-  state.array_free = now + preload + clock_.time(entry.cost.cycles);
-  const Time summed = state.array_free + clock_.time(entry.cost.fill);
+  const Time begin = now + preload, fill = clock_.time(entry.cost.fill);
+  state.array_free = begin + clock_.time(entry.cost.cycles);
+  const Time summed = state.array_free + fill;
   if (!entry.emits) return summed;
-  state.output_free = std::max(summed, state.output_free) + clock_.time(entry.cost.emit);
+  const Time leave = std::max(begin + clock_.time(entry.cost.emit_lead) + fill, state.output_free);
+  state.output_free = std::max(summed + clock_.time(entry.cost.emit_tail), leave + clock_.time(entry.cost.emit));
   state.tiles[state.tile] = state.output_free;
   state.tile = (state.tile + 1) % state.tiles.size();
   return state.output_free;
