@@ -83,11 +83,6 @@ Status Assembler::limit(Cursor& c) {
   return {};
 }
 
-Status Assembler::page(Cursor& c) {
-  HADAL_TRY(program_.shared_page_bytes, c.natural());
-  return {};
-}
-
 Status Assembler::param(Cursor& c) {
   Parameter p;
   HADAL_TRY(p.name, c.name());
@@ -108,6 +103,9 @@ Status Assembler::region(Cursor& c) {
   c.step();
   r.kind = static_cast<RegionKind>(kind - region_kinds.begin());
   HADAL_TRY(r.bytes, c.natural());
+  if (c.accept("page")) {
+    HADAL_TRY(r.page_bytes, c.natural());
+  }
   regions_.add(r.name);
   program_.regions.push_back(std::move(r));
   return {};
@@ -304,7 +302,6 @@ Status Assembler::line(Cursor& c) {
   static constexpr std::array<std::pair<std::string_view, Declaration>, 12> declarations{
       {{"program", &Assembler::program_line},
        {"limit", &Assembler::limit},
-       {"page", &Assembler::page},
        {"param", &Assembler::param},
        {"region", &Assembler::region},
        {"tensor", &Assembler::tensor},

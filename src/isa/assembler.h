@@ -41,7 +41,6 @@ class Assembler {
   // Declarations: assemble.cpp.
   Status program_line(Cursor& c);
   Status limit(Cursor& c);
-  Status page(Cursor& c);
   Status param(Cursor& c);
   Status region(Cursor& c);
   Status tensor(Cursor& c);

@@ -160,11 +160,11 @@ void Printer::ports(const char* word, const std::vector<Port>& ports) {
 void Printer::declarations() {
   line("program {} chip {} precision {}", spelled(p_.model), spelled(p_.chip), spelled(p_.precision));
   limits();
-  if (p_.shared_page_bytes != Program().shared_page_bytes) line("page {}", p_.shared_page_bytes);
   for (const Parameter& param : p_.parameters)
     line("param {} r{} {} .. {}", spelled(param.name), param.destination, param.minimum, param.maximum);
   for (const Region& region : p_.regions)
-    line("region {} {} {}", spelled(region.name), name_of(region.kind), region.bytes);
+    line("region {} {} {}{}", spelled(region.name), name_of(region.kind), region.bytes,
+         region.page_bytes == usual_page_bytes ? "" : fmt::format(" page {}", region.page_bytes));
   for (const TensorDescriptor& t : p_.tensors) tensor(t);
   for (size_t i = 0; i < p_.chains.size(); ++i) chain(i);
   for (size_t i = 0; i < p_.tables.size(); ++i) {

@@ -8,7 +8,7 @@ namespace hadal::isa::at {
 
 enum loop : size_t { loop_index, loop_count, loop_max };
 enum let : size_t { let_target, let_op, let_a, let_b };
-enum load : size_t { load_fill, load_value };
+enum load : size_t { load_fill, load_value, load_share, load_step };
 enum gather : size_t { gather_bounds };
 
 /// matmul, and the accumulator fields that every matrix instruction begins with.

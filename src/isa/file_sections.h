@@ -154,6 +154,7 @@ void layout(A& a, Region& r) {
   a.text(r.name);
   a.kind(r.kind, 5);
   a.number(r.bytes);
+  a.number(r.page_bytes);
 }
 
 template <class A>
@@ -273,14 +274,13 @@ void layout(A& a, Section section, Program& p, std::vector<StoredWeight>& weight
     case Section::model:
       a.text(p.model);
       a.text(p.chip);
-      a.text(p.precision);
-      return a.number(p.shared_page_bytes);
+      return a.text(p.precision);
     case Section::limits:
       return layout(a, p.limits);
     case Section::parameters:
       return a.list(p.parameters, 21, record);
     case Section::regions:
-      return a.list(p.regions, 13, record);
+      return a.list(p.regions, 21, record);
     case Section::tensors:
       return a.list(p.tensors, 97, record);
     case Section::views:

@@ -72,7 +72,7 @@ A program runs on the cores of one chip: the same code on all, each with its own
 | space | what | who |
 |---|---|---|
 | hbm | regions: input, output, weight, scratch | DMA, host |
-| shared | a region over all cores, page p in core p mod cores | DMA |
+| shared | regions over all cores, page p in core p mod cores | DMA |
 | scratchpad | a core's own bytes | all engines of the core |
 | accumulator | partial sums, f32 or i32, at byte offsets | the matrix engine |
 
@@ -95,9 +95,8 @@ One declaration or instruction a line; `;` begins a comment. A name that is no p
 ```
 program NAME chip NAME precision NAME
 limit cores N | scratchpad BYTES | shared BYTES | accumulator BYTES | memory BYTES | vector_unit | matrix TYPE
-page BYTES                                                   page of the shared space, 4096 where left out
 param NAME rN LEAST .. MOST
-region NAME input|output|weight|scratch|shared BYTES
+region NAME input|output|weight|scratch|shared BYTES page BYTES   page of a shared region, 4096 where left out
 tensor NAME in REGION TYPE [EXTENTS] strides [BYTES] at BYTE   strides where not row-major, at where not 0
 tensor NAME scratchpad TYPE N bytes at BYTE
 chain N TYPE inputs N = OP(i0, s0, alpha X, beta Y) OP(…) …    i: inputs, s: results of steps; the last is the value

@@ -23,12 +23,15 @@ inline constexpr uint16_t no_chain = 0xffff;
 /// the cores by pages; DMA reaches it over the network. `scratchpad` is the core's own.
 enum class Space : uint8_t { hbm, shared, scratchpad };
 
-/// A range of HBM, or of the shared space, that tensors lie in.
+inline constexpr uint64_t usual_page_bytes = 4096;
+
+/// A range of HBM, or of the shared space, that tensors lie in. Page p of a shared region lies in core p mod cores.
 enum class RegionKind : uint8_t { input, output, weight, scratch, shared };
 struct Region {
   std::string name;
   RegionKind kind = RegionKind::scratch;
   uint64_t bytes = 0;
+  uint64_t page_bytes = usual_page_bytes;  ///< Shared regions.
   bool operator==(const Region&) const = default;
 };
 
@@ -228,8 +231,7 @@ struct Program {
   std::vector<uint32_t> source;  ///< Layer of each instruction.
   std::vector<Layer> layers;
   std::vector<Port> inputs, outputs;
-  std::vector<WeightEntry> weights;   ///< Ascending offsets in the region of kind weight.
-  uint64_t shared_page_bytes = 4096;  ///< Page p of the shared space lies in core p mod cores.
+  std::vector<WeightEntry> weights;  ///< Ascending offsets in the region of kind weight.
 };
 
 }  // namespace hadal::isa

@@ -94,12 +94,19 @@ constexpr std::array rows{
         "Copies a box of memory into the scratchpad.",
         "to = from, element by element in the order of the views; other strides permute, another dtype converts "
         "(rounding to nearest even, integers saturate). "
-        "With `fill`, elements outside the tensor take `value`; without it there are none (view.C1).",
+        "With `fill`, elements outside the tensor take `value`; without it there are none (view.C1). "
+        "With `share`, the cores of a group, `step` apart in blocks of share * step, wait for each other at the load "
+        "and "
+        "get the same bytes (share.C1).",
         "issue + the longest of: contiguous runs, rounded to bursts, over their channels; bytes over the DMA and the "
-        "network; converted bytes over the converter.",
+        "network; converted bytes over the converter. A shared load begins when the last of its group's queues has "
+        "come "
+        "to it, reads memory once, and takes each link of the network once.",
         {writes("to"), reads("from", "", in_memory)},
         {flag("fill", "The box may pass the tensor's edges."),
-         FieldRow{"value", FieldKind::real, "Value of elements outside.", 0, {}}}},
+         FieldRow{"value", FieldKind::real, "Value of elements outside.", 0, {}},
+         count("share", 1, "Cores of a group that run this load together; memory is read once for all of them."),
+         count("step", 1, "Distance of a group's cores.")}},
     Row{Opcode::store,
         "store",
         on(Queue::store),

@@ -61,6 +61,10 @@ constexpr std::array all_rules{
          "The output has the index's extents, elsewhere than the axis at most the input's; the type stays."},
     Rule{"gather.C1", "The output is the index by the table's rows; the index is an integer; the type stays."},
     Rule{"dma.C1", "Both sides of a copy have the same number of elements."},
+    Rule{
+        "share.C1",
+        "The cores of a group come to the same shared loads of the same boxes in the same order, none waiting for what "
+        "another does after it."},
     Rule{"alias.C1", "What is written overlaps no other operand, unless it is the same box of an element-wise read."},
     Rule{"host.C1", "The host function is known."},
     Rule{"code.C1",

@@ -228,6 +228,9 @@ void verify_types(const Site& s) {
       return s.require((op != 3 && op != 4 && op != 7) || b.is_register || b.value != 0, "let.C1", "division by 0");
     }
     case Opcode::load:
+      for (const size_t field : {at::load_share, at::load_step})
+        s.require(s.in.fields[field].value >= 1 && s.in.fields[field].value <= 65536, "share.C1",
+                  "a group has 1 to 65536 cores, as far apart");
       return s.require(s.in.fields[at::load_fill].value != 0 || s.in.fields[at::load_value].value == 0, "code.C1",
                        "a value without `fill`");
     default:

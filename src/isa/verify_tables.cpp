@@ -20,8 +20,6 @@ void verify_limits(const Program& p, Findings& found) {
                 "scratchpad and accumulator are at most 4 GiB", place);
   found.require(limits.shared_bytes_per_core <= most_scratchpad && limits.memory_bytes <= most_bytes, "place.C1",
                 "the shared space is at most 4 GiB a core, memory at most 16 TiB", place);
-  found.require(p.shared_page_bytes >= 64 && p.shared_page_bytes <= most_scratchpad && p.shared_page_bytes % 64 == 0,
-                "place.C1", "a page of the shared space is a multiple of 64 bytes", place);
   const std::set<DType> distinct(limits.matrix_types.begin(), limits.matrix_types.end());
   found.require(distinct.size() == limits.matrix_types.size(), "place.C1", "matrix types are named once", place);
   found.require(
@@ -55,7 +53,12 @@ void verify_regions(const Program& p, Findings& found) {
   for (const Region& region : p.regions) {
     if (region.bytes > most_bytes)
       return found.add("place.C1", "a region passes 16 TiB", "region " + printable(region.name));
-    (region.kind == RegionKind::shared ? shared : memory) += region.bytes;
+    const bool is_shared = region.kind == RegionKind::shared;
+    const uint64_t page = region.page_bytes;
+    if (is_shared ? page < 64 || page > most_scratchpad || page % 64 != 0 : page != usual_page_bytes)
+      return found.add("place.C1", "a page of a shared region is a multiple of 64 bytes",
+                       "region " + printable(region.name));
+    (is_shared ? shared : memory) += region.bytes;
   }
   found.require(memory <= p.limits.memory_bytes, "place.C1",
                 fmt::format("the regions take {} bytes of memory; the limit is {}", memory, p.limits.memory_bytes),

@@ -6,6 +6,7 @@
 #include "isa/check.h"
 #include "isa/fields.h"
 #include "isa/findings.h"
+#include "isa/sharing.h"
 
 namespace hadal::isa {
 
@@ -46,17 +47,31 @@ class Accumulator {
 struct Core {
   Sequencer sequencer;
   const Instruction* pending = nullptr;  ///< Stands at its waits.
-  bool halted = false;
+  bool halted = false, waited = false;   ///< `pending` has taken its waits.
+  uint64_t meeting = 0;                  ///< Number of the one it stands in.
   std::array<int64_t, semaphores> counts{};
   Accumulator accumulator;
 };
+
+/// A group's shared loads, one after another: how many cores have come to the present one, and what it is.
+struct Meeting {
+  uint64_t number = 0;
+  int64_t arrived = 0;
+  size_t instruction = 0;
+  Box box;
+};
+
+bool same_bytes(const Box& a, const Box& b) {
+  return a.region == b.region && a.tensor == b.tensor && a.offset == b.offset && a.rank == b.rank &&
+         a.extents == b.extents && a.origins == b.origins;
+}
 
 class Walker {
  public:
   Walker(const Walk& walk, uint64_t budget) : program_(walk.program()), budget_(budget) {
     const int64_t cores = program_.limits.cores;
     for (int64_t core = 0; core < cores; ++core) {
-      cores_.push_back({Sequencer(walk, core, cores), nullptr, false, {}, {}});
+      cores_.push_back({Sequencer(walk, core, cores), nullptr, false, false, 0, {}, {}});
       for (size_t i = 0; i < program_.semaphores.size(); ++i) cores_.back().counts[i] = program_.semaphores[i].initial;
     }
   }
@@ -96,10 +111,16 @@ class Walker {
         moved = true;
         if (core.halted) return moved;
       }
-      if (!take_waits(core)) return moved;
+      if (!core.waited) {
+        if (!take_waits(core)) return moved;
+        core.waited = moved = true;
+        HADAL_CHECK(meet(core));
+      }
+      if (apart(core)) return moved;
       HADAL_CHECK(work(core));
       HADAL_CHECK(signal(core));
       core.pending = nullptr;
+      core.waited = false;
       moved = true;
     }
     return moved;
@@ -112,6 +133,35 @@ class Walker {
       if (wait.count > 0 && core.counts[wait.id] < wait.count) return false;
     for (const Sync& wait : core.pending->waits) core.counts[wait.id] -= wait.count;
     return true;
+  }
+
+  [[nodiscard]] static Sharing sharing_of(const Core& core) {
+    return core.sequencer.dropped(*core.pending) ? Sharing{} : isa::sharing_of(*core.pending);
+  }
+  /// A core comes to a shared load; the last of a group lets all go on.
+  Status meet(Core& core) {
+    const Sharing sharing = sharing_of(core);
+    if (!sharing.is_shared()) return {};
+    resolve(core.sequencer, *core.pending, boxes_);
+    const int64_t first = sharing.first(&core - cores_.data());
+    Meeting& meeting = meetings_[{first, sharing.size, sharing.step}];
+    if (meeting.arrived == 0) meeting = {meeting.number, 0, core.sequencer.index(), boxes_.box[1]};
+    if (meeting.instruction != core.sequencer.index() || !same_bytes(meeting.box, boxes_.box[1]))
+      return fail(core, "share.C1",
+                  fmt::format("another core of its group is at {}, or loads another box",
+                              place_of(program_, meeting.instruction)));
+    core.meeting = meeting.number;
+    if (++meeting.arrived < sharing.members(first, std::ssize(cores_))) return {};
+    ++meeting.number;
+    meeting.arrived = 0;
+    return {};
+  }
+
+  /// Whether a core stands at a shared load that others of its group have not come to.
+  bool apart(const Core& core) {
+    const Sharing sharing = sharing_of(core);
+    if (!sharing.is_shared()) return false;
+    return meetings_[{sharing.first(&core - cores_.data()), sharing.size, sharing.step}].number == core.meeting;
   }
 
   Status work(Core& core) {
@@ -144,6 +194,9 @@ class Walker {
   Status finish() {
     for (const Core& core : cores_) {
       if (core.halted) continue;
+      if (core.waited)
+        return fail(core, "share.C1",
+                    fmt::format("the other {} cores of its group do not come to this load", sharing_of(core).size - 1));
       for (const Sync& wait : core.pending->waits)
         if (wait.count > 0 && core.counts[wait.id] < wait.count)
           return fail(core, "sync.C1",
@@ -164,6 +217,7 @@ class Walker {
   const Program& program_;
   uint64_t budget_;
   std::vector<Core> cores_;
+  std::map<std::array<int64_t, 3>, Meeting> meetings_;  ///< By the group's first core, size and step.
   Boxes boxes_;
 };
 

@@ -1,6 +1,8 @@
 // Tile program to instructions: places memory, allocates registers, derives semaphores.
 #pragma once
 
+#include <set>
+
 #include "base/result.h"
 #include "tile/program.h"
 
@@ -19,6 +21,7 @@ Result<isa::Program> lower(const Program& program, const Target& target);
 /// When phases wait for each other, and what follows for memory. Made by `order_phases`.
 struct PhaseOrder {
   std::vector<std::vector<int>> waits;     ///< Phases whose stores a phase waits for, where no earlier phase has.
+  std::vector<std::set<int>> awaited;      ///< The storages that these phases stored and it reads.
   std::vector<int> joined_at;              ///< First phase that waits for a phase's stores; -1: none.
   std::vector<int> first_write, last_use;  ///< Of each storage; -1: none.
   std::vector<int> free_from;              ///< First phase that may overwrite a storage; no phase: INT_MAX.

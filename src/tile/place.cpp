@@ -1,6 +1,7 @@
 // Places storages in HBM and the shared space, and rings in the scratchpad.
 #include <algorithm>
 #include <climits>
+#include <map>
 #include <numeric>
 
 #include "tile/lower.h"
@@ -31,7 +32,7 @@ void measure(const Phase& phase, const std::vector<Statement>& body, std::vector
 /// First-fit by lifetimes: storages whose lives overlap get disjoint ranges.
 class Allocator {
  public:
-  Allocator(const Program& program, const PhaseOrder& order) : program_(program), order_(order) {}
+  Allocator(const Program& program, const PhaseOrder& order) : program_(&program), order_(&order) {}
 
   /// Places storage s below `capacity`; false where it does not fit.
   bool place(int s, uint64_t alignment, uint64_t capacity, uint64_t& offset) {
@@ -39,7 +40,7 @@ class Allocator {
     for (const Placed& other : placed_)
       if (overlaps(other.storage, s)) others.push_back(&other);
     std::sort(others.begin(), others.end(), [](auto* a, auto* b) { return a->begin < b->begin; });
-    const auto bytes = static_cast<uint64_t>(program_.storages[static_cast<size_t>(s)].bytes);
+    const auto bytes = static_cast<uint64_t>(program_->storages[static_cast<size_t>(s)].bytes);
     uint64_t at = 0;
     for (const Placed* other : others) {
       if (at + bytes <= other->begin) break;
@@ -59,12 +60,12 @@ class Allocator {
     uint64_t begin, end;
   };
   [[nodiscard]] bool overlaps(int a, int b) const {
-    const auto first = [&](int s) { return order_.first_write[static_cast<size_t>(s)]; };
-    const auto free = [&](int s) { return order_.free_from[static_cast<size_t>(s)]; };
+    const auto first = [&](int s) { return order_->first_write[static_cast<size_t>(s)]; };
+    const auto free = [&](int s) { return order_->free_from[static_cast<size_t>(s)]; };
     return !(free(a) <= first(b) || free(b) <= first(a));
   }
-  const Program& program_;
-  const PhaseOrder& order_;
+  const Program* program_;
+  const PhaseOrder* order_;
   std::vector<Placed> placed_;
   uint64_t peak_ = 0;
 };
@@ -101,7 +102,7 @@ Status place_rings(const Program& program, const Target& target, Placement& plac
   return {};
 }
 
-/// Room for the shared space: what the rings' least slots leave.
+/// Room for the shared space in a core: what the rings' least slots leave.
 uint64_t shared_capacity(const Program& program, const Target& target) {
   std::vector<uint64_t> largest(program.rings.size(), 0);
   for (const Phase& phase : program.phases) measure(phase, phase.body, largest);
@@ -110,7 +111,54 @@ uint64_t shared_capacity(const Program& program, const Target& target) {
     used += aligned(largest[r], slot_alignment) * static_cast<uint64_t>(program.rings[r].slots);
   const auto capacity = static_cast<uint64_t>(target.scratchpad_bytes);
   const auto page = static_cast<uint64_t>(target.page_bytes);
-  return used >= capacity ? 0 : (capacity - used) / page * page * static_cast<uint64_t>(target.cores);
+  return used >= capacity ? 0 : (capacity - used) / page * page;
+}
+
+/// Bytes a core of a shared region.
+uint64_t share_of(uint64_t bytes, uint64_t page, const Target& target) {
+  return aligned(bytes, page * static_cast<uint64_t>(target.cores)) / static_cast<uint64_t>(target.cores);
+}
+
+/// Places scratch storages in shared regions, one for each size of page, or all in one with the target's; what does not
+/// fit goes to HBM, which false tells where storages may have their own pages.
+bool place_shared(const Program& program, const PhaseOrder& order, const Target& target,
+                  const std::vector<int>& scratch, uint64_t capacity, bool own_pages, Placement& placement) {
+  std::map<uint64_t, Allocator> shared;  // By page.
+  Allocator hbm(program, order);
+  std::vector<uint64_t> page_of(program.storages.size(), 0);  // 0: in HBM.
+  const auto used = [&] {
+    uint64_t bytes = 0;
+    for (const auto& [page, allocator] : shared) bytes += share_of(allocator.peak(), page, target);
+    return bytes;
+  };
+  for (const int s : scratch) {
+    const auto index = static_cast<size_t>(s);
+    const auto own = static_cast<uint64_t>(program.storages[index].page_bytes);
+    const uint64_t page = own_pages && own > 0 ? own : static_cast<uint64_t>(target.page_bytes);
+    Allocator& allocator = shared.try_emplace(page, program, order).first->second;
+    const Allocator before = allocator;
+    allocator.place(s, page * static_cast<uint64_t>(own_pages ? target.cores : 1), UINT64_MAX / 2,
+                    placement.offset[index]);
+    if (used() <= capacity) {
+      page_of[index] = page;
+      continue;
+    }
+    if (own_pages) return false;
+    allocator = before;
+    hbm.place(s, hbm_alignment, UINT64_MAX / 2, placement.offset[index]);
+  }
+  std::map<uint64_t, uint16_t> region_of;
+  for (const auto& [page, allocator] : shared) {
+    region_of[page] = static_cast<uint16_t>(placement.regions.size());
+    placement.regions.push_back({region_of.size() == 1 ? "shared" : fmt::format("shared{}", region_of.size()),
+                                 isa::RegionKind::shared, aligned(allocator.peak(), page), page});
+  }
+  region_of[0] = static_cast<uint16_t>(placement.regions.size());
+  placement.regions.push_back({"scratch", isa::RegionKind::scratch, aligned(hbm.peak(), hbm_alignment)});
+  for (const int s : scratch) placement.region[static_cast<size_t>(s)] = region_of[page_of[static_cast<size_t>(s)]];
+  placement.shared_bytes_per_core = used();
+  placement.memory_bytes += aligned(hbm.peak(), hbm_alignment);
+  return true;
 }
 
 }  // namespace
@@ -136,22 +184,9 @@ Result<Placement> place(const Program& program, const PhaseOrder& order, const T
     return order.last_use[static_cast<size_t>(s)] - order.first_write[static_cast<size_t>(s)];
   };
   std::stable_sort(scratch.begin(), scratch.end(), [&](int a, int b) { return life(a) < life(b); });
-  const auto shared_region = static_cast<uint16_t>(placement.regions.size());
-  const auto hbm_region = static_cast<uint16_t>(shared_region + 1);
   const uint64_t capacity = shared_capacity(program, target);
-  Allocator shared(program, order), hbm(program, order);
-  for (const int s : scratch) {
-    uint64_t& offset = placement.offset[static_cast<size_t>(s)];
-    const bool on_chip = shared.place(s, static_cast<uint64_t>(target.page_bytes), capacity, offset);
-    placement.region[static_cast<size_t>(s)] = on_chip ? shared_region : hbm_region;
-    if (!on_chip) hbm.place(s, hbm_alignment, UINT64_MAX / 2, offset);
-  }
-  placement.regions.push_back(
-      {"shared", isa::RegionKind::shared, aligned(shared.peak(), static_cast<uint64_t>(target.page_bytes))});
-  placement.regions.push_back({"scratch", isa::RegionKind::scratch, aligned(hbm.peak(), hbm_alignment)});
-  const auto page = static_cast<uint64_t>(target.page_bytes), cores = static_cast<uint64_t>(target.cores);
-  placement.shared_bytes_per_core = aligned(shared.peak(), page * cores) / cores;
-  placement.memory_bytes += aligned(hbm.peak(), hbm_alignment);
+  if (!place_shared(program, order, target, scratch, capacity, true, placement))
+    place_shared(program, order, target, scratch, capacity, false, placement);
   if (placement.memory_bytes > static_cast<uint64_t>(target.memory_bytes))
     return Error{"plan.memory",
                  fmt::format("the program needs {} bytes of chip memory; the chip has {}", placement.memory_bytes,

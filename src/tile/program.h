@@ -22,6 +22,7 @@ struct Storage {
   std::string name;
   isa::RegionKind kind = isa::RegionKind::scratch;
   int64_t bytes = 0;
+  int64_t page_bytes = 0;  ///< In the shared space: what a core would best hold in one piece; 0 says nothing.
 };
 
 /// A strided tensor in a storage. Several may share one: reshaped, transposed, sliced.

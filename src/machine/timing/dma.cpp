@@ -20,6 +20,7 @@ void Machine::plan(const isa::Instruction& in, Entry& entry) {
     entry.transfer = plan_gather(*program_, chip_->dma, regions_, from, to, boxes_.box[2].elements());
     return;
   }
+  entry.sharing = isa::sharing_of(in);
   const bool write = in.op == isa::Opcode::store;
   const bool clip = !write && in.fields[isa::at::load_fill].value != 0;
   entry.transfer = plan_copy(*program_, chip_->dma, regions_, write ? to : from, write ? from : to, write, clip);
@@ -28,14 +29,15 @@ void Machine::plan(const isa::Instruction& in, Entry& entry) {
 void Machine::start_transfer(uint32_t core, Core& state, uint8_t queue, const Entry& entry, Time now) {
   QueueState& own = state.queues[queue];
   Active& active = own.active.push();
-  active = {.instruction = entry.instruction, .layer = entry.layer, .begin = now, .end = now};
+  active = {.instruction = entry.instruction, .layer = entry.layer, .begin = now, .end = now, .sharing = entry.sharing};
   active.waited_from = std::max(entry.issued, own.free);
   if (entry.idle) {
     active.done = true;
   } else {
     active.transfer = entry.transfer;
     const Time port = clock_.time(entry.transfer.port_cycles);
-    statistics_.moved(entry.layer, entry.transfer);
+    statistics_.copied(entry.transfer);
+    if (!entry.sharing.is_shared()) statistics_.moved(entry.layer, entry.transfer);
     if (entry.transfer.moved > 0) {
       active.port = {static_cast<double>(port) / static_cast<double>(entry.transfer.moved)};
     } else {  // Nothing but fill.
@@ -54,19 +56,42 @@ void Machine::pump(uint32_t core, Core& state, uint8_t queue, Time now) {
   while (own.asking != own.active.end() && own.active[own.asking].done) ++own.asking;
   if (own.asking == own.active.end()) return;
   own.requesting = true;
-  events_.push(std::max({now, own.active[own.asking].begin + dma_issue_, own.next_request}), core, Event::Kind::request,
-               queue);
+  const Time ready = std::max({now, own.active[own.asking].begin + dma_issue_, own.next_request});
+  if (own.active[own.asking].sharing.is_shared()) return meet(core, queue, ready);
+  events_.push(ready, core, Event::Kind::request, queue);
 }
 
-/// Takes the core's port for the next piece; the queues of one direction take turns.
+/// A queue comes to a shared load. The last one of the group asks for all, once it can have heard from them.
+void Machine::meet(uint32_t core, uint8_t queue, Time ready) {
+  QueueState& own = cores_[core].queues[queue];
+  Active& active = own.active[own.asking];
+  const isa::Sharing& sharing = active.sharing;
+  const int64_t first = sharing.first(core);
+  const auto key = std::array{int64_t{queue}, first, sharing.size, sharing.step};
+  Meeting& meeting = meetings_[key];
+  meeting.members.push_back({core, own.asking});
+  meeting.ready = std::max(meeting.ready, ready);
+  if (std::ssize(meeting.members) < sharing.members(first, chip_->cores)) return;
+  for (const Member& member : meeting.members)
+    meeting.ready = std::max(meeting.ready, ready + network_.distance(member.core, core));
+  statistics_.moved(active.layer, active.transfer);
+  active.members = std::move(meeting.members);
+  events_.push(meeting.ready, core, Event::Kind::request, queue);
+  meetings_.erase(key);
+}
+
+/// Takes the core's port for the next piece, and those of all that share it; the queues of one direction take turns.
 void Machine::request(uint32_t core, uint8_t queue, Time now) {
   Core& state = cores_[core];
   QueueState& own = state.queues[queue];
   if (own.hold > now) return events_.push(own.hold, core, Event::Kind::request, queue);
   const Active& active = own.active[own.asking];
-  Time& port = state.port_free[active.transfer.write ? 1 : 0];
-  const Time at = std::max(now, port);
-  port = at + active.port.time(std::min(piece_bytes, active.transfer.moved - active.asked));
+  const size_t direction = active.transfer.write ? 1 : 0;
+  Time at = std::max(now, state.port_free[direction]);
+  for (const Member& member : active.members) at = std::max(at, cores_[member.core].port_free[direction]);
+  const Time free = at + active.port.time(std::min(piece_bytes, active.transfer.moved - active.asked));
+  state.port_free[direction] = free;
+  for (const Member& member : active.members) cores_[member.core].port_free[direction] = free;
   if (at > now) return events_.push(at, core, Event::Kind::piece, queue);
   ask(core, queue, now);
 }
@@ -89,7 +114,7 @@ void Machine::ask(uint32_t core, uint8_t queue, Time now) {
            .asked = now};
 
   Servers& servers = servers_of(active.transfer);
-  const Spread spread = active.transfer.spread(piece.from, piece.bytes, servers.granule());
+  const Spread spread = active.transfer.spread(piece.from, piece.bytes, granule_of(active.transfer));
   Time head = now, taken = now;
   if (active.transfer.write) {
     taken = write_piece(core, servers, spread, piece, now, head);
@@ -105,10 +130,16 @@ void Machine::ask(uint32_t core, uint8_t queue, Time now) {
   active.asked += piece.bytes;
   ++active.under_way;
   if (active.asked < active.transfer.moved) return events_.push(next, core, Event::Kind::request, queue);
-  ++own.asking;
-  own.requesting = false;
-  own.next_request = next;
-  pump(core, state, queue, now);
+  const auto go_on = [&](uint32_t to) {
+    QueueState& asked = cores_[to].queues[queue];
+    ++asked.asking;
+    asked.requesting = false;
+    asked.next_request = next;
+    pump(to, cores_[to], queue, now);
+  };
+  if (active.members.empty()) return go_on(core);
+  const std::vector<Member> members = active.members;  // Going on may move the transfer.
+  for (const Member& member : members) go_on(member.core);
 }
 
 /// Over the network to where the bytes go. Sets the head's arrival; returns when the core's side is rid of the piece.
@@ -133,8 +164,9 @@ void Machine::pass(uint32_t core, uint8_t queue, uint32_t slot, Time now) {
   const Piece piece = pieces_[slot];
   spare_pieces_.push_back(slot);
   Active& active = own.active[piece.active];
+  if (!active.members.empty()) return pass_shared(core, queue, active, piece, now);
   Servers& servers = servers_of(active.transfer);
-  const Spread spread = active.transfer.spread(piece.from, piece.bytes, servers.granule());
+  const Spread spread = active.transfer.spread(piece.from, piece.bytes, granule_of(active.transfer));
   Time done = 0, queued = 0;
   if (active.transfer.write) {
     const Servers::Service service = servers.serve(spread, piece.bytes, now);
@@ -156,6 +188,36 @@ void Machine::pass(uint32_t core, uint8_t queue, uint32_t slot, Time now) {
   if (active.under_way > 0 || active.asked < active.transfer.moved) return;
   active.done = true;
   close(core, state, queue);
+}
+
+/// A piece of a shared load goes along a tree to all members.
+void Machine::pass_shared(uint32_t core, uint8_t queue, Active& active, const Piece& piece, Time now) {
+  QueueState& own = cores_[core].queues[queue];
+  Servers& servers = servers_of(active.transfer);
+  const Spread spread = active.transfer.spread(piece.from, piece.bytes, granule_of(active.transfer));
+  const Time port = active.port.time(piece.bytes);
+  Time queued = 0;
+  for (const Servers::Share& share : servers.shares(spread, piece.bytes)) {
+    network_.open_tree();
+    for (const Member& member : active.members) {
+      const Time distance = network_.distance(share.node, member.core);
+      const Network::Passage passage = network_.send(share.node, member.core, share.bytes, now);
+      const Time done = std::max({passage.tail, passage.head + port, piece.tail + distance}) + distance;
+      Time& end = cores_[member.core].queues[queue].active[member.active].end;
+      end = std::max(end, done);
+      queued = std::max(queued, passage.queued);
+    }
+    network_.close_tree();
+  }
+  own.hold = std::max(own.hold, piece.asked + queued);
+  --active.under_way;
+  if (active.under_way > 0 || active.asked < active.transfer.moved) return;
+  const std::vector<Member> members = std::move(active.members);
+  for (const Member& member : members) {
+    Core& state = cores_[member.core];
+    state.queues[queue].active[member.active].done = true;
+    close(member.core, state, queue);
+  }
 }
 
 /// Ends transfers in queue order.

@@ -25,15 +25,15 @@ Servers memory_of(const chip::Chip& chip, const Network& network) {
   std::vector<Node> nodes;
   for (uint32_t c = 0; c < static_cast<uint32_t>(memory.channels); ++c)
     nodes.push_back(network.port(c % network.ports()));
-  return {memory.interleave_bytes, Rate{1e15 / channel}, memory.latency_femtoseconds, std::move(nodes)};
+  return {Rate{1e15 / channel}, memory.latency_femtoseconds, std::move(nodes)};
 }
 
 /// The shared space: the cores' scratchpads.
-Servers shared_of(const isa::Program& program, const chip::Chip& chip) {
+Servers shared_of(const chip::Chip& chip) {
   std::vector<Node> nodes(static_cast<size_t>(chip.cores));
   for (uint32_t core = 0; core < nodes.size(); ++core) nodes[core] = core;
   const Rate port = Cycles{chip.clock.femtoseconds}.rate(chip.scratchpad.bytes_per_cycle);
-  return {std::max<int64_t>(1, static_cast<int64_t>(program.shared_page_bytes)), port, 0, std::move(nodes)};
+  return {port, 0, std::move(nodes)};
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOpti
       costs_(*program_, chip),
       network_(chip),
       memory_(memory_of(chip, network_)),
-      shared_(shared_of(*program_, chip)),
+      shared_(shared_of(chip)),
       statistics_(*program_, chip) {
   cores_.reserve(static_cast<size_t>(chip.cores));
   for (int64_t core = 0; core < chip.cores; ++core) {

@@ -4,12 +4,14 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
 #include "chip/chip.h"
 #include "isa/check.h"
 #include "isa/sequencer.h"
+#include "isa/sharing.h"
 #include "machine/timing/cost.h"
 #include "machine/timing/events.h"
 #include "machine/timing/fetch.h"
@@ -31,6 +33,12 @@ struct Entry {
   bool emits = false;
   Cost cost;          ///< Matrix, vector, host.
   Transfer transfer;  ///< DMA.
+  isa::Sharing sharing{};
+};
+
+/// A core's part in a shared load: the number of its transfer.
+struct Member {
+  uint32_t core = 0, active = 0;
 };
 
 /// A transfer in flight.
@@ -42,6 +50,14 @@ struct Active {
   int64_t asked = 0;      ///< Moved bytes that were asked for.
   int32_t under_way = 0;  ///< Pieces asked for and not done.
   bool done = false;
+  isa::Sharing sharing{};
+  std::vector<Member> members{};  ///< Of the core that asks for a shared load: all that get the bytes.
+};
+
+/// Queues that have come to a shared load, and when the last of them had.
+struct Meeting {
+  std::vector<Member> members;
+  Time ready = 0;
 };
 
 /// A piece between memory and core.
@@ -115,12 +131,17 @@ class Machine {
   void plan(const isa::Instruction& in, Entry& entry);
   void start_transfer(uint32_t core, Core& state, uint8_t queue, const Entry& entry, Time now);
   void pump(uint32_t core, Core& state, uint8_t queue, Time now);
+  void meet(uint32_t core, uint8_t queue, Time ready);
   void request(uint32_t core, uint8_t queue, Time now);
   void ask(uint32_t core, uint8_t queue, Time now);
   void pass(uint32_t core, uint8_t queue, uint32_t piece, Time now);
+  void pass_shared(uint32_t core, uint8_t queue, Active& active, const Piece& piece, Time now);
   Time write_piece(uint32_t core, Servers& servers, const Spread& spread, Piece& piece, Time now, Time& head);
   void close(uint32_t core, Core& state, uint8_t queue);
   void retire(uint32_t core, uint8_t queue, Time now);
+  [[nodiscard]] int64_t granule_of(const Transfer& transfer) const {
+    return transfer.shared ? transfer.page_bytes : chip_->memory.interleave_bytes;
+  }
   Servers& servers_of(const Transfer& transfer) { return transfer.shared ? shared_ : memory_; }
 
   const isa::Program* program_;
@@ -137,6 +158,7 @@ class Machine {
   Statistics statistics_;
   Events events_;
   std::vector<Core> cores_;
+  std::map<std::array<int64_t, 4>, Meeting> meetings_;  ///< By queue, and first core, size and step of the group.
   std::vector<Piece> pieces_;
   std::vector<uint32_t> spare_pieces_;
   uint64_t issued_ = 0;

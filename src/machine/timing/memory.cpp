@@ -7,8 +7,8 @@
 
 namespace hadal::machine::timing {
 
-Servers::Servers(int64_t granule, Rate rate, Time latency, std::vector<Node> nodes)
-    : granule_(granule), rate_(rate), latency_(latency), nodes_(std::move(nodes)), busy_(nodes_.size()) {
+Servers::Servers(Rate rate, Time latency, std::vector<Node> nodes)
+    : rate_(rate), latency_(latency), nodes_(std::move(nodes)), busy_(nodes_.size()) {
   for (const Node node : nodes_) {
     const auto known = std::find_if(all_.begin(), all_.end(), [&](const Share& share) { return share.node == node; });
     group_.push_back(static_cast<uint32_t>(known - all_.begin()));

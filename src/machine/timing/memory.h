@@ -19,9 +19,8 @@ struct Spread {
 /// servers it touches equally, so that its cost does not grow with its bytes.
 class Servers {
  public:
-  Servers(int64_t granule, Rate rate, Time latency, std::vector<Node> nodes);
+  Servers(Rate rate, Time latency, std::vector<Node> nodes);
 
-  [[nodiscard]] int64_t granule() const { return granule_; }
   [[nodiscard]] Time latency() const { return latency_; }
 
   struct Service {
@@ -46,7 +45,6 @@ class Servers {
   template <class Visit>
   void visit(int64_t first, const Touched& touched, Visit visit) const;
 
-  int64_t granule_;
   Rate rate_;
   Time latency_;
   std::vector<Node> nodes_;

@@ -22,11 +22,11 @@ Network::Network(const chip::Chip& chip) : cores_(static_cast<uint32_t>(chip.cor
     ports_ = static_cast<uint32_t>(rows * edges);
     for (int32_t i = 0; i < static_cast<int32_t>(cores_); ++i) places_.push_back({i % columns_, i / columns_});
     for (int32_t p = 0; p < rows * edges; ++p) places_.push_back({p % edges == 0 ? 0 : columns_ - 1, p / edges});
-    busy_.resize(static_cast<size_t>(columns_ * rows) * directions);
+    links_.resize(static_cast<size_t>(columns_ * rows) * directions);
   } else if (network.topology == "crossbar") {
     topology_ = Topology::crossbar;
     ports_ = static_cast<uint32_t>(chip.memory.channels);
-    busy_.resize(size_t{cores_ + ports_} * 2);
+    links_.resize(size_t{cores_ + ports_} * 2);
   }
 }
 
@@ -37,20 +37,40 @@ int64_t Network::hops(Node from, Node to) const {
   return std::abs(a.x - b.x) + std::abs(a.y - b.y);
 }
 
-void Network::pass(size_t link, Time length, Time& head) {
-  const Time start = std::max(head, busy_[link]);
-  busy_[link] = start + length;
-  head = start;
+/// Returns false where the present tree has taken the link already.
+bool Network::pass(size_t number, Time length, Time& head) {
+  Link& link = links_[number];
+  if (tree_ != 0 && link.tree == tree_) {
+    head = link.tree_head;
+    return false;
+  }
+  if (const Time start = std::max(head, link.gap_begin); start + length <= link.gap_end) {
+    link.gap_begin = start + length;
+    head = start;
+  } else {
+    const Time free = std::max(head, link.busy);
+    if (free - link.busy > link.gap_end - link.gap_begin) {
+      link.gap_begin = link.busy;
+      link.gap_end = free;
+    }
+    link.busy = free + length;
+    head = free;
+  }
+  if (tree_ != 0) {
+    link.tree = tree_;
+    link.tree_head = head;
+  }
+  return true;
 }
 
 Network::Passage Network::send(Node from, Node to, int64_t bytes, Time head) {
   const int64_t count = hops(from, to);
   if (count == 0) return {head, head, 0};
-  hop_bytes_ += static_cast<uint64_t>(count * bytes);
+  int64_t links = 0;
   const Time length = rate_.time(bytes), idle = head + count * hop_;
   if (topology_ == Topology::crossbar) {
     pass(size_t{from} * 2, length, head);
-    pass(size_t{to} * 2 + 1, length, head);
+    links = pass(size_t{to} * 2 + 1, length, head) ? 1 : 0;
     head += hop_;
   } else {
     Place at = places_[from];
@@ -65,10 +85,11 @@ Network::Passage Network::send(Node from, Node to, int64_t bytes, Time head) {
         way = at.y < goal.y ? south : north;
         at.y += way == south ? 1 : -1;
       }
-      pass(router * directions + way, length, head);
+      if (pass(router * directions + way, length, head)) ++links;
       head += hop_;
     }
   }
+  hop_bytes_ += static_cast<uint64_t>(links * bytes);
   return {head, head + length, head - idle};
 }
 

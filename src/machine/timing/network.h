@@ -31,6 +31,9 @@ class Network {
   };
   /// Sends `bytes` whose first is at `from` at time `head`: cut-through, each link busy for the whole message.
   Passage send(Node from, Node to, int64_t bytes, Time head);
+  /// Messages sent between these two are one, along a tree: each link takes it once.
+  void open_tree() { tree_ = ++trees_; }
+  void close_tree() { tree_ = 0; }
 
   /// Bytes times hops, so far.
   [[nodiscard]] uint64_t hop_bytes() const { return hop_bytes_; }
@@ -41,7 +44,7 @@ class Network {
     int32_t x = 0, y = 0;
     bool operator==(const Place&) const = default;
   };
-  void pass(size_t link, Time length, Time& head);
+  bool pass(size_t link, Time length, Time& head);
 
   Topology topology_ = Topology::none;
   uint32_t cores_ = 1, ports_ = 1;
@@ -49,7 +52,16 @@ class Network {
   Time hop_ = 0;
   Rate rate_;
   std::vector<Place> places_;
-  std::vector<Time> busy_;  ///< Until when each link is: 4 a router of a mesh, 2 a node of a crossbar.
+  /// Messages are sent in the order of their heads at the source, not at the link: one that comes early takes the gap
+  /// that a later one has left before it.
+  struct Link {
+    Time busy = 0;                    ///< Until when.
+    Time gap_begin = 0, gap_end = 0;  ///< The last gap before that.
+    uint64_t tree = 0;                ///< The last tree that took it,
+    Time tree_head = 0;               ///< and when its head passed.
+  };
+  std::vector<Link> links_;  ///< 4 a router of a mesh, 2 a node of a crossbar.
+  uint64_t tree_ = 0, trees_ = 0;
   uint64_t hop_bytes_ = 0;
 };
 

@@ -43,10 +43,13 @@ void Statistics::worked(uint32_t core, uint32_t layer, isa::Queue queue, const C
   counts_.accumulated += cost.accumulated;  // Read once more.
 }
 
-void Statistics::moved(uint32_t layer, const Transfer& transfer) {
-  const auto bytes = static_cast<uint64_t>(transfer.moved);
+void Statistics::copied(const Transfer& transfer) {
   (transfer.write ? counts_.sram_read : counts_.sram_written) += static_cast<uint64_t>(transfer.local);
   ++counts_.transfers;
+}
+
+void Statistics::moved(uint32_t layer, const Transfer& transfer) {
+  const auto bytes = static_cast<uint64_t>(transfer.moved);
   if (transfer.shared) {
     (transfer.write ? counts_.shared_written : counts_.shared_read) += bytes;
     return;

@@ -24,6 +24,8 @@ class Statistics {
   void ran(uint32_t layer, Time begin, Time end);
   /// What it did; neither for instructions without work.
   void worked(uint32_t core, uint32_t layer, isa::Queue queue, const Cost& cost, bool emits);
+  /// A core's part of a transfer; what memory, or the shared space, moved for it (once for all cores of a shared load).
+  void copied(const Transfer& transfer);
   void moved(uint32_t layer, const Transfer& transfer);
 
   /// The latest end of all.

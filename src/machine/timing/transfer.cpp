@@ -85,6 +85,10 @@ void set_cost(Transfer& transfer, const chip::Dma& dma, bool convert) {
   transfer.port_cycles = std::max(rules::dma_cycles(dma, work) * times, local);
 }
 
+int64_t page_bytes(const isa::Program& program, const isa::Box& box) {
+  return std::max<int64_t>(1, static_cast<int64_t>(program.regions[box.region].page_bytes));
+}
+
 int64_t address_of(const std::vector<int64_t>& regions, const isa::Box& box, const Layout& layout) {
   return regions[box.region] + layout.offset;
 }
@@ -93,13 +97,11 @@ int64_t address_of(const std::vector<int64_t>& regions, const isa::Box& box, con
 
 std::vector<int64_t> region_addresses(const isa::Program& program) {
   std::vector<int64_t> addresses;
-  int64_t hbm = 0, shared = 0;
+  int64_t hbm = 0;
   for (const isa::Region& region : program.regions) {
     const bool is_shared = region.kind == isa::RegionKind::shared;
-    int64_t& next = is_shared ? shared : hbm;
-    addresses.push_back(next);
-    next += round_up(static_cast<int64_t>(region.bytes),
-                     is_shared ? static_cast<int64_t>(program.shared_page_bytes) : 4096);
+    addresses.push_back(is_shared ? 0 : hbm);
+    if (!is_shared) hbm += round_up(static_cast<int64_t>(region.bytes), 4096);
   }
   return addresses;
 }
@@ -107,6 +109,7 @@ std::vector<int64_t> region_addresses(const isa::Program& program) {
 Transfer plan_copy(const isa::Program& program, const chip::Dma& dma, const std::vector<int64_t>& regions,
                    const isa::Box& memory, const isa::Box& tile, bool write, bool clip) {
   Transfer transfer{.write = write, .shared = memory.space == isa::Space::shared, .local = tile.bytes()};
+  transfer.page_bytes = page_bytes(program, memory);
   const Layout layout = layout_of(program, memory, clip, 0);
   transfer.address = address_of(regions, memory, layout);
   set_runs(transfer, layout, bytes_of(memory.dtype));
@@ -117,6 +120,7 @@ Transfer plan_copy(const isa::Program& program, const chip::Dma& dma, const std:
 Transfer plan_gather(const isa::Program& program, const chip::Dma& dma, const std::vector<int64_t>& regions,
                      const isa::Box& table, const isa::Box& tile, int64_t rows) {
   Transfer transfer{.shared = table.space == isa::Space::shared, .scattered = true, .local = tile.bytes()};
+  transfer.page_bytes = page_bytes(program, table);
   const Layout row = layout_of(program, table, false, 1);
   transfer.address = address_of(regions, table, row);
   set_runs(transfer, row, bytes_of(table.dtype));

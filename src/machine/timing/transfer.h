@@ -11,13 +11,14 @@
 
 namespace hadal::machine::timing {
 
-/// First address of each region: HBM regions one after another on 4 KiB boundaries, shared regions on pages.
+/// First address of each region: HBM regions one after another on 4 KiB boundaries. Shared regions begin at 0, each.
 std::vector<int64_t> region_addresses(const isa::Program& program);
 
 struct Transfer {
   bool write = false;      ///< To memory.
   bool shared = false;     ///< The shared space, else HBM.
   bool scattered = false;  ///< Runs lie where an index says: anywhere.
+  int64_t page_bytes = 0;  ///< Of the shared region.
   int64_t address = 0;     ///< Of the first run.
   int64_t run_bytes = 0, runs = 0;
   struct Level {

@@ -51,6 +51,33 @@ TEST(DmaTiming, OneOutstandingLoadPaysTheLatencyEachTime) {
             1 + 2 * (10 + 100) + 3 * 64);  // 1 and 2 side by side; 3 starts as 1 ends, 4 as 2 ends, behind 3.
 }
 
+TEST(DmaTiming, ASharedLoadReadsMemoryOnce) {
+  const auto program = [](int64_t share) {
+    Builder b;
+    b.load(1 << 16).fields[isa::at::load_share].value = share;
+    return timed(b, mesh_chip(4, 1));
+  };
+  const Timing alone = program(1), shared = program(4);
+  EXPECT_EQ(alone.bytes_read, 4 << 16);
+  EXPECT_EQ(shared.bytes_read, 1 << 16);
+  EXPECT_EQ(shared.events.at("sram.write_bytes"), 4 << 16);
+  EXPECT_LT(shared.cycles, alone.cycles);
+  // A tree takes each link once; the single messages take those near the memory for every core behind.
+  EXPECT_LT(shared.events.at("noc.hop_bytes"), alone.events.at("noc.hop_bytes"));
+}
+
+TEST(DmaTiming, ASharedLoadBeginsWhenTheLastCoreHasCome) {
+  const auto program = [](bool late) {
+    Builder b;
+    const uint8_t ready = b.semaphore("ready", Queue::load);
+    b.map(1600, {.signals = {{ready, 1}}}).predicate = late ? 0 : 63;  // r0: core 1 alone. r63: none.
+    b.load(4096, 0, {.waits = {{ready, 1}}}).fields[isa::at::load_share].value = 2;
+    b.program.parameters.push_back({"core_id", 0, 0, 1});
+    return cycles_of(b, mesh_chip(2, 1));
+  };
+  EXPECT_EQ(program(true), program(false) + 1600 / 16 + 4);
+}
+
 TEST(DmaTiming, TwoStreamsShareTheMemory) {
   Builder b;
   b.load(1 << 18);
