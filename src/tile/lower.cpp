@@ -10,6 +10,7 @@
 #include <climits>
 #include <map>
 #include <optional>
+#include <utility>
 
 namespace hadal::tile {
 
@@ -70,7 +71,9 @@ class Lowering {
   // Code.
   void emit(Instruction in);
   void let(uint8_t target, Op op, const isa::Field& a, const isa::Field& b);
-  void body(const std::vector<Statement>& statements);
+  void body(const std::vector<Statement>& statements, std::vector<Sync> awaited = {});
+  bool must_follow_waits(const Statement& statement);
+  void wait_for(const std::vector<Sync>& phases);
   void loop(const Statement& statement);
   void instruction(const Statement& statement, const std::vector<Sync>& waits, const std::vector<Sync>& signals);
   uint16_t view(const Operand& operand);
@@ -342,7 +345,30 @@ bool takes(const Phase& phase, const Statement& statement, int ring) {
                      [&](const Statement& inner) { return takes(phase, inner, ring); });
 }
 
-void Lowering::body(const std::vector<Statement>& statements) {
+/// Whether a statement reads what the phase waits for, or stores: others may read what is overwritten until then.
+bool Lowering::must_follow_waits(const Statement& statement) {
+  const auto inner = [&](const Statement& s) { return must_follow_waits(s); };
+  if (std::any_of(statement.body.begin(), statement.body.end(), inner)) return true;
+  if (statement.kind != Statement::Kind::instruction) return false;
+  const isa::Row& row = *isa::row_of(statement.op);
+  for (size_t i = 0; i < statement.operands.size(); ++i) {
+    const auto* window = std::get_if<Window>(&statement.operands[i]);
+    if (!window) continue;
+    const int storage = in_.tensors[static_cast<size_t>(window->tensor)].storage;
+    if (row.operands[i].written || order_.awaited[layer_].contains(storage)) return true;
+  }
+  return false;
+}
+
+void Lowering::wait_for(const std::vector<Sync>& phases) {
+  sync(Queue::load, phases, {});
+  if (!waited_ || layer_ > last_signal_) return;
+  out_.code.back().signals[0] = *waited_;
+  ++waits_passed_;
+}
+
+/// `awaited`: what must be waited for before the first statement that needs it.
+void Lowering::body(const std::vector<Statement>& statements, std::vector<Sync> awaited) {
   std::map<int, Uses> uses;
   for (size_t i = 0; i < statements.size(); ++i) find_uses(statements[i], static_cast<int>(i), uses);
   struct Syncs {
@@ -370,6 +396,7 @@ void Lowering::body(const std::vector<Statement>& statements) {
   }
   for (size_t i = 0; i < statements.size() && !error_; ++i) {
     const Statement& statement = statements[i];
+    if (!awaited.empty() && must_follow_waits(statement)) wait_for(std::exchange(awaited, {}));
     if (statement.kind == Statement::Kind::tile) {
       const auto ring = static_cast<size_t>(phase_->tiles[static_cast<size_t>(statement.tile)].ring);
       tile_taken_[static_cast<size_t>(statement.tile)] = ++ring_taken_[ring];
@@ -393,13 +420,8 @@ void Lowering::phase(size_t p) {
   std::vector<Sync> waits;
   for (const int earlier : order_.waits[p])
     waits.push_back({static_cast<uint8_t>(ready_of_phase_[static_cast<size_t>(earlier)]), everyone, false});
-  if (!waits.empty()) sync(Queue::load, waits, {});
-  if (!waits.empty() && waited_ && p <= last_signal_) {
-    out_.code.back().signals[0] = *waited_;
-    ++waits_passed_;
-  }
   open_scope();
-  body(phase_->body);
+  body(phase_->body, std::move(waits));
   close_scope();
   if (order_.joined_at[p] < 0 && waits_passed_ < 255) return;
   // A core without work in a phase would signal for it, and for later ones, before others have done earlier ones: "all
@@ -421,7 +443,6 @@ void Lowering::describe() {
   out_.tables = in_.tables;
   out_.functions = in_.functions;
   out_.regions = placement_.regions;
-  out_.shared_page_bytes = static_cast<uint64_t>(target_.page_bytes);
   for (const Tensor& tensor : in_.tensors) {
     const auto s = static_cast<size_t>(tensor.storage);
     isa::TensorDescriptor out;

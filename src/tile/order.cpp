@@ -32,6 +32,7 @@ PhaseOrder order_phases(const Program& program) {
   const size_t phases = program.phases.size(), storages = program.storages.size();
   PhaseOrder order;
   order.waits.resize(phases);
+  order.awaited.resize(phases);
   order.joined_at.assign(phases, -1);
   order.first_write.assign(storages, -1);
   order.last_use.assign(storages, -1);
@@ -45,6 +46,7 @@ PhaseOrder order_phases(const Program& program) {
         if (order.joined_at[static_cast<size_t>(writer)] >= 0) continue;
         order.joined_at[static_cast<size_t>(writer)] = static_cast<int>(p);
         order.waits[p].push_back(writer);
+        order.awaited[p].insert(s);
       }
       readers[static_cast<size_t>(s)].push_back(static_cast<int>(p));
       order.last_use[static_cast<size_t>(s)] = static_cast<int>(p);
