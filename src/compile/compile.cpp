@@ -83,6 +83,13 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
         return {};
       },
       [&] { return text_of(graph, groups); }));
+  HADAL_CHECK(passes.run(
+      "order",
+      [&]() -> Status {
+        groups = in_order(graph, std::move(groups));
+        return {};
+      },
+      [&] { return text_of(graph, groups); }));
   tile::Program tiles;
   HADAL_CHECK(passes.run(
       "emit",

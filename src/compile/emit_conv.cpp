@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "compile/matrix_tiling.h"
 #include "compile/spatial.h"
@@ -35,13 +36,10 @@ Placed taps_first_view(const Placed& w, int64_t multiplier) {
   return out;
 }
 
-/// The bytes that a strided view names, dense. Absent bytes stay absent.
-Tensor gathered(const Tensor& tensor, const Placed& view) {
-  if (tensor.bytes.view.empty()) return Tensor{tensor.dtype, view.extents, {}};
-  std::byte* to = nullptr;
-  Tensor out = Tensor::zeros(tensor.dtype, view.extents, to);
+/// Copies the elements that a strided view names to `to`, dense but for `row` elements from one of dim 3 to the next.
+void gather(const Tensor& tensor, const Placed& view, std::byte* to, int64_t row) {
   const auto size = static_cast<size_t>(bytes_of(tensor.dtype));
-  const std::byte* from = tensor.bytes.view.data();
+  const std::byte* from = tensor.bytes.view.data() + view.offset;
   const int64_t a = view.extents[3], b = view.extents[4];
   for (int64_t d = 0; d < view.extents[0]; ++d)
     for (int64_t h = 0; h < view.extents[1]; ++h)
@@ -53,10 +51,37 @@ Tensor gathered(const Tensor& tensor, const Placed& view) {
           for (int64_t j0 = 0; j0 < b; j0 += block)
             for (int64_t i = i0; i < std::min(i0 + block, a); ++i)
               for (int64_t j = j0; j < std::min(j0 + block, b); ++j)
-                std::memcpy(to + static_cast<size_t>(i * b + j) * size,
+                std::memcpy(to + static_cast<size_t>(i * row + j) * size,
                             base + i * view.strides[3] + j * view.strides[4], size);
-        to += static_cast<size_t>(a * b) * size;
+        to += static_cast<size_t>(a * row) * size;
       }
+}
+
+/// The elements that a strided view names, dense. Absent bytes stay absent.
+Tensor gathered(const Tensor& tensor, const Placed& view) {
+  if (tensor.bytes.view.empty()) return Tensor{tensor.dtype, view.extents, {}};
+  std::byte* to = nullptr;
+  Tensor out = Tensor::zeros(tensor.dtype, view.extents, to);
+  gather(tensor, view, to, view.extents[4]);
+  return out;
+}
+
+/// The same in blocks of `width` of the last dim, one after another: what a tile needs is contiguous, and its load
+/// meets all channels of the memory. The last block is filled up with zeros.
+Tensor blocked(const Tensor& tensor, const Placed& view, int64_t width) {
+  Shape shape = view.extents;
+  shape.insert(shape.begin(), (view.extents[4] + width - 1) / width);
+  shape.back() = width;
+  if (tensor.bytes.view.empty()) return Tensor{tensor.dtype, shape, {}};
+  std::byte* to = nullptr;
+  Tensor out = Tensor::zeros(tensor.dtype, shape, to);
+  const int64_t bytes = elements(shape) / shape[0] * bytes_of(tensor.dtype);
+  for (int64_t block = 0; block < shape[0]; ++block) {
+    Placed part = view;
+    part.extents[4] = std::min(width, view.extents[4] - block * width);
+    part.offset += block * width * view.strides[4];
+    gather(tensor, part, to + block * bytes, width);
+  }
   return out;
 }
 
@@ -140,7 +165,35 @@ struct Layer {
   int64_t groups = 1;
   bool depthwise = false, constant_weights = true;
   bool group_by_group = false;  ///< A tile lies within one group: for groups too large to fit whole.
+  bool blocks = false;          ///< Weights lie in blocks of a tile's channels, [block, KD, KH, KW, ., .].
 };
+
+/// Dims N, D, H and W as one where the strides allow; none otherwise.
+std::optional<int64_t> pixel_stride(const Shape& extents, const std::vector<int64_t>& strides) {
+  int64_t stride = strides[3], reach = stride * extents[3];
+  for (size_t d = 3; d-- > 0;) {
+    if (extents[d] == 1) continue;
+    if (strides[d] != reach) return std::nullopt;
+    reach *= extents[d];
+  }
+  return stride;
+}
+
+/// A convolution by single pixels does not care how they stand: all become rows of one column, which cut evenly.
+void flatten_pixels(Layer& layer) {
+  Windows& w = layer.windows;
+  for (size_t d = 0; d < spatial; ++d)
+    if (w.kernel[d] != 1 || w.stride[d] != 1 || w.pad[d] != 0 || w.in[d] != w.out[d]) return;
+  const Shape extents = layer.out.extents;
+  const int64_t pixels = extents[0] * extents[1] * extents[2] * extents[3];
+  std::vector<std::vector<int64_t>*> all{&layer.x.strides, &layer.out.strides};
+  for (auto& strides : layer.strides) all.push_back(&strides);
+  for (const auto* strides : all)
+    if (!pixel_stride(extents, *strides)) return;
+  for (auto* strides : all) *strides = {0, 0, *pixel_stride(extents, *strides), 0, strides->back()};
+  for (Placed* placed : {&layer.x, &layer.out}) placed->extents = {1, 1, pixels, 1, placed->extents[4]};
+  w.in = w.out = {1, pixels, 1};
+}
 
 Layer layer_of(Emitter& e, const Group& group, const std::string& op) {
   const graph::Graph& graph = e.graph();
@@ -151,8 +204,10 @@ Layer layer_of(Emitter& e, const Group& group, const std::string& op) {
   const Placed x = e.operand(node.inputs[0]), out = e.result(group.result);
   layer.depthwise = !transposed && layer.groups > 1 && layer.groups == x.extents[1];
   layer.constant_weights = graph.is_constant(node.inputs[1]);
-  layer.w =
-      taps_first(e, node.inputs[1], layer.depthwise ? out.extents[1] / x.extents[1] : 0, transposed ? layer.groups : 0);
+  layer.blocks = layer.constant_weights && layer.groups == 1 && !transposed;
+  if (!layer.blocks)
+    layer.w = taps_first(e, node.inputs[1], layer.depthwise ? out.extents[1] / x.extents[1] : 0,
+                         transposed ? layer.groups : 0);
   layer.windows =
       windows_of(node, x.extents,
                  {graph.type(node.inputs[1]).shape.begin() + 2, graph.type(node.inputs[1]).shape.end()}, out.extents);
@@ -165,17 +220,28 @@ Layer layer_of(Emitter& e, const Group& group, const std::string& op) {
     const graph::ValueId v = layer.group.streams[i];
     layer.streams.push_back(e.operand(v));
     layer.strides.push_back(stream_strides(layer.streams[i], out.extents, bias != graph::absent && i == 0));
+  }
+  if (!transposed) flatten_pixels(layer);
+  for (size_t i = 0; i < layer.group.streams.size(); ++i) {
     Placed view = layer.streams[i];
     view.extents = layer.out.extents;
     view.strides = layer.strides[i];
     for (size_t d = 0; d < view.extents.size(); ++d)
       if (view.strides[d] == 0) view.extents[d] = 1;
-    layer.tensors.push_back(e.tensor(view, graph.value(v).name));
+    layer.tensors.push_back(e.tensor(view, graph.value(layer.group.streams[i]).name));
   }
   layer.x_tensor = e.tensor(layer.x, graph.value(node.inputs[0]).name);
-  layer.w_tensor = e.tensor(layer.w, graph.value(node.inputs[1]).name);
+  if (!layer.blocks) layer.w_tensor = e.tensor(layer.w, graph.value(node.inputs[1]).name);
   layer.out_tensor = e.tensor(layer.out, graph.value(group.result).name);
   return layer;
+}
+
+/// Lays out constant weights for tiles of `width` channels.
+void set_blocks(Emitter& e, Layer& layer, graph::ValueId v, int64_t width) {
+  const Tensor& tensor = *e.graph().value(v).constant;
+  layer.w = e.constant(e.graph().value(v).name, blocked(tensor, taps_first_view(dense(tensor), 0), width));
+  layer.w_tensor = e.tensor(layer.w, e.graph().value(v).name, false);
+  e.count_bytes(layer.w, tensor.size() * bytes_of(tensor.dtype));
 }
 
 /// The search's view of the layer with rows of `width` output pixels.
@@ -198,7 +264,8 @@ MatrixLayer search_layer(const Layer& layer, int64_t width) {
   out.equal_parts = out.grouped && !layer.depthwise;
   out.operands = layer.x.dtype;
   out.constant_weights = layer.constant_weights;
-  out.result_bytes = std::max(bytes_of(layer.out.dtype), 4);
+  out.stored_bytes = bytes_of(layer.out.dtype);
+  out.result_bytes = std::max<int64_t>(out.stored_bytes, 4);
   const int64_t bytes = bytes_of(layer.x.dtype);
   out.stream_bytes = [w, taps, width, bytes, groups](int64_t rows, int64_t k) {
     const int64_t high = std::min((rows - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1, w.in[1]);
@@ -240,6 +307,8 @@ void emit_conv(Emitter& e, const Group& group) {
   const int64_t group_features = layer.out.extents[4] / layer.groups, k = taps * group_channels;
   e.account(static_cast<uint64_t>(elements(layer.out.extents)) * static_cast<uint64_t>(k), layer.x.dtype);
 
+  if (layer.blocks) set_blocks(e, layer, e.graph().nodes[static_cast<size_t>(group.main)].inputs[1], tile.n);
+
   const bool split = tile.splits > 1;
   const Placed partial =
       split ? partial_sums(e, layer.out, tile.splits, e.graph().value(group.result).name) : layer.out;
@@ -254,6 +323,12 @@ void emit_conv(Emitter& e, const Group& group) {
   const Expr chain =
       split || layer.group.chain.steps.empty() ? Expr(isa::no_chain) : Expr(e.add_chain(layer.group.chain));
   const Ring weight_ring = layer.constant_weights ? Ring::weight : Ring::activation2;
+  // Of [N, D, H, W, C, part], activations do not differ in C (unless it says which groups), weights only in C and part.
+  const bool by_groups = layer.groups > 1;
+  const isa::Sharing share_x = e.sharing(counts, {true, true, true, true, by_groups, true});
+  const isa::Sharing share_c = e.sharing(counts, {false, false, false, false, true, true});
+  const bool once = chunks == 1 && counts[4] == 1 && !split;  // The same weights for all tiles.
+  const isa::Sharing share_w = once ? isa::Sharing{e.cores(), 1} : share_c;
   const auto load_weights = [&](const Expr& c0, const Expr& ct, const Expr& o0, const Expr& ot) {
     const Expr kd(w.kernel[0]), kh(w.kernel[1]), kw(w.kernel[2]), none(0);
     if (layer.depthwise) {
@@ -262,11 +337,15 @@ void emit_conv(Emitter& e, const Group& group) {
                     {layer.w_tensor,
                      {none, none, none, none, floor_div(o0, multiplier)},
                      {kd, kh, kw, multiplier, floor_div(ot, multiplier)}},
-                    "w");
+                    "w", {}, share_w);
     }
-    return e.load(weight_ring, {layer.w_tensor, {none, none, none, c0, o0}, {kd, kh, kw, ct, ot}}, "w");
+    if (layer.blocks)
+      return e.load(
+          weight_ring,
+          {layer.w_tensor, {floor_div(o0, Expr(tile.n)), none, none, none, c0, none}, {Expr(1), kd, kh, kw, ct, ot}},
+          "w", {kd, kh, kw, ct, ot}, share_w);
+    return e.load(weight_ring, {layer.w_tensor, {none, none, none, c0, o0}, {kd, kh, kw, ct, ot}}, "w", {}, share_w);
   };
-  const bool once = chunks == 1 && counts[4] == 1 && !split;  // The same weights for all tiles.
   tile::TileView weights;
   if (once) weights = load_weights(Expr(0), Expr(group_channels), Expr(0), Expr(layer.out.extents[4]));
 
@@ -279,11 +358,11 @@ void emit_conv(Emitter& e, const Group& group) {
       box.extents[4] = group_features % tile.n == 0 ? Expr(tile.n) : min(Expr(tile.n), Expr(group_features) - first);
     }
     std::vector<tile::Operand> extra;
-    // The epilogue's operands are needed last: with one chunk they are loaded behind the others.
     const auto load_extra = [&] {
-      extra = load_epilogue(e, layer.group, layer.streams, layer.tensors, layer.strides, box, 5);
+      extra = load_epilogue(e, layer.group, layer.streams, layer.tensors, layer.strides, box, 5, share_c);
     };
-    if (!split && chunks > 1) load_extra();
+    const bool extra_first = epilogue_first(e, layer.streams, layer.x, chunks);
+    if (!split && extra_first) load_extra();
     const tile::TileView result{e.tile(Ring::result, split ? DType::f32 : layer.out.dtype, "y"), box.extents};
     const Expr part0 = at.back() * Expr(part_channels), part1 = min(part0 + Expr(part_channels), Expr(group_channels));
     std::array<InputWindow, spatial> windows;
@@ -303,9 +382,9 @@ void emit_conv(Emitter& e, const Group& group) {
                                       {layer.x_tensor,
                                        {box.origins[0], windows[0].origin, windows[1].origin, windows[2].origin, x0},
                                        {Expr(1), windows[0].extent, windows[1].extent, windows[2].extent, xt}},
-                                      "x");
+                                      "x", {}, share_x);
       const tile::TileView taps_tile = once ? weights : load_weights(c0, ct, box.origins[4], box.extents[4]);
-      if (!split && chunks == 1) load_extra();
+      if (!split && !extra_first) load_extra();
       std::vector<tile::Operand> operands{result, x, taps_tile};
       operands.insert(operands.end(), extra.begin(), extra.end());
       e.emit(layer.depthwise ? Opcode::conv_depthwise : Opcode::conv, Queue::matrix, operands,
@@ -357,7 +436,7 @@ void emit_conv_transpose(Emitter& e, const Group& group) {
   e.units(counts_of(layer.out.extents, parts), [&](const std::vector<Expr>& at, const Expr& unit) {
     const TileBox box = tile_box(layer.out.extents, parts, at);
     const std::vector<tile::Operand> extra =
-        load_epilogue(e, layer.group, layer.streams, layer.tensors, layer.strides, box, 5);
+        load_epilogue(e, layer.group, layer.streams, layer.tensors, layer.strides, box, 5, {});
     const tile::TileView result{e.tile(Ring::result, layer.out.dtype, "y"), box.extents};
     // Input rows that reach output rows [o, o + t).
     const Expr o = box.origins[2] + Expr(w.pad[1]);

@@ -123,7 +123,8 @@ void emit_matmul(Emitter& e, const Group& group) {
   layer.n = p.n;
   layer.k = p.k;
   layer.operands = a.dtype;
-  layer.result_bytes = std::max(bytes_of(out.dtype), 4);
+  layer.stored_bytes = bytes_of(out.dtype);
+  layer.result_bytes = std::max<int64_t>(layer.stored_bytes, 4);
   layer.constant_weights = e.graph().is_constant(node.inputs[1]);
   layer.may_split = layer.constant_weights && is_float(a.dtype);
   layer.stream_bytes = [&](int64_t rows, int64_t k) { return rows * k * bytes_of(a.dtype); };
@@ -164,6 +165,17 @@ void emit_matmul(Emitter& e, const Group& group) {
   std::vector<int64_t> counts = counts_of(whole.extents, parts);
   counts.push_back(tile.splits);
   const int64_t chunks = (tile.part + tile.k - 1) / tile.k;
+  // Of [batch..., m, n, part], `a` does not differ in n and `b` not in m, nor either in a batch that it repeats.
+  std::vector<bool> varies_a(counts.size(), true), varies_b(counts.size(), true);
+  for (size_t i = 0; i + 1 < p.rows.size(); ++i) {
+    varies_a[i] = p.a[i] != 0;
+    varies_b[i] = p.b[i] != 0;
+  }
+  varies_b[p.rows.size() - 1] = varies_a[p.rows.size()] = false;
+  std::vector<bool> varies_n(counts.size(), false);
+  varies_n[p.rows.size()] = varies_n.back() = true;
+  const isa::Sharing share_n = e.sharing(counts, varies_n);
+  const isa::Sharing share_a = e.sharing(counts, varies_a), share_b = e.sharing(counts, varies_b);
 
   e.units(counts, [&](const std::vector<Expr>& at, const Expr& unit) {
     const TileBox box = tile_box(whole.extents, parts, at);
@@ -171,20 +183,24 @@ void emit_matmul(Emitter& e, const Group& group) {
     const Expr mt = box.extents[row], nt = box.extents[row + 1], first_k = at.back() * Expr(tile.part);
     const Expr last_k = min(first_k + Expr(tile.part), Expr(p.k));
     std::vector<tile::Operand> extra;
-    // The epilogue's operands are needed last: with one chunk they are loaded behind the others.
-    const auto load_extra = [&] { extra = load_epilogue(e, group, streams, stream_tensors, stream_strides, box, 3); };
-    if (!split && chunks > 1) load_extra();
+    const auto load_extra = [&] {
+      extra = load_epilogue(e, group, streams, stream_tensors, stream_strides, box, 3, share_n);
+    };
+    const bool extra_first = epilogue_first(e, streams, a, chunks);
+    if (!split && extra_first) load_extra();
     const tile::TileView result{e.tile(Ring::result, split ? DType::f32 : out.dtype, "y"), {Expr(1), mt, nt}};
     e.loop("k", Expr(chunks), [&](const Expr& chunk) {
       const Expr k0 = first_k + chunk * Expr(tile.k);
       const bool even = tile.part % tile.k == 0 && p.k % tile.part == 0;
       const Expr kt = even ? Expr(tile.k) : max(min(Expr(tile.k), last_k - k0), Expr(0)).within(0, tile.k);
-      const tile::TileView ta = e.load(Ring::activation, window(from_a, box.origins, box.origins[row], mt, k0, kt), "a",
-                                       from_a.swapped ? std::vector<Expr>{1, kt, mt} : std::vector<Expr>{1, mt, kt});
-      const tile::TileView tb = e.load(layer.constant_weights ? Ring::weight : Ring::activation2,
-                                       window(from_b, box.origins, k0, kt, box.origins[row + 1], nt), "b",
-                                       from_b.swapped ? std::vector<Expr>{1, nt, kt} : std::vector<Expr>{1, kt, nt});
-      if (!split && chunks == 1) load_extra();
+      const tile::TileView ta =
+          e.load(Ring::activation, window(from_a, box.origins, box.origins[row], mt, k0, kt), "a",
+                 from_a.swapped ? std::vector<Expr>{1, kt, mt} : std::vector<Expr>{1, mt, kt}, share_a);
+      const tile::TileView tb =
+          e.load(layer.constant_weights ? Ring::weight : Ring::activation2,
+                 window(from_b, box.origins, k0, kt, box.origins[row + 1], nt), "b",
+                 from_b.swapped ? std::vector<Expr>{1, nt, kt} : std::vector<Expr>{1, kt, nt}, share_b);
+      if (!split && !extra_first) load_extra();
       std::vector<tile::Operand> operands{result, ta, tb};
       operands.insert(operands.end(), extra.begin(), extra.end());
       e.emit(Opcode::matmul, Queue::matrix, operands,

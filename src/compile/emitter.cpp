@@ -27,13 +27,13 @@ void Emitter::declare_rings() {
   const auto ring = [&](std::string name, Queue from, Queue to, int slots, int most, int64_t part) {
     program_.rings.push_back({std::move(name), from, to, slots, most, bytes / part / 128 * 128});
   };
-  ring("activation", Queue::load, Queue::matrix, 2, 4, 16);
+  ring("activation", Queue::load, Queue::matrix, 2, 4, 32);
   ring("activation2", Queue::load, Queue::matrix, 2, 3, 32);
-  ring("weight", Queue::prefetch, Queue::matrix, 2, 16, 16);
-  ring("parameter", Queue::prefetch, Queue::matrix, 4, 16, 256);
+  ring("weight", Queue::prefetch, Queue::matrix, 2, 64, 64);
+  ring("parameter", Queue::prefetch, Queue::matrix, 4, 64, 256);
   ring("residual", Queue::load, Queue::matrix, 2, 3, 24);
-  ring("result", Queue::matrix, Queue::store, 2, 4, 24);
-  ring("stream", Queue::load, Queue::vector, 8, 16, 64);
+  ring("result", Queue::matrix, Queue::store, 2, 4, 48);
+  ring("stream", Queue::load, Queue::vector, 8, 8, 256);
   ring("constant", Queue::prefetch, Queue::vector, 8, 16, 128);
   ring("temporary", Queue::vector, Queue::vector, 2, 2, 32);
   ring("output", Queue::vector, Queue::store, 2, 4, 32);
@@ -69,7 +69,11 @@ Placed Emitter::scratch(const std::string& name, DType dtype, const Shape& exten
   Placed placed{static_cast<int>(program_.storages.size()), dtype, extents, std::vector<int64_t>(extents.size()), 0};
   int64_t stride = bytes_of(dtype);
   for (size_t i = order.size(); i-- > 0; stride *= extents[order[i]]) placed.strides[order[i]] = stride;
-  program_.storages.push_back({name, isa::RegionKind::scratch, stride});
+  // Cores take the outermost dims in turn, an equal part each: that part may well stay with them.
+  const int64_t row = order.empty() ? stride : extents[order.back()] * bytes_of(dtype);
+  const int64_t rows = row == 0 ? 0 : stride / row;
+  const int64_t page = (rows + cores() - 1) / cores() * row;
+  program_.storages.push_back({name, isa::RegionKind::scratch, stride, (page + 63) / 64 * 64});
   return placed;
 }
 
@@ -175,7 +179,9 @@ void Emitter::units(const std::vector<int64_t>& counts,
                          ? Expr(rounds)
                          : floor_div(Expr(total + cores() - 1) - core_, Expr(cores())).within(rounds, rounds + 1);
   loop("u", trips, [&](const Expr& i) {
-    Expr unit = (core_ + i * Expr(cores())).within(0, total - 1);
+    // Equal shares are taken in one piece, as pages of the shared space are: a core finds there what it stored.
+    const Expr unit =
+        (total % cores() == 0 ? core_ * Expr(rounds) + i : core_ + i * Expr(cores())).within(0, total - 1);
     std::vector<Expr> at(counts.size());
     int64_t inner = total;
     for (size_t d = 0; d < counts.size(); ++d) {
@@ -186,15 +192,51 @@ void Emitter::units(const std::vector<int64_t>& counts,
   });
 }
 
-tile::TileView Emitter::load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape) {
+/// Units that differ only in neighbouring dims stand `step` apart, `size` of them: those share. Cores do where they
+/// work on such units at the same time, in every round: core c on unit c, or where all have as many units, on c *
+/// rounds + i.
+isa::Sharing Emitter::sharing(const std::vector<int64_t>& counts, const std::vector<bool>& varies) const {
+  const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{1}, std::multiplies<>());
+  const int64_t rounds = total / cores();
+  isa::Sharing best;
+  int64_t step = 1;
+  for (size_t d = counts.size(); d-- > 0;) {
+    if (varies[d]) {
+      step *= counts[d];
+      continue;
+    }
+    int64_t size = counts[d];
+    while (d > 0 && (!varies[d - 1] || counts[d - 1] == 1)) size *= counts[--d];
+    isa::Sharing sharing;
+    if (total <= cores())
+      sharing = {size, step};
+    else if (total % cores() == 0 && step % rounds == 0)
+      sharing = {size, step / rounds};
+    else if (total % cores() == 0 && rounds % step == 0 && size * step % rounds == 0)
+      sharing = {size * step / rounds, 1};
+    if (sharing.size > best.size) best = sharing;
+    step *= size;
+  }
+  return best;
+}
+
+tile::TileView Emitter::load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape,
+                             const isa::Sharing& sharing) {
   const DType dtype = program_.tensors[static_cast<size_t>(window.tensor)].dtype;
   tile::TileView view{tile(ring, dtype, name), window.extents};
-  emit(Opcode::load, program_.rings[static_cast<size_t>(ring)].producer, {view, window});
+  emit(Opcode::load, program_.rings[static_cast<size_t>(ring)].producer, {view, window},
+       {Expr(0), Expr(0), Expr(sharing.size), Expr(sharing.step)});
   if (!shape.empty()) view.extents = std::move(shape);
   return view;
 }
 
+int Emitter::stored_at(const Placed& placed) const {
+  const auto found = stored_at_.find(placed.storage);
+  return found == stored_at_.end() ? -1 : found->second;
+}
+
 void Emitter::store(const tile::Window& window, const tile::TileView& tile) {
+  stored_at_[program_.tensors[static_cast<size_t>(window.tensor)].storage] = static_cast<int>(program_.phases.size());
   emit(Opcode::store, Queue::store, {window, reshaped(tile, window.extents)});
 }
 

@@ -10,6 +10,7 @@
 #include "chip/chip.h"
 #include "compile/fuse.h"
 #include "graph/graph.h"
+#include "isa/sharing.h"
 #include "tile/program.h"
 
 namespace hadal::compile {
@@ -100,8 +101,14 @@ class Emitter {
              const std::function<void(const std::vector<Expr>&, const Expr&)>& body);
   /// Takes a tile of a ring and loads a window into it, by the ring's producer queue. Extents are those of the window,
   /// or `shape` (the same elements).
-  tile::TileView load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape = {});
+  /// A shared load's window is the same for all cores of a group.
+  tile::TileView load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape = {},
+                      const isa::Sharing& sharing = {});
+  /// Who may share what differs between units only along the dims that `varies` names.
+  [[nodiscard]] isa::Sharing sharing(const std::vector<int64_t>& counts, const std::vector<bool>& varies) const;
   void store(const tile::Window& window, const tile::TileView& tile);
+  /// The phase that stored last to where `placed` lies; -1: none.
+  [[nodiscard]] int stored_at(const Placed& placed) const;
   /// The same tile with other extents of as many elements.
   static tile::TileView reshaped(const tile::TileView& view, std::vector<Expr> extents) {
     return {view.tile, std::move(extents)};
@@ -133,6 +140,7 @@ class Emitter {
   std::vector<std::pair<int, size_t>>
       homes_;                        ///< Of a value: the concat node it is an operand of, and which; -1: none.
   std::vector<int> output_storage_;  ///< Of a value: storage of the model's output that it is; -1: none.
+  std::map<int, int> stored_at_;     ///< By storage.
   std::map<std::pair<int, int64_t>, int64_t> counted_;  ///< Compulsory bytes counted, by storage and offset.
   std::vector<std::vector<tile::Statement>*> body_;
   int64_t loops_ = 0;

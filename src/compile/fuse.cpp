@@ -50,6 +50,14 @@ class Fusion {
       for (const ValueId v : graph.nodes[n].inputs)
         if (v != graph::absent) readers_[static_cast<size_t>(v)].push_back(static_cast<int>(n));
     for (const ValueId v : graph.outputs) readers_[static_cast<size_t>(v)].push_back(-1);
+    for (const Node& node : graph.nodes) {
+      int depth = 0;
+      for (const ValueId v : node.inputs) {
+        const int producer = v == graph::absent ? -1 : graph.value(v).producer;
+        if (producer >= 0) depth = std::max(depth, depth_[static_cast<size_t>(producer)] + 1);
+      }
+      depth_.push_back(depth);
+    }
   }
 
   std::vector<Group> run() {
@@ -87,6 +95,7 @@ class Fusion {
   const Graph& graph_;
   std::vector<int> group_of_;
   std::vector<std::vector<int>> readers_;
+  std::vector<int> depth_;  ///< Of each node: the longest way from an input.
 };
 
 /// A scalar constant that a chain holds itself: exact in f32, and its bytes are there.
@@ -145,12 +154,13 @@ Group Fusion::grow(int root) {
         grown = true;
       }
     }
-    // The latest matrix op among the operands: the others' results are there when it runs.
+    // The matrix op with the longest way behind it: the others' results are there when it runs.
     for (const ValueId v : outside_operands(members)) {
       const int n = graph_.value(v).producer;
       if (n < 0 || arithmetic != Arithmetic::floats || outside_operands(members).size() > epilogue_streams + 1)
         continue;
-      if (may_be_main(n, result) && only_read_by(n, members) && n > group.main) group.main = n;
+      if (!may_be_main(n, result) || !only_read_by(n, members)) continue;
+      if (group.main < 0 || depth_[static_cast<size_t>(n)] >= depth_[static_cast<size_t>(group.main)]) group.main = n;
     }
     write_chain(group, members, arithmetic);
     if (group.main >= 0) members.insert(group.main);

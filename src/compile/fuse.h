@@ -20,6 +20,9 @@ struct Group {
 /// Partitions the nodes into groups, in an order in which operands are made before they are used.
 std::vector<Group> fuse(const graph::Graph& graph);
 
+/// The same groups so that neighbours depend on each other as little as may be, the longest way first.
+std::vector<Group> in_order(const graph::Graph& graph, std::vector<Group> groups);
+
 /// Text, one group a line.
 std::string text_of(const graph::Graph& graph, const std::vector<Group>& groups);
 

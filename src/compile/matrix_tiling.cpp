@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <set>
 
 #include "rules/matrix.h"
@@ -11,21 +12,24 @@ namespace hadal::compile {
 
 namespace {
 
-/// Sizes worth trying: for each number of parts the smallest even part, rounded up to the step; thinned to ratios
-/// of 1.25.
-std::vector<int64_t> part_sizes(int64_t extent, int64_t step) {
+/// Sizes worth trying: for each number of parts the smallest even part; thinned to ratios of 1.25, but for equal shares
+/// of all cores.
+std::vector<int64_t> part_sizes(int64_t extent, int64_t cores) {
   std::vector<int64_t> sizes;
-  for (int64_t parts = 1; parts <= extent; parts = parts < 20 ? parts + 1 : parts + parts / 4) {
-    const int64_t size = std::min(extent, (even_part(extent, (extent + parts - 1) / parts) + step - 1) / step * step);
-    if (sizes.empty() || size < sizes.back()) sizes.push_back(size);
-  }
+  const auto add = [&](int64_t parts) {
+    if (parts > extent) return;
+    const int64_t size = (extent + parts - 1) / parts;
+    if (std::find(sizes.begin(), sizes.end(), size) == sizes.end()) sizes.push_back(size);
+  };
+  for (int64_t parts = 1; parts <= extent; parts = parts < 20 ? parts + 1 : parts + parts / 4) add(parts);
+  for (int64_t rounds = 1; rounds <= 6; ++rounds) add(rounds * cores);
   return sizes;
 }
 
 struct Cost {
   const Emitter& e;
   const MatrixLayer& layer;
-  double hbm_bytes_per_cycle = 1, port_bytes_per_cycle = 1;
+  double hbm_bytes_per_cycle = 1, port_bytes_per_cycle = 1, link_bytes_per_cycle = 1;
 
   /// Largest chunk of `part` whose operands fit the rings; 0: none.
   [[nodiscard]] int64_t largest_k(int64_t rows, int64_t n, int64_t part) const {
@@ -42,44 +46,80 @@ struct Cost {
     return k == 0 ? 0 : even_part(part / layer.k_step, k / layer.k_step) * layer.k_step;
   }
 
+  /// The layer on its own: the first operands come in, chunks follow one another at the pace of the array or of the
+  /// loads, the last results go out; and no faster than ports, network and memory take the bytes of all units.
   [[nodiscard]] double cycles(const MatrixTile& tile) const {
     const chip::Chip& chip = e.chip();
     const auto count = [](int64_t extent, int64_t part) { return (extent + part - 1) / part; };
-    const int64_t tiles = layer.batch * count(layer.rows, tile.rows) * count(layer.n, tile.n),
-                  units = tiles * tile.splits;
-    const int64_t chunks = count(tile.part, tile.k), rounds = count(units, e.cores());
+    const int64_t tiles = layer.batch * count(layer.rows, tile.rows) * count(layer.n, tile.n);
+    const int64_t units = tiles * tile.splits, chunks = count(tile.part, tile.k);
+    const auto rounds = static_cast<double>(count(units, e.cores())), steps = rounds * static_cast<double>(chunks);
     const int64_t groups = layer.grouped ? tile.n / layer.n_step : 1;
     const rules::MatrixWork work{tile.rows * layer.row_pixels, tile.k, tile.n / groups, groups, layer.operands};
-    const int64_t once = layer.depthwise ? rules::depthwise_cycles(chip, work.m, tile.n, layer.k, layer.operands)
-                                         : rules::matrix_cycles(chip.matrix, work).array;
-    const double compute = static_cast<double>(once * chunks);
-    const double stream = static_cast<double>(layer.stream_bytes(tile.rows, tile.k) * chunks);
-    const double weights = static_cast<double>(tile.part * tile.n * bytes_of(layer.operands));
-    const double results = static_cast<double>(tile.rows * layer.row_pixels * tile.n);
-    const double leaving =
-        results * static_cast<double>(tile.splits > 1 ? 4 : layer.result_bytes) / port_bytes_per_cycle;
-    const double steady = std::max({compute, (stream + weights) / port_bytes_per_cycle, leaving,
-                                    results / std::max(chip.matrix.output_elements_per_cycle, 1.0)});
-    // Activations cross the network: half of what the ports take together, which is what a mesh's bisection leaves.
-    const double crossing = static_cast<double>(units) * (stream + results * 4) / static_cast<double>(e.cores()) /
-                            (port_bytes_per_cycle / 2);
-    const double first = stream / static_cast<double>(chunks) / port_bytes_per_cycle;
-    const double descriptors = static_cast<double>(rounds * chunks * chip.dma.issue_cycles);
-    const double memory = static_cast<double>(units) * (layer.constant_weights ? weights : 0.0) / hbm_bytes_per_cycle;
-    constexpr double join = 4;  // A unit more to deal, wait for and signal.
-    return std::max({static_cast<double>(rounds) * steady, memory, crossing}) + first + leaving + descriptors +
-           static_cast<double>(units) * join + combine(tile);
+    rules::MatrixCycles array{.array = 0, .last = 0};
+    if (layer.depthwise)
+      array.array = rules::depthwise_cycles(chip, work.m, tile.n, layer.k, layer.operands);
+    else
+      array = rules::matrix_cycles(chip.matrix, work);
+    const int64_t results = tile.rows * layer.row_pixels * tile.n;
+    const int64_t emit = rules::emit_cycles(chip.matrix, results);
+    const double result_bytes = static_cast<double>(results * (tile.splits > 1 ? 4 : layer.stored_bytes));
+    const double stream = static_cast<double>(layer.stream_bytes(tile.rows, tile.k));
+    const double weights = static_cast<double>(tile.k * tile.n * bytes_of(layer.operands));
+    const double compute = static_cast<double>(array.array);
+
+    const double first = stream / port_bytes_per_cycle;
+    const double pace = std::max({compute, first, static_cast<double>(emit) / static_cast<double>(chunks)});
+    const double last = static_cast<double>(rules::emit_tail(array, emit)) + result_bytes / port_bytes_per_cycle;
+    const double alone = first + steps * pace + last;
+    // Units of equal columns share weights, those of equal rows activations, as far as they run at the same time.
+    const int64_t columns = count(layer.n, tile.n);
+    const auto share_w = static_cast<double>(std::min(tiles / columns, e.cores()));
+    const auto share_x = static_cast<double>(std::min(columns, e.cores()));
+    const double port = steps * (stream + weights) / port_bytes_per_cycle;
+    const double all = static_cast<double>(units) * static_cast<double>(chunks);
+    const double memory = layer.constant_weights ? all * weights / share_w / hbm_bytes_per_cycle : 0;
+    // Half of what the cores' links take together is what a mesh's bisection leaves; a tree passes two links a core.
+    const double crossing = (all * stream / std::max(1.0, share_x / 2) + static_cast<double>(units) * result_bytes) /
+                            (static_cast<double>(e.cores()) * link_bytes_per_cycle / 2);
+    // Units in several uneven rounds are dealt in turn, and find nothing in their own core.
+    const double far = units > e.cores() && units % e.cores() != 0 ? 2 : 1;
+    constexpr double issue = 6;  // Instructions and registers of a step.
+    // Weights are prefetched while other layers run: what counts of their time is what it takes from those.
+    constexpr double contended = 0.5;
+    return std::max(alone, port) + far * crossing + contended * memory + steps * issue + combine(tile);
   }
 
   /// Another phase: its latency, and the partial sums in, over all cores.
   [[nodiscard]] double combine(const MatrixTile& tile) const {
     if (tile.splits == 1) return 0;
     const double results = static_cast<double>(layer.batch * layer.rows * layer.row_pixels * layer.n);
-    constexpr double latency = 500;  // Join, load, add, store: measured on small layers of the flagship chip.
+    constexpr double latency = 300;  // Join, load, add, store: measured on small layers of the flagship chip.
     return latency +
            results * 4 * static_cast<double>(tile.splits + 1) / static_cast<double>(e.cores()) / port_bytes_per_cycle;
   }
 };
+
+constexpr int64_t most_chunks = 16;  // More would pay for their descriptors only.
+
+/// Chunks of the contraction worth trying: the fewest that fit, and more, since smaller ones let the array start before
+/// all of the operands are there. Even parts, and those that fill whole passes of the array's rows.
+std::vector<int64_t> chunk_sizes(const MatrixLayer& layer, const chip::Chip& chip, int64_t part, int64_t largest) {
+  if (largest == 0) return {};
+  if (layer.grouped) return {largest};
+  std::vector<int64_t> sizes;
+  const int64_t steps = part / layer.k_step, fewest = (part + largest - 1) / largest;
+  for (int64_t chunks = fewest; chunks <= std::max(fewest, std::min(steps, most_chunks));
+       chunks = std::max(chunks + 1, chunks * 3 / 2)) {
+    const int64_t even = even_part(steps, (steps + chunks - 1) / chunks) * layer.k_step;
+    const int64_t passes = (even + chip.matrix.rows - 1) / chip.matrix.rows;
+    const int64_t whole = std::min(part, passes * chip.matrix.rows / layer.k_step * layer.k_step);
+    for (const int64_t size : {even, whole})
+      if (size > 0 && size <= largest && std::find(sizes.begin(), sizes.end(), size) == sizes.end())
+        sizes.push_back(size);
+  }
+  return sizes;
+}
 
 constexpr int64_t most_splits = 4;  // Partial sums and three operands of an epilogue are streams of one chain.
 
@@ -87,32 +127,35 @@ constexpr int64_t most_splits = 4;  // Partial sums and three operands of an epi
 
 MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer) {
   const chip::Chip& chip = e.chip();
-  Cost cost{e, layer, chip.memory.bytes_per_second * chip.memory.efficiency / chip.clock.hertz(),
-            std::max(chip.dma.bytes_per_cycle, 1.0)};
+  Cost cost{
+      e, layer, chip.memory.bytes_per_second * chip.memory.efficiency / chip.clock.hertz(),
+      std::max(chip.dma.bytes_per_cycle, 1.0),
+      chip.network.topology == "none" ? std::max(chip.dma.bytes_per_cycle, 1.0) : chip.network.link_bytes_per_cycle};
   const int64_t sums = chip.scratchpad.accumulator_bytes / std::max<int64_t>(chip.scratchpad.accumulator_tiles, 1) / 4;
   MatrixTile best{0, 0, 0, 1, 1};
   double least = std::numeric_limits<double>::infinity();
   std::vector<int64_t> widths;
-  for (const int64_t n : part_sizes(layer.n / layer.n_step, 1)) widths.push_back(n * layer.n_step);
+  for (const int64_t n : part_sizes(layer.n / layer.n_step, e.cores())) widths.push_back(n * layer.n_step);
   if (!layer.grouped)  // Whole columns of the array.
     for (int64_t n = chip.matrix.columns; n < layer.n; n *= 2) widths.push_back(n);
   const int64_t steps = layer.k / layer.k_step;
   for (int64_t splits = 1; splits <= (layer.may_split ? std::min({most_splits, steps, e.cores()}) : 1); ++splits) {
     const int64_t part = (steps + splits - 1) / splits * layer.k_step;
-    for (const int64_t rows : part_sizes(layer.rows, 1))
+    for (const int64_t rows : part_sizes(layer.rows, e.cores()))
       for (const int64_t n : widths) {
         if (layer.equal_parts && layer.n % n != 0) continue;
         const int64_t results = rows * layer.row_pixels * n;
         if (results > sums || results * (splits > 1 ? 4 : layer.result_bytes) > e.limit(Ring::result)) continue;
-        const int64_t k = cost.largest_k(rows, n, part);
-        if (k == 0) continue;
-        const MatrixTile tile{rows, n, k, (layer.k + part - 1) / part, part};
-        const auto chunks = [&](int64_t of) { return (of + k - 1) / k; };
-        if (chunks(layer.k - (tile.splits - 1) * part) != chunks(part)) continue;  // No part may run out of chunks.
-        const double cycles = cost.cycles(tile);
-        if (cycles >= least) continue;
-        least = cycles;
-        best = tile;
+        const int64_t largest = cost.largest_k(rows, n, part);
+        for (const int64_t k : chunk_sizes(layer, chip, part, largest)) {
+          const MatrixTile tile{rows, n, k, (layer.k + part - 1) / part, part};
+          const auto chunks = [&](int64_t of) { return (of + k - 1) / k; };
+          if (chunks(layer.k - (tile.splits - 1) * part) != chunks(part)) continue;  // No part may run out of chunks.
+          const double cycles = cost.cycles(tile);
+          if (cycles >= least) continue;
+          least = cycles;
+          best = tile;
+        }
       }
   }
   return best;
@@ -162,7 +205,7 @@ void emit_combine(Emitter& e, const Group& group, const Placed& partial, const P
 std::vector<tile::Operand> load_epilogue(Emitter& e, const Group& group, const std::vector<Placed>& streams,
                                          const std::vector<int>& tensors,
                                          const std::vector<std::vector<int64_t>>& strides, const TileBox& box,
-                                         size_t rank) {
+                                         size_t rank, const isa::Sharing& sharing) {
   std::vector<tile::Operand> out;
   for (size_t i = 0; i < streams.size(); ++i) {
     const auto& own = strides[i];
@@ -174,9 +217,15 @@ std::vector<tile::Operand> load_epilogue(Emitter& e, const Group& group, const s
     std::vector<Expr> shape(window.extents.end() - static_cast<std::ptrdiff_t>(std::min(rank, window.extents.size())),
                             window.extents.end());
     while (shape.size() < rank) shape.insert(shape.begin(), Expr(1));
-    out.emplace_back(e.load(vector ? Ring::parameter : Ring::residual, window, vector ? "p" : "r", shape));
+    out.emplace_back(e.load(vector ? Ring::parameter : Ring::residual, window, vector ? "p" : "r", shape,
+                            vector ? sharing : isa::Sharing{}));
   }
   return out;
+}
+
+bool epilogue_first(const Emitter& e, const std::vector<Placed>& streams, const Placed& x, int64_t chunks) {
+  return chunks > 1 || std::all_of(streams.begin(), streams.end(),
+                                   [&](const Placed& stream) { return e.stored_at(stream) < e.stored_at(x); });
 }
 
 Expr accumulator_offset(const Emitter& e, const Expr& unit) {

@@ -16,7 +16,7 @@ struct MatrixLayer {
   int64_t n = 1, n_step = 1;  ///< Output columns; tiles are multiples of the step.
   int64_t k = 1, k_step = 1;  ///< Contraction (taps * channels); chunks are multiples of the step.
   DType operands = DType::f32;
-  int64_t result_bytes = 4;
+  int64_t result_bytes = 4, stored_bytes = 4;  ///< Of a result's tile at most, and of what is stored.
   /// Bytes of the streamed operand for a tile of `rows` and a chunk of `k`.
   std::function<int64_t(int64_t rows, int64_t k)> stream_bytes;
   bool constant_weights = true;
@@ -45,12 +45,16 @@ void emit_combine(Emitter& e, const Group& group, const Placed& partial, const P
                   const std::string& op);
 
 /// Loads the operands of an epilogue for an output tile: vectors of constants by the prefetch queue, tiles by the load
-/// queue. `strides` are each stream's over the dims of `box`; the views get rank 3 [1, m, n] or `rank5` for
-/// convolutions.
+/// queue, which `sharing` cores do together. `strides` are each stream's over the dims of `box`; the views get rank 3
+/// [1, m, n], or 5 for convolutions.
 std::vector<tile::Operand> load_epilogue(Emitter& e, const Group& group, const std::vector<Placed>& streams,
                                          const std::vector<int>& tensors,
                                          const std::vector<std::vector<int64_t>>& strides, const TileBox& box,
-                                         size_t rank);
+                                         size_t rank, const isa::Sharing& sharing);
+
+/// Whether to load the epilogue's operands before those of the product: they are needed last, but where they were
+/// stored before `x` was, their loads need not wait for it.
+bool epilogue_first(const Emitter& e, const std::vector<Placed>& streams, const Placed& x, int64_t chunks);
 
 /// Offset of the accumulator tile of unit `i`: two halves take turns, so that one empties while the other fills.
 Expr accumulator_offset(const Emitter& e, const Expr& unit);
