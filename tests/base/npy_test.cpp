@@ -31,7 +31,8 @@ class TemporaryFolder : public testing::Test {
  protected:
   void SetUp() override { std::filesystem::create_directories(folder_); }
   void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / fmt::format("hadal npy test {}", ::getpid());
+  std::filesystem::path folder_ =
+      std::filesystem::path(testing::TempDir()) / fmt::format("hadal npy test {}", ::getpid());
 };
 using Npy = TemporaryFolder;
 
