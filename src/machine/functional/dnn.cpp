@@ -366,16 +366,9 @@ class DnnEngine::Impl {
   Packed pack(const MatrixCall& m, const Primitive& p, memory into);
   const Packed& packed(const MatrixCall& m, Plan& plan);
 
-  /// The last primitives of an instruction: first, inner and last trips of a loop may differ.
-  struct Slot {
-    std::array<Plan*, 4> plans{};
-    size_t next = 0;
-  };
-
   Primitives& shared_;
   dnnl::stream stream_;
   std::unordered_map<MatrixKey, std::unique_ptr<Plan>, MatrixKeyHash> plans_;
-  std::vector<Slot> slots_;
   Buffer a_buffer_, b_buffer_, packed_buffer_, scratchpad_, bias_buffer_;
   Packed transient_;
 };
@@ -404,15 +397,12 @@ std::unique_ptr<Plan> DnnEngine::Impl::make_plan(const MatrixKey& key, const Mat
 }
 
 Plan& DnnEngine::Impl::plan_of(const MatrixCall& m, MatrixMode mode) {
+  void** found = m.call.found ? &m.call.found->plans[static_cast<size_t>(mode)] : nullptr;
+  if (found && *found) return *static_cast<Plan*>(*found);
   const MatrixKey key = key_of(m, mode);
-  const size_t instruction = m.call.sequencer.index();
-  if (instruction >= slots_.size()) slots_.resize(m.call.program.code.size());
-  Slot& slot = slots_[instruction];
-  for (Plan* plan : slot.plans)
-    if (plan && plan->key == key) return *plan;
   auto& plan = plans_[key];
   if (!plan) plan = make_plan(key, m, mode);
-  slot.plans[slot.next++ % slot.plans.size()] = plan.get();
+  if (found) *found = plan.get();
   return *plan;
 }
 
@@ -460,8 +450,10 @@ const Packed& DnnEngine::Impl::packed(const MatrixCall& m, Plan& plan) {
         pack(m, p, memory(p.b, shared_.engine, packed_buffer_.of<std::byte>(static_cast<int64_t>(p.b.get_size()))));
     return transient_;
   }
+  if (m.call.found && m.call.found->packed) return *static_cast<const Packed*>(m.call.found->packed);
   auto& entry = plan.packed[m.b.data];
   if (!entry) entry = shared_.packed(p, m.b.data, [&] { return pack(m, p, memory(p.b, shared_.engine)); });
+  if (m.call.found) m.call.found->packed = entry.get();
   return *entry;
 }
 
