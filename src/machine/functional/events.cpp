@@ -103,7 +103,7 @@ class Walker {
  private:
   bool step(size_t core) {
     isa::Sequencer& sequencer = sequencers_[core];
-    for (bool resumes = true;; resumes = false) {
+    while (true) {
       if (!waiting_[core]) {
         waiting_[core] = sequencer.next();
         if (sequencer.error()) return false;
@@ -119,19 +119,18 @@ class Walker {
       const isa::Instruction& in = *waiting_[core];
       for (const isa::Sync& wait : in.waits)
         if (wait.count != 0 && tokens_[core][wait.id].count() < wait.count) return true;
-      if (!execute(core, in, resumes)) return false;
+      if (!execute(core, in)) return false;
       waiting_[core] = nullptr;
     }
   }
 
-  bool execute(size_t core, const isa::Instruction& in, bool resumes) {
+  bool execute(size_t core, const isa::Instruction& in) {
     const auto number = static_cast<uint32_t>(result.list.size());
     Event& event = result.list.emplace_back();
     const isa::Sequencer& sequencer = sequencers_[core];
     event.core = static_cast<uint32_t>(core);
     event.index = static_cast<uint32_t>(sequencer.index());
     event.in = &in;
-    event.resumes = resumes;
     for (const isa::Sync& wait : in.waits)
       if (wait.count != 0)
         tokens_[core][wait.id].take(wait.count, [&](uint32_t giver) {

@@ -37,7 +37,6 @@ struct Event {
   const isa::Instruction* in = nullptr;
   std::unique_ptr<isa::Instruction> own;  ///< Where registers were put in.
   std::vector<isa::Box> boxes;            ///< Of its operands; empty where it only waits and signals.
-  bool resumes = false;                   ///< The event before is another core's.
   std::vector<uint32_t> after;            ///< Events of other cores that gave what it waited for.
 };
 
@@ -46,7 +45,8 @@ struct Events {
   ValueCounts counts;  ///< Of a run, the times aside.
 };
 
-/// Nothing where the program fails in any way, or executes more than is worth keeping.
+/// Cores take turns in ascending order, each until it must wait. Nothing where the program fails in any way, or
+/// executes more than is worth keeping.
 std::optional<Events> events_of(const isa::Walk& walk, size_t cores, uint64_t budget);
 
 }  // namespace hadal::machine

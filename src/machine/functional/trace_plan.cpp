@@ -23,6 +23,26 @@ double nanoseconds_of(const Event& event) {
   return 300 + elements / 4 + elements * depth / 20;
 }
 
+/// The thread of each event. In each round over the cores, every thread has neighbouring cores of an equal share of the
+/// work: neighbours read much of the same memory.
+std::vector<uint32_t> threads_of(const std::vector<Event>& events, size_t threads) {
+  std::vector<uint32_t> result(events.size(), 0);
+  for (size_t begin = 0, end = 0; begin < events.size(); begin = end) {
+    double total = 0, before = 0;
+    do total += nanoseconds_of(events[end++]);
+    while (end < events.size() && events[end].core >= events[end - 1].core);
+    for (size_t first = begin, next = begin; first < end; first = next) {
+      double own = 0;
+      while (next < end && events[next].core == events[first].core) own += nanoseconds_of(events[next++]);
+      const auto share = static_cast<size_t>((before + own / 2) / total * static_cast<double>(threads));
+      std::fill(result.begin() + static_cast<std::ptrdiff_t>(first), result.begin() + static_cast<std::ptrdiff_t>(next),
+                static_cast<uint32_t>(std::min(share, threads - 1)));
+      before += own;
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 class Planner {
@@ -36,7 +56,6 @@ class Planner {
         events_(events.list),
         map_(program_),
         cores_(cores),
-        free_(workers.size(), 0),
         known_(workers.size(), std::vector<uint32_t>(workers.size(), 0)) {}
 
   /// False where it would cost too much.
@@ -47,6 +66,7 @@ class Planner {
     const BoundLoads loads = bound_loads(program_, events_, map_, cores_.size());
     readers_.resize(map_.pieces() * workers_.size(), 0);
     places_.resize(events_.size());
+    threads_ = threads_of(events_, workers_.size());
     auto reads = loads.reads.begin();
     for (uint32_t e = 0; e < events_.size(); ++e) {
       auto end = reads;
@@ -60,15 +80,11 @@ class Planner {
  private:
   struct Place {
     uint32_t thread = 0, steps = 0;  ///< The event is over when the thread has done so many steps.
-    double end = 0;
   };
 
   void add(uint32_t e, const BoundLoads& loads, std::span<const BoundRead> reads) {
     Event& event = events_[e];
-    const Place& before = cores_[event.core];
-    double ready = before.end;
-    for (const uint32_t giver : event.after) ready = std::max(ready, places_[giver].end);
-    const uint32_t thread = event.resumes ? choose(before.thread, ready) : before.thread;
+    const uint32_t thread = threads_[e];
     std::vector<Step::Need> needs = needs_of(event, thread);
     Lane& lane = *trace_->lanes_[thread];
     const bool works = !event.boxes.empty() && !loads.bound[e];
@@ -78,21 +94,12 @@ class Planner {
       if (works) fill(step, event, thread, loads, reads);
     }
     const auto steps = static_cast<uint32_t>(lane.steps.size());
-    free_[thread] = std::max(free_[thread], ready) + (works ? nanoseconds_of(event) : 5);
-    places_[e] = cores_[event.core] = {thread, steps, free_[thread]};
+    places_[e] = cores_[event.core] = {thread, steps};
     for (const BoundRead& read : reads) {
       if (!loads.bound[read.load]) continue;
       const auto [first, end] = map_.pieces_of(events_[read.load].boxes[1]);
       for (size_t p = first; p < end; ++p) readers_[p * workers_.size() + thread] = steps;
     }
-  }
-
-  /// The thread that can begin first; of those the core's last one.
-  [[nodiscard]] uint32_t choose(uint32_t last, double ready) const {
-    uint32_t best = last;
-    for (uint32_t t = 0; t < free_.size(); ++t)
-      if (std::max(free_[t], ready) < std::max(free_[best], ready)) best = t;
-    return best;
   }
 
   /// What the thread does not know yet to be done.
@@ -164,7 +171,7 @@ class Planner {
   Trace* trace_ = nullptr;
   std::vector<Place> places_;                 ///< Of each event.
   std::vector<Place> cores_;                  ///< Of each core's last event.
-  std::vector<double> free_;                  ///< When each thread has done what it has.
+  std::vector<uint32_t> threads_;             ///< Of each event.
   std::vector<std::vector<uint32_t>> known_;  ///< Of each thread: steps of others that it has waited for.
   std::vector<uint32_t> readers_;             ///< By piece and thread: steps until bound loads have been read.
 };
