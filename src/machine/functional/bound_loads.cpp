@@ -32,7 +32,7 @@ class Finder {
     result.bound.resize(events.size(), false);
   }
 
-  /// Who reads what each load brings; loads whose tile is read or overwritten in part are not bound.
+  /// Who reads what each load brings; loads are not bound where one read takes from several.
   void follow_tiles() {
     for (uint32_t e = 0; e < events_.size(); ++e) {
       const Event& event = events_[e];
@@ -44,7 +44,7 @@ class Finder {
       if (!changes_no_byte(program_, event)) continue;
       const isa::Box& to = event.boxes[0];
       std::vector<Tile>& tiles = tiles_[event.core];
-      tiles.insert(first(tiles, to.offset), {to.offset, to.offset + to.bytes(), e});
+      tiles.insert(first(tiles, to.offset), {to.offset, to.offset + to.bytes(), to.offset, e});
       result.bound[e] = true;
       last_[e] = e;
     }
@@ -75,6 +75,7 @@ class Finder {
  private:
   struct Tile {
     int64_t begin, end;  ///< Bytes of the scratchpad.
+    int64_t origin;      ///< Where the load's first byte lies, overwritten or not.
     uint32_t load;
   };
 
@@ -92,7 +93,7 @@ class Finder {
     const int64_t begin = box.offset, end = box.offset + box.bytes();
     const auto tile = first(tiles, begin);
     if (tile == tiles.end() || tile->begin >= end) return;
-    BoundRead bound{e, static_cast<uint32_t>(operand), tile->load, begin - tile->begin, false, {}};
+    BoundRead bound{e, static_cast<uint32_t>(operand), tile->load, begin - tile->origin, false, {}};
     if (tile->begin <= begin && end <= tile->end && finds_strides(e, *tile, bound)) {
       last_[tile->load] = e;
       result.reads.push_back(bound);
@@ -106,8 +107,8 @@ class Finder {
     const isa::Box &box = events_[e].boxes[bound.operand], &from = events_[tile.load].boxes[1];
     if (is_dense(from.rank, from.extents, from.strides, bytes_of(from.dtype))) return true;
     bound.strided = true;
-    return is_matrix(events_[e].in->op) && bound.operand == isa::at::b && box.offset == tile.begin &&
-           box.offset + box.bytes() == tile.end && box.dtype == from.dtype &&
+    return is_matrix(events_[e].in->op) && bound.operand == isa::at::b && box.offset == tile.origin &&
+           box.bytes() == events_[tile.load].boxes[0].bytes() && box.dtype == from.dtype &&
            same_axes(box, from.rank, from.extents, from.strides, bound.strides);
   }
 
@@ -116,9 +117,12 @@ class Finder {
     const int64_t begin = box.offset, end = box.offset + box.bytes();
     const auto from = first(tiles, begin);
     auto at = from;
-    for (; at != tiles.end() && at->begin < end; ++at)
-      if (at->begin < begin || at->end > end) result.bound[at->load] = false;
-    tiles.erase(from, at);
+    std::vector<Tile> rest;
+    for (; at != tiles.end() && at->begin < end; ++at) {
+      if (at->begin < begin) rest.push_back({at->begin, begin, at->origin, at->load});
+      if (at->end > end) rest.push_back({end, at->end, at->origin, at->load});
+    }
+    tiles.insert(tiles.erase(from, at), rest.begin(), rest.end());
   }
 
   /// The loads that the writer `e` would overtake.

@@ -90,6 +90,22 @@ DnnDims spatial(const std::array<int64_t, 3>& v, bool flat) {
   return flat ? DnnDims{v[1], v[2]} : DnnDims{v[0], v[1], v[2]};
 }
 
+/// oneDNN's kernels work along the last axis of space: one of extent 1 changes places with the one before.
+bool is_narrow(const DnnShapes& s) {
+  const auto one = [](const DnnDims& v) { return v.back() == 1; };
+  return one(s.a) && one(s.b) && one(s.out) && s.before.back() == 0 && s.after.back() == 0;
+}
+
+void turn(DnnShapes& s) {
+  const auto swap = [](DnnDims& v) { std::swap(v[v.size() - 1], v[v.size() - 2]); };
+  for (DnnDims* v : {&s.a, &s.out, &s.b, &s.b_strides, &s.stride, &s.dilation, &s.before, &s.after}) swap(*v);
+  // Of an axis of extent 1 any stride is true; oneDNN knows the dense one.
+  for (auto [v, strides] : {std::pair{&s.a, &s.a_strides}, {&s.out, &s.out_strides}}) {
+    swap(*strides);
+    strides->at(strides->size() - 2) = v->back() * strides->back();
+  }
+}
+
 DnnDims as_dims(const Operand& operand) {
   return {operand.extents().begin(), operand.extents().begin() + operand.rank()};
 }
@@ -123,6 +139,7 @@ DnnShapes conv_shapes(const MatrixCall& m, bool pad_explicitly) {
   for (int64_t& d : s.dilation) --d;
   s.before = pad_explicitly ? DnnDims(s.stride.size(), 0) : spatial(m.before, flat);
   s.after = pad_explicitly ? s.before : spatial(m.after, flat);
+  if (is_narrow(s)) turn(s);
   return s;
 }
 
