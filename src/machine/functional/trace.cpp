@@ -60,10 +60,14 @@ Status Trace::run(Team& team, const Memory& memory) {
     lane->kernel_ticks = 0;
     lane->error.reset();
   }
-  team.run([this](size_t thread) {
+  const auto work = [this](size_t thread) {
     const SingleThreaded single;
     replay(thread);
-  });
+  };
+  if (alone_)
+    work(0);
+  else
+    team.run(work);
   for (const auto& lane : lanes_)
     if (lane->error) return *std::move(lane->error);
   return {};

@@ -68,6 +68,7 @@ class Trace {
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<Moving> moving_;
   ValueCounts counts_;
+  bool alone_ = false;  ///< The first thread does all: the others are not woken.
   std::atomic<bool> stop_{false};
 };
 

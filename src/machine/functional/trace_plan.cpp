@@ -14,29 +14,53 @@ namespace {
 double nanoseconds_of(const Event& event) {
   if (event.boxes.empty()) return 5;
   const auto elements = static_cast<double>(event.boxes[0].elements());
-  if (!is_matrix(event.in->op)) return 100 + elements / 4;
+  if (!is_matrix(event.in->op)) return 50 + elements / 8;
   double depth = 1;  // conv: all axes of the weights but the outputs
   const isa::Box& b = event.boxes[2];
   for (size_t i = 0; i + 1 < b.rank; ++i) depth *= static_cast<double>(b.extents[i]);
   if (event.in->op == Opcode::matmul)
     depth = static_cast<double>(event.boxes[1].elements()) / static_cast<double>(event.boxes[0].extents[1]);
-  return 300 + elements / 4 + elements * depth / 20;
+  return 150 + elements / 8 + elements * depth / 40;
 }
 
-/// The thread of each event. In each round over the cores, every thread has neighbouring cores of an equal share of the
-/// work: neighbours read much of the same memory.
+/// A round over the cores: each executes until it must wait for another.
+struct Round {
+  size_t begin = 0, end = 0;
+  double nanoseconds = 0;
+};
+
+std::vector<Round> rounds_of(const std::vector<Event>& events) {
+  std::vector<Round> rounds;
+  for (size_t e = 0; e < events.size(); ++e) {
+    if (e == 0 || events[e].core < events[e - 1].core) rounds.push_back({e, e, 0});
+    rounds.back().end = e + 1;
+    rounds.back().nanoseconds += nanoseconds_of(events[e]);
+  }
+  return rounds;
+}
+
+/// Whether rounds are so short that handing work over would cost more than it gains.
+bool too_short_to_share(const std::vector<Round>& rounds) {
+  constexpr double least = 15e3;  // nanoseconds
+  double total = 0;
+  for (const Round& round : rounds) total += round.nanoseconds;
+  return total < least * static_cast<double>(rounds.size());
+}
+
+/// The thread of each event. In each round, every thread has neighbouring cores and an equal share of the work:
+/// neighbours read much of the same memory.
 std::vector<uint32_t> threads_of(const std::vector<Event>& events, size_t threads) {
   std::vector<uint32_t> result(events.size(), 0);
-  for (size_t begin = 0, end = 0; begin < events.size(); begin = end) {
-    double total = 0, before = 0;
-    do total += nanoseconds_of(events[end++]);
-    while (end < events.size() && events[end].core >= events[end - 1].core);
-    for (size_t first = begin, next = begin; first < end; first = next) {
+  const std::vector<Round> rounds = rounds_of(events);
+  if (too_short_to_share(rounds)) return result;
+  for (const Round& round : rounds) {
+    double before = 0;
+    for (size_t first = round.begin, next = first; first < round.end; first = next) {
       double own = 0;
-      while (next < end && events[next].core == events[first].core) own += nanoseconds_of(events[next++]);
-      const auto share = static_cast<size_t>((before + own / 2) / total * static_cast<double>(threads));
-      std::fill(result.begin() + static_cast<std::ptrdiff_t>(first), result.begin() + static_cast<std::ptrdiff_t>(next),
-                static_cast<uint32_t>(std::min(share, threads - 1)));
+      while (next < round.end && events[next].core == events[first].core) own += nanoseconds_of(events[next++]);
+      const double share = (before + own / 2) / round.nanoseconds * static_cast<double>(threads);
+      const auto thread = std::min(static_cast<uint32_t>(share), static_cast<uint32_t>(threads - 1));
+      std::fill_n(result.begin() + static_cast<std::ptrdiff_t>(first), next - first, thread);
       before += own;
     }
   }
@@ -74,6 +98,8 @@ class Planner {
       add(e, loads, {reads, end});
       reads = end;
     }
+    trace.alone_ =
+        std::all_of(trace.lanes_.begin() + 1, trace.lanes_.end(), [](const auto& l) { return l->steps.empty(); });
     return true;
   }
 
