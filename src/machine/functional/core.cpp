@@ -88,7 +88,7 @@ Status Core::execute(const isa::Instruction& in, Worker& worker) {
             shared_.options,
             {},
             shared_.memory.accumulators(number_),
-            worker};
+            &worker};
   HADAL_CHECK(find_operands(call));
   if (in.op == Opcode::load && load_by_binding(call)) return {};
   overwrite_scratchpad(call);

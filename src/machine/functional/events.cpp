@@ -48,6 +48,13 @@ class Tokens {
     count_ += count;
   }
   [[nodiscard]] int64_t count() const { return count_; }
+  /// Whether any of the oldest `count` satisfies is(event).
+  template <class Is>
+  [[nodiscard]] bool any(int64_t count, const Is& is) const {
+    for (auto given = given_.begin(); count > 0 && given != given_.end(); count -= given++->second)
+      if (given->first != no_event && is(given->first)) return true;
+    return false;
+  }
   /// Takes from the oldest; calls from(event) for each that gave.
   template <class From>
   void take(int64_t count, const From& from) {
@@ -86,6 +93,7 @@ class Walker {
     size_t left = sequencers_.size();
     while (left > 0) {
       bool moved = false;
+      round_ = result.list.size();
       for (size_t core = 0; core < sequencers_.size(); ++core) {
         if (done_[core]) continue;
         const uint64_t before = steps_;
@@ -117,11 +125,22 @@ class Walker {
         }
       }
       const isa::Instruction& in = *waiting_[core];
-      for (const isa::Sync& wait : in.waits)
-        if (wait.count != 0 && tokens_[core][wait.id].count() < wait.count) return true;
+      if (must_wait(core, in)) return true;
       if (!execute(core, in)) return false;
       waiting_[core] = nullptr;
     }
+  }
+
+  /// Whether counts are too low, or were given by other cores in this round: what a core does in a round needs only
+  /// earlier rounds.
+  bool must_wait(size_t core, const isa::Instruction& in) const {
+    for (const isa::Sync& wait : in.waits) {
+      if (wait.count == 0) continue;
+      const Tokens& tokens = tokens_[core][wait.id];
+      const auto is_new = [&](uint32_t e) { return e >= round_ && result.list[e].core != core; };
+      if (tokens.count() < wait.count || tokens.any(wait.count, is_new)) return true;
+    }
+    return false;
   }
 
   bool execute(size_t core, const isa::Instruction& in) {
@@ -168,6 +187,7 @@ class Walker {
 
   const isa::Program& program_;
   uint64_t budget_, steps_ = 0;
+  size_t round_ = 0;  ///< The first event of this round.
   std::vector<isa::Sequencer> sequencers_;
   std::vector<std::array<Tokens, isa::semaphores>> tokens_;
   std::vector<const isa::Instruction*> waiting_;

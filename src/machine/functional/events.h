@@ -45,7 +45,8 @@ struct Events {
   ValueCounts counts;  ///< Of a run, the times aside.
 };
 
-/// Cores take turns in ascending order, each until it must wait. Nothing where the program fails in any way, or
+/// Cores take turns in ascending order, each until it must wait
+/// for what another core gives in the same round. Nothing where the program fails in any way, or
 /// executes more than is worth keeping.
 std::optional<Events> events_of(const isa::Walk& walk, size_t cores, uint64_t budget);
 

@@ -50,7 +50,7 @@ struct Call {
   const ValueOptions& options;
   std::array<Operand, isa::operand_limit> operands{};
   std::byte* accumulators = nullptr;
-  Worker& worker;
+  Worker* worker = nullptr;
   Found* found = nullptr;  ///< Null where the instruction runs once.
 
   [[nodiscard]] const Operand& operator[](size_t i) const { return operands[i]; }

@@ -1,5 +1,6 @@
-// Which thread does what: the events of all cores, in their order, spread over the threads.
+// From the events of all cores to steps and units.
 #include <algorithm>
+#include <utility>
 
 #include "machine/functional/bound_loads.h"
 #include "machine/functional/trace.h"
@@ -25,7 +26,7 @@ double nanoseconds_of(const Event& event) {
 
 /// A round over the cores: each executes until it must wait for another.
 struct Round {
-  size_t begin = 0, end = 0;
+  size_t begin = 0, end = 0;  ///< Events.
   double nanoseconds = 0;
 };
 
@@ -47,137 +48,134 @@ bool too_short_to_share(const std::vector<Round>& rounds) {
   return total < least * static_cast<double>(rounds.size());
 }
 
-/// The thread of each event. In each round, every thread has neighbouring cores and an equal share of the work:
-/// neighbours read much of the same memory.
-std::vector<uint32_t> threads_of(const std::vector<Event>& events, size_t threads) {
-  std::vector<uint32_t> result(events.size(), 0);
-  const std::vector<Round> rounds = rounds_of(events);
-  if (too_short_to_share(rounds)) return result;
-  for (const Round& round : rounds) {
-    double before = 0;
-    for (size_t first = round.begin, next = first; first < round.end; first = next) {
-      double own = 0;
-      while (next < round.end && events[next].core == events[first].core) own += nanoseconds_of(events[next++]);
-      const double share = (before + own / 2) / round.nanoseconds * static_cast<double>(threads);
-      const auto thread = std::min(static_cast<uint32_t>(share), static_cast<uint32_t>(threads - 1));
-      std::fill_n(result.begin() + static_cast<std::ptrdiff_t>(first), next - first, thread);
-      before += own;
-    }
-  }
-  return result;
-}
-
 }  // namespace
 
+/// Makes the steps and units of a trace from events, in their order. Nothing depends on the number of threads.
 class Planner {
  public:
-  Planner(const isa::Walk& walk, const ValueOptions& options, Memory& memory, size_t cores,
-          const std::vector<std::unique_ptr<Worker>>& workers, Events& events)
+  Planner(const isa::Walk& walk, const ValueOptions& options, Memory& memory, size_t cores, Events& events)
       : program_(walk.program()),
         options_(options),
         memory_(memory),
-        workers_(workers),
         events_(events.list),
         map_(program_),
-        cores_(cores),
-        known_(workers.size(), std::vector<uint32_t>(workers.size(), 0)) {}
+        unit_of_core_(cores, none) {}
 
   /// False where it would cost too much.
   bool plan(Trace& trace) {
     if (!map_.is_affordable(events_)) return false;
     trace_ = &trace;
-    for (size_t i = 0; i < workers_.size(); ++i) trace.lanes_.push_back(std::make_unique<Lane>());
-    const BoundLoads loads = bound_loads(program_, events_, map_, cores_.size());
-    readers_.resize(map_.pieces() * workers_.size(), 0);
-    places_.resize(events_.size());
-    threads_ = threads_of(events_, workers_.size());
-    auto reads = loads.reads.begin();
-    for (uint32_t e = 0; e < events_.size(); ++e) {
-      auto end = reads;
-      while (end != loads.reads.end() && end->event == e) ++end;
-      add(e, loads, {reads, end});
-      reads = end;
+    loads_ = bound_loads(program_, events_, map_, unit_of_core_.size());
+    readers_.resize(map_.pieces());
+    const std::vector<Round> rounds = rounds_of(events_);
+    trace.alone_ = too_short_to_share(rounds);
+    for (const Round& round : rounds) {
+      trace.rounds_.push_back(trace.units_.size());
+      add(round);
     }
-    trace.alone_ =
-        std::all_of(trace.lanes_.begin() + 1, trace.lanes_.end(), [](const auto& l) { return l->steps.empty(); });
+    trace.rounds_.push_back(trace.units_.size());
+    trace.states_ = std::vector<std::atomic<uint32_t>>(trace.units_.size());
     return true;
   }
 
  private:
-  struct Place {
-    uint32_t thread = 0, steps = 0;  ///< The event is over when the thread has done so many steps.
-  };
+  static constexpr uint32_t none = UINT32_MAX;
 
-  void add(uint32_t e, const BoundLoads& loads, std::span<const BoundRead> reads) {
+  /// Cuts a round into units of whole cores, each long enough to be worth taking.
+  void add(const Round& round) {
+    constexpr double least = 5e3;  // nanoseconds
+    double nanoseconds = trace_->alone_ ? -round.nanoseconds : 0;
+    begin_unit();
+    for (size_t e = round.begin; e < round.end; ++e) {
+      if (e > round.begin && events_[e].core != events_[e - 1].core && nanoseconds >= least) {
+        end_unit();
+        begin_unit();
+        nanoseconds = 0;
+      }
+      nanoseconds += nanoseconds_of(events_[e]);
+      add(static_cast<uint32_t>(e));
+    }
+    end_unit();
+  }
+
+  void begin_unit() {
+    trace_->units_.push_back({trace_->steps_.size(), 0, {}});
+    needs_.clear();
+    done_ = 0;
+  }
+
+  /// Leaves out needs that others imply.
+  void end_unit() {
+    Unit& unit = trace_->units_.back();
+    unit.end = trace_->steps_.size();
+    std::sort(needs_.begin(), needs_.end());
+    needs_.erase(std::unique(needs_.begin(), needs_.end()), needs_.end());
+    for (const uint32_t need : needs_)
+      if (need >= done_) unit.needs.push_back(need);
+    for (const uint32_t need : unit.needs)
+      if (need == done_) ++done_;
+    known_.push_back(done_);
+  }
+
+  [[nodiscard]] uint32_t unit() const { return static_cast<uint32_t>(trace_->units_.size() - 1); }
+
+  void need(uint32_t other) {
+    if (other == none || other == unit() || other < done_) return;
+    needs_.push_back(other);
+    done_ = std::max(done_, known_[other]);
+  }
+
+  void add(uint32_t e) {
     Event& event = events_[e];
-    const uint32_t thread = threads_[e];
-    std::vector<Step::Need> needs = needs_of(event, thread);
-    Lane& lane = *trace_->lanes_[thread];
-    const bool works = !event.boxes.empty() && !loads.bound[e];
-    if (works || !needs.empty()) {
-      Step& step = lane.steps.emplace_back();
-      step.needs = std::move(needs);
-      if (works) fill(step, event, thread, loads, reads);
-    }
-    const auto steps = static_cast<uint32_t>(lane.steps.size());
-    places_[e] = cores_[event.core] = {thread, steps};
+    unit_of_.push_back(unit());
+    need(std::exchange(unit_of_core_[event.core], unit()));
+    for (const uint32_t giver : event.after) need(unit_of_[giver]);
+    const auto first = next_read_;
+    while (next_read_ < loads_.reads.size() && loads_.reads[next_read_].event == e) ++next_read_;
+    if (event.boxes.empty() || loads_.bound[e]) return;
+    const std::span<const BoundRead> reads(loads_.reads.data() + first, next_read_ - first);
+    keep_readers(event, reads);
+    add_step(event, reads);
+  }
+
+  /// Who reads a bound load's source is done before who writes it next. Units between the last that both read a piece
+  /// may have read it too.
+  void keep_readers(const Event& event, std::span<const BoundRead> reads) {
     for (const BoundRead& read : reads) {
-      if (!loads.bound[read.load]) continue;
+      if (!loads_.bound[read.load]) continue;
       const auto [first, end] = map_.pieces_of(events_[read.load].boxes[1]);
-      for (size_t p = first; p < end; ++p) readers_[p * workers_.size() + thread] = steps;
+      for (size_t p = first; p < end; ++p) readers_[p].add(unit());
     }
+    if (event.in->operands[0] == isa::no_view || event.boxes[0].space == isa::Space::scratchpad) return;
+    const auto [first, end] = map_.pieces_of(event.boxes[0]);
+    Readers all;
+    for (size_t p = first; p < end; ++p) all.join(readers_[p]);
+    for (uint32_t u = std::max(all.first, done_); u < all.end && u < unit(); ++u) need(u);
   }
 
-  /// What the thread does not know yet to be done.
-  std::vector<Step::Need> needs_of(const Event& event, uint32_t thread) {
-    std::vector<uint32_t> wanted = known_[thread];
-    const auto want = [&](uint32_t other, uint32_t steps) { wanted[other] = std::max(wanted[other], steps); };
-    want(cores_[event.core].thread, cores_[event.core].steps);
-    for (const uint32_t giver : event.after) want(places_[giver].thread, places_[giver].steps);
-    if (!event.boxes.empty() && event.in->operands[0] != isa::no_view &&
-        event.boxes[0].space != isa::Space::scratchpad) {
-      const auto [first, end] = map_.pieces_of(event.boxes[0]);
-      for (size_t p = first; p < end; ++p)
-        for (uint32_t t = 0; t < wanted.size(); ++t) want(t, readers_[p * wanted.size() + t]);
-    }
-    std::vector<Step::Need> needs;
-    for (uint32_t t = 0; t < wanted.size(); ++t) {
-      if (t == thread || wanted[t] == known_[thread][t]) continue;
-      needs.push_back({t, wanted[t]});
-      known_[thread][t] = wanted[t];
-      trace_->lanes_[t]->steps[wanted[t] - 1].awaited = true;
-    }
-    return needs;
-  }
-
-  void fill(Step& step, Event& event, uint32_t thread, const BoundLoads& loads, std::span<const BoundRead> reads) {
+  void add_step(Event& event, std::span<const BoundRead> reads) {
+    Step& step = trace_->steps_.emplace_back(
+        kernel_of(event.in->op, false),
+        Call{program_, *event.in, event.index, options_, {}, memory_.accumulators(event.core)});
     step.own = std::move(event.own);
     step.boxes = event.boxes;
-    step.kernel = kernel_of(event.in->op, false);
-    Call& call = step.call.emplace(Call{program_,
-                                        *event.in,
-                                        event.index,
-                                        options_,
-                                        {},
-                                        memory_.accumulators(event.core),
-                                        *workers_[thread],
-                                        &step.found});
+    if (is_matrix(event.in->op)) step.found.resize(trace_->lanes_.size());
     for (size_t i = 0; i < step.boxes.size(); ++i) {
       if (event.in->operands[i] == isa::no_view) continue;
       isa::Box& box = step.boxes[i];
-      Operand& operand = call.operands[i];
+      Operand& operand = step.call.operands[i];
+      operand.box = &box;
       if (box.space != isa::Space::scratchpad)
         place(operand, box, 0);
       else
         operand.data = memory_.scratchpad(event.core) + box.offset;
-      operand.box = &box;
     }
     for (const BoundRead& read : reads) {
-      if (!loads.bound[read.load]) continue;
-      place(call.operands[read.operand], events_[read.load].boxes[1], read.shift);
+      if (!loads_.bound[read.load]) continue;
+      place(step.call.operands[read.operand], events_[read.load].boxes[1], read.shift);
       if (read.strided) step.boxes[read.operand].strides = read.strides;
     }
-    trace_->counts_.macs += macs_of(call);
+    trace_->counts_.macs += macs_of(step.call);
   }
 
   void place(Operand& operand, const isa::Box& box, int64_t shift) {
@@ -188,26 +186,38 @@ class Planner {
       trace_->moving_.push_back({&operand, box.region, memory_.base(box.region)});
   }
 
+  /// All units that read something lie between.
+  struct Readers {
+    uint32_t first = none, end = 0;
+    void add(uint32_t unit) { join({unit, unit + 1}); }
+    void join(const Readers& other) {
+      first = std::min(first, other.first);
+      end = std::max(end, other.end);
+    }
+  };
+
   const isa::Program& program_;
   const ValueOptions& options_;
   Memory& memory_;
-  const std::vector<std::unique_ptr<Worker>>& workers_;
   std::vector<Event>& events_;
   MemoryMap map_;
+  BoundLoads loads_;
+  size_t next_read_ = 0;
   Trace* trace_ = nullptr;
-  std::vector<Place> places_;                 ///< Of each event.
-  std::vector<Place> cores_;                  ///< Of each core's last event.
-  std::vector<uint32_t> threads_;             ///< Of each event.
-  std::vector<std::vector<uint32_t>> known_;  ///< Of each thread: steps of others that it has waited for.
-  std::vector<uint32_t> readers_;             ///< By piece and thread: steps until bound loads have been read.
+  std::vector<uint32_t> unit_of_;       ///< Of each event.
+  std::vector<uint32_t> unit_of_core_;  ///< Of each core's last event.
+  std::vector<uint32_t> needs_;         ///< Of the unit that is being made.
+  uint32_t done_ = 0;                   ///< Units before are done when those are.
+  std::vector<uint32_t> known_;         ///< Of each unit: all before are done when it begins.
+  std::vector<Readers> readers_;        ///< Of each piece of memory, through bound loads.
 };
 
 std::unique_ptr<Trace> Trace::of(const isa::Walk& walk, const ValueOptions& options, Memory& memory, size_t cores,
-                                 const std::vector<std::unique_ptr<Worker>>& workers) {
+                                 std::vector<std::unique_ptr<Worker>>& workers) {
   std::optional<Events> events = events_of(walk, cores, options.instruction_budget);
   if (!events) return nullptr;
-  auto trace = std::make_unique<Trace>();
-  if (!Planner(walk, options, memory, cores, workers, *events).plan(*trace)) return nullptr;
+  std::unique_ptr<Trace> trace(new Trace(workers));
+  if (!Planner(walk, options, memory, cores, *events).plan(*trace)) return nullptr;
   trace->counts_.executed = std::move(events->counts.executed);
   return trace;
 }
