@@ -22,7 +22,19 @@ bool changes_no_byte(const isa::Program& program, const Event& event) {
   const isa::TensorDescriptor& tensor = program.tensors[from.tensor];
   for (size_t i = 0; i < tensor.rank && event.in->fields[isa::at::load_fill].value != 0; ++i)
     if (from.origins[i] < 0 || from.origins[i] + from.extents[i] > tensor.extents[i]) return false;
-  return is_weight(program, from) || is_dense(from.rank, from.extents, from.strides, bytes_of(from.dtype));
+  return true;
+}
+
+/// Whether the last two axes are a matrix with the elements of its rows, or of its columns, side by side.
+bool has_lines(const isa::Box& box, const Dims& strides) {
+  if (box.rank < 2) return false;
+  const size_t column = box.rank - 1u, row = column - 1;
+  const int64_t size = bytes_of(box.dtype);
+  const auto lines = [&](size_t along, size_t across) {
+    return (strides[along] == size || box.extents[along] == 1) &&
+           (strides[across] >= size * box.extents[along] || box.extents[across] == 1);
+  };
+  return lines(column, row) || lines(row, column);
 }
 
 class Finder {
@@ -107,9 +119,11 @@ class Finder {
     const isa::Box &box = events_[e].boxes[bound.operand], &from = events_[tile.load].boxes[1];
     if (is_dense(from.rank, from.extents, from.strides, bytes_of(from.dtype))) return true;
     bound.strided = true;
-    return is_matrix(events_[e].in->op) && bound.operand == isa::at::b && box.offset == tile.origin &&
-           box.bytes() == events_[tile.load].boxes[0].bytes() && box.dtype == from.dtype &&
-           same_axes(box, from.rank, from.extents, from.strides, bound.strides);
+    const bool whole = box.offset == tile.origin && box.bytes() == events_[tile.load].boxes[0].bytes() &&
+                       box.dtype == from.dtype && same_axes(box, from.rank, from.extents, from.strides, bound.strides);
+    const Opcode op = events_[e].in->op;
+    if (whole && is_matrix(op) && bound.operand == isa::at::b && is_weight(program_, from)) return true;
+    return whole && op == Opcode::matmul && bound.operand <= isa::at::b && has_lines(box, bound.strides);
   }
 
   void overwrite(size_t core, const isa::Box& box) {

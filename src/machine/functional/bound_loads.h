@@ -22,9 +22,9 @@ struct BoundLoads {
   std::vector<BoundRead> reads;  ///< Ascending by event; void where the load is not bound.
 };
 
-/// A load is bound where it changes no byte, reads a dense box, or any box of the weights, and its source is not
-/// written before its last reader, in the order of the events. (Who replays them in another order keeps that reader
-/// before the next writer.)
+/// A load is bound where it changes no byte, its readers can do with the strides of its source, and that is not written
+/// before its last reader, in the order of the events. (Who replays them in another order keeps that reader before the
+/// next writer.)
 BoundLoads bound_loads(const isa::Program& program, const std::vector<Event>& events, const MemoryMap& map,
                        size_t cores);
 

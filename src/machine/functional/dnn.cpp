@@ -179,6 +179,9 @@ bool reads_weights(const MatrixCall& m, const Primitive& p) {
   return dnn_type(m.b.dtype()).has_value() && !(p.round && p.b_type == DType::f32);
 }
 
+/// Whether the first operand is converted, into a dense buffer.
+bool copies_a(const MatrixCall& m, const Primitive& p) { return p.shifted || p.round || m.a.dtype() != p.a_type; }
+
 /// Whether the shifted sums of signed bytes may pass what f32 holds exactly.
 bool deep(const MatrixCall& m) { return m.depth() * 255 * 128 > 1 << 24; }
 
@@ -314,7 +317,7 @@ bool Primitives::create(Primitive& p, const MatrixCall& m, MatrixMode mode) {
   const DType out_type = mode == MatrixMode::emit ? m.out.dtype() : m.sum_type();
   if (mode == MatrixMode::sum_add && m.integers()) return false;  // oneDNN adds in floats
   if (!dnn_type(out_type)) return false;
-  const DnnShapes s = dnn_shapes(m, p.shifted);
+  const DnnShapes s = dnn_shapes(m, p.shifted, copies_a(m, p));
   dnnl::primitive_attr attr;
   if (!set_attributes(p, m, s, mode, attr)) return false;
   const Type b_type = *dnn_type(p.b_type);
@@ -408,10 +411,11 @@ Plan& DnnEngine::Impl::plan_of(const MatrixCall& m, MatrixMode mode) {
 
 std::byte* DnnEngine::Impl::prepare_a(const MatrixCall& m, const Primitive& p) {
   if (p.shifted) return shifted_bytes(m, a_buffer_);
-  if (m.a.dtype() == p.a_type && !p.round) return m.a.data;
+  if (!copies_a(m, p)) return m.a.data;
   const int64_t n = m.a.elements();
   auto* to = a_buffer_.of<std::byte>(n * 4);
-  convert_run(m.a.dtype(), m.a.data, p.a_type, to, static_cast<size_t>(n));
+  copy_box(m.a.rank(), m.a.extents(), {to, p.a_type, dense_strides(m.a.rank(), m.a.extents(), bytes_of(p.a_type))},
+           {m.a.data, m.a.dtype(), m.a.box->strides});
   if (p.round) round_to_bf16(reinterpret_cast<float*>(to), reinterpret_cast<float*>(to), static_cast<size_t>(n));
   return to;
 }

@@ -15,8 +15,8 @@ namespace hadal::machine {
 
 class Worker;
 
-/// A box and the host memory of its first element. Dense, except boxes of memory (DMA, host) and the second operand of
-/// matrix instructions, which may be a strided box of the weights.
+/// A box and the host memory of its first element. Dense, except boxes of memory (DMA, host), both operands of a matmul
+/// and the weights of a convolution.
 struct Operand {
   std::byte* data = nullptr;  ///< Null: not given.
   const isa::Box* box = nullptr;
