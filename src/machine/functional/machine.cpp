@@ -4,9 +4,9 @@
 #include "isa/table.h"
 #include "machine/functional/clock.h"
 #include "machine/functional/core.h"
+#include "machine/functional/replay.h"
 #include "machine/functional/run.h"
 #include "machine/functional/scheduler.h"
-#include "machine/functional/trace.h"
 
 namespace hadal::machine {
 
@@ -49,17 +49,17 @@ class Machine final : public ValueMachine {
     const double start = seconds_now();
     const uint64_t first_tick = ticks_now();
     HADAL_CHECK(memory_.bind(inputs));
-    if (!traced_ && !options_.exact && options_.bind_loads)
-      trace_ = Trace::of(walk_, options_, memory_, semaphores_.size(), workers_);
-    traced_ = true;
+    if (!tried_ && !options_.exact && options_.bind_loads)
+      replay_ = Replay::of(walk_, options_, memory_, semaphores_.size(), workers_);
+    tried_ = true;
     std::vector<std::unique_ptr<Core>> cores;
-    const Status status = trace_ ? trace_->run(team_, memory_) : interpret(cores);
+    const Status status = replay_ ? replay_->run(team_, memory_) : interpret(cores);
     std::vector<Tensor> outputs = memory_.outputs();
     memory_.release();
     if (!status) return Error(status.error());
     const double seconds = seconds_now() - start;
     const double tick = seconds / static_cast<double>(std::max<uint64_t>(ticks_now() - first_tick, 1));
-    counts = trace_ ? trace_->counts(tick) : ValueCounts();
+    counts = replay_ ? replay_->counts(tick) : ValueCounts();
     for (const auto& core : cores) core->add_to(counts, tick);
     counts.seconds = seconds;
     counts.packing_seconds = primitives_->take_seconds();
@@ -90,9 +90,9 @@ class Machine final : public ValueMachine {
   std::unique_ptr<SharedPrimitives> primitives_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Semaphores>> semaphores_;
-  std::unique_ptr<Trace> trace_;  ///< Null where the program is interpreted.
-  bool traced_ = false;           ///< The trace has been tried.
-  Team team_;                     ///< Last: its threads use the others.
+  std::unique_ptr<Replay> replay_;  ///< Null where the program is interpreted.
+  bool tried_ = false;              ///< Whether there can be a replay has been seen.
+  Team team_;                       ///< Last: its threads use the others.
 };
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "machine/functional/bound_loads.h"
-#include "machine/functional/trace.h"
+#include "machine/functional/replay.h"
 
 namespace hadal::machine {
 
@@ -50,7 +50,7 @@ bool too_short_to_share(const std::vector<Round>& rounds) {
 
 }  // namespace
 
-/// Makes the steps and units of a trace from events, in their order. Nothing depends on the number of threads.
+/// Makes the steps and units of a replay from events, in their order. Nothing depends on the number of threads.
 class Planner {
  public:
   Planner(const isa::Walk& walk, const ValueOptions& options, Memory& memory, size_t cores, Events& events)
@@ -62,19 +62,19 @@ class Planner {
         unit_of_core_(cores, none) {}
 
   /// False where it would cost too much.
-  bool plan(Trace& trace) {
+  bool plan(Replay& replay) {
     if (!map_.is_affordable(events_)) return false;
-    trace_ = &trace;
+    replay_ = &replay;
     loads_ = bound_loads(program_, events_, map_, unit_of_core_.size());
     readers_.resize(map_.pieces());
     const std::vector<Round> rounds = rounds_of(events_);
-    trace.alone_ = too_short_to_share(rounds);
+    replay.alone_ = too_short_to_share(rounds);
     for (const Round& round : rounds) {
-      trace.rounds_.push_back(trace.units_.size());
+      replay.rounds_.push_back(replay.units_.size());
       add(round);
     }
-    trace.rounds_.push_back(trace.units_.size());
-    trace.states_ = std::vector<std::atomic<uint32_t>>(trace.units_.size());
+    replay.rounds_.push_back(replay.units_.size());
+    replay.states_ = std::vector<std::atomic<uint32_t>>(replay.units_.size());
     return true;
   }
 
@@ -83,8 +83,8 @@ class Planner {
 
   /// Cuts a round into units of whole cores, each long enough to be worth taking.
   void add(const Round& round) {
-    constexpr double least = 5e3;  // nanoseconds
-    double nanoseconds = trace_->alone_ ? -round.nanoseconds : 0;
+    const double least = replay_->alone_ ? round.nanoseconds : 5e3;
+    double nanoseconds = 0;
     begin_unit();
     for (size_t e = round.begin; e < round.end; ++e) {
       if (e > round.begin && events_[e].core != events_[e - 1].core && nanoseconds >= least) {
@@ -99,15 +99,15 @@ class Planner {
   }
 
   void begin_unit() {
-    trace_->units_.push_back({trace_->steps_.size(), 0, {}});
+    replay_->units_.push_back({replay_->steps_.size(), 0, {}});
     needs_.clear();
     done_ = 0;
   }
 
   /// Leaves out needs that others imply.
   void end_unit() {
-    Unit& unit = trace_->units_.back();
-    unit.end = trace_->steps_.size();
+    Unit& unit = replay_->units_.back();
+    unit.end = replay_->steps_.size();
     std::sort(needs_.begin(), needs_.end());
     needs_.erase(std::unique(needs_.begin(), needs_.end()), needs_.end());
     for (const uint32_t need : needs_)
@@ -117,7 +117,7 @@ class Planner {
     known_.push_back(done_);
   }
 
-  [[nodiscard]] uint32_t unit() const { return static_cast<uint32_t>(trace_->units_.size() - 1); }
+  [[nodiscard]] uint32_t unit() const { return static_cast<uint32_t>(replay_->units_.size() - 1); }
 
   void need(uint32_t other) {
     if (other == none || other == unit() || other < done_) return;
@@ -154,12 +154,12 @@ class Planner {
   }
 
   void add_step(Event& event, std::span<const BoundRead> reads) {
-    Step& step = trace_->steps_.emplace_back(
+    Step& step = replay_->steps_.emplace_back(
         kernel_of(event.in->op, false),
         Call{program_, *event.in, event.index, options_, {}, memory_.accumulators(event.core)});
     step.own = std::move(event.own);
     step.boxes = event.boxes;
-    if (is_matrix(event.in->op)) step.found.resize(trace_->lanes_.size());
+    if (is_matrix(event.in->op)) step.found.resize(replay_->lanes_.size());
     for (size_t i = 0; i < step.boxes.size(); ++i) {
       if (event.in->operands[i] == isa::no_view) continue;
       isa::Box& box = step.boxes[i];
@@ -175,7 +175,7 @@ class Planner {
       place(step.call.operands[read.operand], events_[read.load].boxes[1], read.shift);
       if (read.strided) step.boxes[read.operand].strides = read.strides;
     }
-    trace_->counts_.macs += macs_of(step.call);
+    replay_->counts_.macs += macs_of(step.call);
   }
 
   void place(Operand& operand, const isa::Box& box, int64_t shift) {
@@ -183,7 +183,7 @@ class Planner {
     operand.constant = memory_.is_weight(box);
     const isa::RegionKind kind = program_.regions[box.region].kind;
     if (kind == isa::RegionKind::input || kind == isa::RegionKind::output)
-      trace_->moving_.push_back({&operand, box.region, memory_.base(box.region)});
+      replay_->moving_.push_back({&operand, box.region, memory_.base(box.region)});
   }
 
   /// All units that read something lie between.
@@ -203,7 +203,7 @@ class Planner {
   MemoryMap map_;
   BoundLoads loads_;
   size_t next_read_ = 0;
-  Trace* trace_ = nullptr;
+  Replay* replay_ = nullptr;
   std::vector<uint32_t> unit_of_;       ///< Of each event.
   std::vector<uint32_t> unit_of_core_;  ///< Of each core's last event.
   std::vector<uint32_t> needs_;         ///< Of the unit that is being made.
@@ -212,14 +212,14 @@ class Planner {
   std::vector<Readers> readers_;        ///< Of each piece of memory, through bound loads.
 };
 
-std::unique_ptr<Trace> Trace::of(const isa::Walk& walk, const ValueOptions& options, Memory& memory, size_t cores,
-                                 std::vector<std::unique_ptr<Worker>>& workers) {
+std::unique_ptr<Replay> Replay::of(const isa::Walk& walk, const ValueOptions& options, Memory& memory, size_t cores,
+                                   std::vector<std::unique_ptr<Worker>>& workers) {
   std::optional<Events> events = events_of(walk, cores, options.instruction_budget);
   if (!events) return nullptr;
-  std::unique_ptr<Trace> trace(new Trace(workers));
-  if (!Planner(walk, options, memory, cores, *events).plan(*trace)) return nullptr;
-  trace->counts_.executed = std::move(events->counts.executed);
-  return trace;
+  std::unique_ptr<Replay> replay(new Replay(workers));
+  if (!Planner(walk, options, memory, cores, *events).plan(*replay)) return nullptr;
+  replay->counts_.executed = std::move(events->counts.executed);
+  return replay;
 }
 
 }  // namespace hadal::machine

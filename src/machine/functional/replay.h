@@ -36,11 +36,11 @@ struct Unit {
   std::vector<uint32_t> needs;  ///< Earlier units.
 };
 
-class Trace {
+class Replay {
  public:
   /// Nothing where the program fails, or is too long.
-  static std::unique_ptr<Trace> of(const isa::Walk& walk, const ValueOptions& options, Memory& memory, size_t cores,
-                                   std::vector<std::unique_ptr<Worker>>& workers);
+  static std::unique_ptr<Replay> of(const isa::Walk& walk, const ValueOptions& options, Memory& memory, size_t cores,
+                                    std::vector<std::unique_ptr<Worker>>& workers);
 
   /// Runs once, on memory that is bound. Errors: those of kernels.
   Status run(Team& team, const Memory& memory);
@@ -49,7 +49,7 @@ class Trace {
 
  private:
   friend class Planner;
-  explicit Trace(std::vector<std::unique_ptr<Worker>>& workers) : workers_(workers), lanes_(workers.size()) {}
+  explicit Replay(std::vector<std::unique_ptr<Worker>>& workers) : workers_(workers), lanes_(workers.size()) {}
 
   /// An operand in a region whose place differs from run to run.
   struct Moving {

@@ -1,4 +1,4 @@
-#include "machine/functional/trace.h"
+#include "machine/functional/replay.h"
 
 #include <exception>
 #include <new>
@@ -8,7 +8,7 @@
 namespace hadal::machine {
 
 /// Points operands to where their regions are now.
-void Trace::follow(const Memory& memory) {
+void Replay::follow(const Memory& memory) {
   for (Moving& moving : moving_) {
     std::byte* base = memory.base(moving.region);
     moving.operand->data += base - moving.base;
@@ -16,12 +16,12 @@ void Trace::follow(const Memory& memory) {
   }
 }
 
-bool Trace::take(size_t unit) {
+bool Replay::take(size_t unit) {
   uint32_t state = states_[unit].load(std::memory_order_relaxed);
   return state < 2 * run_ && states_[unit].compare_exchange_strong(state, 2 * run_);
 }
 
-Status Trace::perform(Step& step, size_t thread) {
+Status Replay::perform(Step& step, size_t thread) {
   step.call.worker = workers_[thread].get();
   step.call.found = step.found.empty() ? nullptr : &step.found[thread];
   try {
@@ -36,7 +36,7 @@ Status Trace::perform(Step& step, size_t thread) {
   }
 }
 
-void Trace::perform(size_t unit, size_t thread) {
+void Replay::perform(size_t unit, size_t thread) {
   const uint32_t done = 2 * run_ + 1;
   for (const uint32_t need : units_[unit].needs) {
     if (take(need)) perform(need, thread);
@@ -49,7 +49,7 @@ void Trace::perform(size_t unit, size_t thread) {
 }
 
 /// Of several errors the first in the units' order is kept.
-void Trace::fail(size_t unit, Error error) {
+void Replay::fail(size_t unit, Error error) {
   const std::lock_guard lock(mutex_);
   if (!error_ || unit < failed_) {
     error_ = std::move(error);
@@ -59,11 +59,11 @@ void Trace::fail(size_t unit, Error error) {
 }
 
 /// Each thread begins a round at another place, the same in all rounds: it finds in its caches what it wrote.
-void Trace::work(size_t thread) {
+void Replay::work(size_t thread) {
   const SingleThreaded single;
   for (size_t round = 0; round + 1 < rounds_.size(); ++round) {
     const size_t begin = rounds_[round], count = rounds_[round + 1] - begin;
-    const size_t first = alone_ ? 0 : count * thread / lanes_.size();
+    const size_t first = count * thread / lanes_.size();
     for (size_t i = 0; i < count; ++i) {
       const size_t unit = begin + (first + i) % count;
       if (take(unit)) perform(unit, thread);
@@ -71,7 +71,7 @@ void Trace::work(size_t thread) {
   }
 }
 
-Status Trace::run(Team& team, const Memory& memory) {
+Status Replay::run(Team& team, const Memory& memory) {
   follow(memory);
   ++run_;
   stop_ = false;
@@ -85,7 +85,7 @@ Status Trace::run(Team& team, const Memory& memory) {
   return {};
 }
 
-ValueCounts Trace::counts(double tick) const {
+ValueCounts Replay::counts(double tick) const {
   ValueCounts counts = counts_;
   for (const Lane& lane : lanes_) counts.kernel_seconds += static_cast<double>(lane.kernel_ticks) * tick;
   return counts;
