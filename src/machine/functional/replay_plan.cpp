@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "machine/functional/bound_loads.h"
+#include "machine/functional/direct_stores.h"
 #include "machine/functional/replay.h"
 
 namespace hadal::machine {
@@ -42,7 +43,7 @@ std::vector<Round> rounds_of(const std::vector<Event>& events) {
 
 /// Whether rounds are so short that handing work over would cost more than it gains.
 bool too_short_to_share(const std::vector<Round>& rounds) {
-  constexpr double least = 15e3;  // nanoseconds
+  constexpr double least = 10e3;  // nanoseconds
   double total = 0;
   for (const Round& round : rounds) total += round.nanoseconds;
   return total < least * static_cast<double>(rounds.size());
@@ -65,6 +66,7 @@ class Planner {
   bool plan(Replay& replay) {
     if (!map_.is_affordable(events_)) return false;
     replay_ = &replay;
+    store_directly(events_, unit_of_core_.size());
     loads_ = bound_loads(program_, events_, map_, unit_of_core_.size());
     readers_.resize(map_.pieces());
     const std::vector<Round> rounds = rounds_of(events_);

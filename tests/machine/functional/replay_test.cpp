@@ -48,6 +48,39 @@ TEST(Replay, TilesThatOverlapTheirSourceAreCopied) {
   EXPECT_EQ(number_at(got, 5 * 8), number_at(x, 4 * 8));
 }
 
+TEST(Replay, TilesAreStoredWhateverElseBecomesOfThem) {
+  enum class Use { store, store_twice, store_then_map, store_part, update };
+  const Tensor x = random_tensor(DType::f32, {6, 8});
+  for (const Use use : {Use::store, Use::store_twice, Use::store_then_map, Use::store_part, Use::update}) {
+    ProgramBuilder b;
+    const int64_t twice = b.chain(DType::f32, 1, {{"add", {0, 0}}});
+    const Shape shape{6, 8};
+    const uint16_t memory = b.scratch(DType::f32, shape), result = b.view(b.buffer(DType::f32, shape), shape);
+    const uint16_t in = b.load(b.input(DType::f32, shape));
+    b.add(Opcode::map, {result, in}, {{"chain", twice}});
+    if (use != Use::store_part) b.add(Opcode::store, {b.whole(memory), result});
+    if (use == Use::store_part) {
+      const uint16_t half = b.view(b.program.views[result].tensor, {3, 8});
+      b.add(Opcode::store, {b.view(memory, {3, 8}), half});
+      b.add(Opcode::store, {b.view(memory, {3, 8}, {3, 0}), half});
+    }
+    if (use == Use::store_twice) b.add(Opcode::store, {b.whole(b.output(DType::f32, shape)), result});
+    if (use == Use::store_then_map) b.add(Opcode::map, {result, result}, {{"chain", twice}});
+    if (use == Use::update) {
+      const uint16_t old = b.load(memory);
+      b.add(Opcode::map, {result, old}, {{"chain", twice}});
+      b.add(Opcode::store, {b.whole(memory), result});
+      b.add(Opcode::map, {result, old}, {{"chain", twice}});
+    }
+    b.add(Opcode::store, {b.whole(b.output(DType::f32, shape)), result});
+    b.add(Opcode::store, {b.whole(b.output(DType::f32, shape)), b.load(memory)});
+    const isa::Program program = b.finish();
+    const auto got = run_program(program, {x}, {}), want = interpreted(program, {x});
+    for (size_t i = 0; i < want.size(); ++i)
+      expect_close(got[i], want[i], 0, fmt::format("use {}, output {}", static_cast<int>(use), i));
+  }
+}
+
 /// Core c looks up row index[c] of a table, and stores it.
 isa::Program lookups(int64_t cores, const Tensor& table) {
   ProgramBuilder b;
