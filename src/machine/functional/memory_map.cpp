@@ -13,7 +13,8 @@ constexpr size_t piece_bytes = 2048;
 MemoryMap::MemoryMap(const isa::Program& program) : first_{0} {
   for (const isa::Region& region : program.regions) {
     const bool changes = region.kind != isa::RegionKind::weight;
-    first_.push_back(first_.back() + (changes ? region.bytes / piece_bytes + 1 : 0));
+    const uint64_t pieces = std::min(region.bytes / piece_bytes + 1, uint64_t{1} << 40);  // the sum is a number
+    first_.push_back(first_.back() + (changes ? pieces : 0));
   }
 }
 
