@@ -5,10 +5,6 @@
 
 namespace hadal::machine {
 
-namespace {
-
-/// Whether the boxes have the same elements in the same places, axes of extent 1 aside; then the strides of `from` by
-/// the axes of `box`.
 bool same_axes(const isa::Box& box, uint8_t rank, const Dims& extents, const Dims& strides, Dims& result) {
   size_t j = 0;
   for (size_t i = 0; i < box.rank; ++i) {
@@ -21,8 +17,6 @@ bool same_axes(const isa::Box& box, uint8_t rank, const Dims& extents, const Dim
   while (j < rank && extents[j] == 1) ++j;
   return j == rank;
 }
-
-}  // namespace
 
 std::vector<Bindings::Binding>::iterator Bindings::first(int64_t begin) {
   return std::upper_bound(list_.begin(), list_.end(), begin, [](int64_t at, const Binding& b) { return at < b.end; });

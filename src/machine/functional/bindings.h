@@ -13,6 +13,10 @@
 
 namespace hadal::machine {
 
+/// Whether the boxes have the same elements in the same places, axes of extent 1 aside; then the strides of `from`,
+/// given by its rank, extents and strides, by the axes of `box`.
+bool same_axes(const isa::Box& box, uint8_t rank, const Dims& extents, const Dims& strides, Dims& result);
+
 class Bindings {
  public:
   /// `scratchpad` outlives the bindings.

@@ -6,19 +6,11 @@
 #include "isa/fields.h"
 #include "isa/table.h"
 #include "machine/functional/clock.h"
+#include "machine/functional/events.h"
 
 namespace hadal::machine {
 
 using isa::Opcode;
-
-namespace {
-
-bool is_matrix(Opcode op) { return op >= Opcode::matmul && op <= Opcode::conv_transpose; }
-
-/// How many operands, from the first, an instruction writes.
-size_t written_operands(Opcode op) { return op == Opcode::topk ? 2 : 1; }
-
-}  // namespace
 
 void Semaphores::reset(const isa::Program& program) {
   for (size_t i = 0; i < counts_.size(); ++i)
@@ -90,7 +82,13 @@ Status Core::execute(const isa::Instruction& in, Worker& worker) {
   HADAL_CHECK(isa::check(shared_.program, sequencer_, in, boxes_));
   release_memory(in);
   const auto held = bindings_.lock();
-  Call call{shared_.program, sequencer_, in, shared_.options, {}, shared_.memory.accumulators(number_), worker};
+  Call call{shared_.program,
+            with_numbers(sequencer_, in, numbers_),
+            sequencer_.index(),
+            shared_.options,
+            {},
+            shared_.memory.accumulators(number_),
+            &worker};
   HADAL_CHECK(find_operands(call));
   if (in.op == Opcode::load && load_by_binding(call)) return {};
   overwrite_scratchpad(call);
@@ -147,7 +145,7 @@ void Core::release_memory(const isa::Instruction& in) {
 
 /// Ends the bindings of scratchpad ranges that the instruction writes.
 void Core::overwrite_scratchpad(const Call& call) {
-  if (is_matrix(call.in.op) && call.number(isa::at::emit) == 0) return;
+  if (!writes(call.in)) return;
   for (size_t i = 0; i < written_operands(call.in.op); ++i) {
     const isa::Box& box = *call[i].box;
     if (box.space == isa::Space::scratchpad) bindings_.overwrite(box.offset, box.offset + box.bytes());

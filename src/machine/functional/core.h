@@ -76,6 +76,7 @@ class Core {
   Semaphores& semaphores_;
   Bindings& bindings_;
   isa::Boxes boxes_;
+  isa::Instruction numbers_;                   ///< The instruction with its registers put in.
   const isa::Instruction* waiting_ = nullptr;  ///< The next instruction, where its waits are not taken yet.
   std::optional<Error> error_;
   std::array<uint64_t, 128> executed_{};

@@ -179,6 +179,9 @@ bool reads_weights(const MatrixCall& m, const Primitive& p) {
   return dnn_type(m.b.dtype()).has_value() && !(p.round && p.b_type == DType::f32);
 }
 
+/// Whether the first operand is converted, into a dense buffer.
+bool copies_a(const MatrixCall& m, const Primitive& p) { return p.shifted || p.round || m.a.dtype() != p.a_type; }
+
 /// Whether the shifted sums of signed bytes may pass what f32 holds exactly.
 bool deep(const MatrixCall& m) { return m.depth() * 255 * 128 > 1 << 24; }
 
@@ -314,7 +317,7 @@ bool Primitives::create(Primitive& p, const MatrixCall& m, MatrixMode mode) {
   const DType out_type = mode == MatrixMode::emit ? m.out.dtype() : m.sum_type();
   if (mode == MatrixMode::sum_add && m.integers()) return false;  // oneDNN adds in floats
   if (!dnn_type(out_type)) return false;
-  const DnnShapes s = dnn_shapes(m, p.shifted);
+  const DnnShapes s = dnn_shapes(m, p.shifted, copies_a(m, p));
   dnnl::primitive_attr attr;
   if (!set_attributes(p, m, s, mode, attr)) return false;
   const Type b_type = *dnn_type(p.b_type);
@@ -366,16 +369,9 @@ class DnnEngine::Impl {
   Packed pack(const MatrixCall& m, const Primitive& p, memory into);
   const Packed& packed(const MatrixCall& m, Plan& plan);
 
-  /// The last primitives of an instruction: first, inner and last trips of a loop may differ.
-  struct Slot {
-    std::array<Plan*, 4> plans{};
-    size_t next = 0;
-  };
-
   Primitives& shared_;
   dnnl::stream stream_;
   std::unordered_map<MatrixKey, std::unique_ptr<Plan>, MatrixKeyHash> plans_;
-  std::vector<Slot> slots_;
   Buffer a_buffer_, b_buffer_, packed_buffer_, scratchpad_, bias_buffer_;
   Packed transient_;
 };
@@ -404,24 +400,22 @@ std::unique_ptr<Plan> DnnEngine::Impl::make_plan(const MatrixKey& key, const Mat
 }
 
 Plan& DnnEngine::Impl::plan_of(const MatrixCall& m, MatrixMode mode) {
+  void** found = m.call.found ? &m.call.found->plans[static_cast<size_t>(mode)] : nullptr;
+  if (found && *found) return *static_cast<Plan*>(*found);
   const MatrixKey key = key_of(m, mode);
-  const size_t instruction = m.call.sequencer.index();
-  if (instruction >= slots_.size()) slots_.resize(m.call.program.code.size());
-  Slot& slot = slots_[instruction];
-  for (Plan* plan : slot.plans)
-    if (plan && plan->key == key) return *plan;
   auto& plan = plans_[key];
   if (!plan) plan = make_plan(key, m, mode);
-  slot.plans[slot.next++ % slot.plans.size()] = plan.get();
+  if (found) *found = plan.get();
   return *plan;
 }
 
 std::byte* DnnEngine::Impl::prepare_a(const MatrixCall& m, const Primitive& p) {
   if (p.shifted) return shifted_bytes(m, a_buffer_);
-  if (m.a.dtype() == p.a_type && !p.round) return m.a.data;
+  if (!copies_a(m, p)) return m.a.data;
   const int64_t n = m.a.elements();
   auto* to = a_buffer_.of<std::byte>(n * 4);
-  convert_run(m.a.dtype(), m.a.data, p.a_type, to, static_cast<size_t>(n));
+  copy_box(m.a.rank(), m.a.extents(), {to, p.a_type, dense_strides(m.a.rank(), m.a.extents(), bytes_of(p.a_type))},
+           {m.a.data, m.a.dtype(), m.a.box->strides});
   if (p.round) round_to_bf16(reinterpret_cast<float*>(to), reinterpret_cast<float*>(to), static_cast<size_t>(n));
   return to;
 }
@@ -460,8 +454,10 @@ const Packed& DnnEngine::Impl::packed(const MatrixCall& m, Plan& plan) {
         pack(m, p, memory(p.b, shared_.engine, packed_buffer_.of<std::byte>(static_cast<int64_t>(p.b.get_size()))));
     return transient_;
   }
+  if (m.call.found && m.call.found->packed) return *static_cast<const Packed*>(m.call.found->packed);
   auto& entry = plan.packed[m.b.data];
   if (!entry) entry = shared_.packed(p, m.b.data, [&] { return pack(m, p, memory(p.b, shared_.engine)); });
+  if (m.call.found) m.call.found->packed = entry.get();
   return *entry;
 }
 

@@ -26,6 +26,7 @@ MatrixKey key_of(const MatrixCall& m, MatrixMode mode) {
   extents(m.a);
   extents(m.b);
   for (size_t i = 0; i < 5; ++i) add(i < m.b.box->rank ? m.b.box->strides[i] : 0);
+  for (size_t i = 0; i < 3; ++i) add(m.is_matmul() ? m.a.box->strides[i] : 0);
   add(static_cast<int64_t>(mode));
   add(static_cast<int64_t>(m.op) << 32 | static_cast<int64_t>(m.a.dtype()) << 16 |
       static_cast<int64_t>(m.b.dtype()) << 8 | static_cast<int64_t>(m.out.dtype()));
@@ -64,17 +65,19 @@ DnnDims dense(const DnnDims& dims) {
 
 namespace {
 
-DnnShapes matmul_shapes(const MatrixCall& m) {
+DnnShapes matmul_shapes(const MatrixCall& m, bool dense_a) {
   DnnShapes s;
   const DnnDims b = element_strides(m.b);
+  DnnDims a = dense_a ? dense({m.a.extent(0), m.a.extent(1), m.a.extent(2)}) : element_strides(m.a);
+  if (m.transpose_a) std::swap(a[1], a[2]);
   const int64_t batch = m.out.extent(0), rows = m.out.extent(1), columns = m.out.extent(2);
   const int64_t depth = m.a.extent(m.transpose_a ? 1 : 2);
-  const bool one = m.b.extent(0) == 1 && (batch == 1 || (m.a.extent(0) == batch && !m.transpose_a));
+  const bool rows_follow = m.a.extent(0) == batch && a[0] == rows * a[1];
+  const bool one = m.b.extent(0) == 1 && (batch == 1 || rows_follow);
   s.a = one ? DnnDims{batch * rows, depth} : DnnDims{m.a.extent(0), rows, depth};
   s.b = one ? DnnDims{depth, columns} : DnnDims{m.b.extent(0), depth, columns};
   s.out = one ? DnnDims{batch * rows, columns} : DnnDims{batch, rows, columns};
-  s.a_strides = one ? DnnDims{depth, 1} : DnnDims{rows * depth, depth, 1};
-  if (m.transpose_a) s.a_strides[s.a.size() - 2] = 1, s.a_strides[s.a.size() - 1] = rows;
+  s.a_strides = one ? DnnDims{a[1], a[2]} : a;
   s.b_strides = one ? DnnDims{b[1], b[2]} : b;
   if (m.transpose_b) std::swap(s.b_strides[s.b.size() - 2], s.b_strides[s.b.size() - 1]);
   s.out_strides = dense(s.out);
@@ -88,6 +91,22 @@ DnnDims channels_second(const DnnDims& v, bool flat) {
 
 DnnDims spatial(const std::array<int64_t, 3>& v, bool flat) {
   return flat ? DnnDims{v[1], v[2]} : DnnDims{v[0], v[1], v[2]};
+}
+
+/// oneDNN's kernels work along the last axis of space: one of extent 1 changes places with the one before.
+bool is_narrow(const DnnShapes& s) {
+  const auto one = [](const DnnDims& v) { return v.back() == 1; };
+  return one(s.a) && one(s.b) && one(s.out) && s.before.back() == 0 && s.after.back() == 0;
+}
+
+void turn(DnnShapes& s) {
+  const auto swap = [](DnnDims& v) { std::swap(v[v.size() - 1], v[v.size() - 2]); };
+  for (DnnDims* v : {&s.a, &s.out, &s.b, &s.b_strides, &s.stride, &s.dilation, &s.before, &s.after}) swap(*v);
+  // Of an axis of extent 1 any stride is true; oneDNN knows the dense one.
+  for (auto [v, strides] : {std::pair{&s.a, &s.a_strides}, {&s.out, &s.out_strides}}) {
+    swap(*strides);
+    strides->at(strides->size() - 2) = v->back() * strides->back();
+  }
 }
 
 DnnDims as_dims(const Operand& operand) {
@@ -123,13 +142,14 @@ DnnShapes conv_shapes(const MatrixCall& m, bool pad_explicitly) {
   for (int64_t& d : s.dilation) --d;
   s.before = pad_explicitly ? DnnDims(s.stride.size(), 0) : spatial(m.before, flat);
   s.after = pad_explicitly ? s.before : spatial(m.after, flat);
+  if (is_narrow(s)) turn(s);
   return s;
 }
 
 }  // namespace
 
-DnnShapes dnn_shapes(const MatrixCall& matrix, bool pad_explicitly) {
-  return matrix.is_matmul() ? matmul_shapes(matrix) : conv_shapes(matrix, pad_explicitly);
+DnnShapes dnn_shapes(const MatrixCall& matrix, bool pad_explicitly, bool dense_a) {
+  return matrix.is_matmul() ? matmul_shapes(matrix, dense_a) : conv_shapes(matrix, pad_explicitly);
 }
 
 }  // namespace hadal::machine

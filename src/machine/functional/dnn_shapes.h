@@ -27,8 +27,8 @@ struct DnnShapes {
   DnnDims a, a_strides, b, b_strides, out, out_strides;
   DnnDims stride, dilation, before, after;
 };
-/// `pad_explicitly`: the pads are part of `a`.
-DnnShapes dnn_shapes(const MatrixCall& matrix, bool pad_explicitly);
+/// `pad_explicitly`: the pads are part of `a`. `dense_a`: `a` is copied before, whatever its strides.
+DnnShapes dnn_shapes(const MatrixCall& matrix, bool pad_explicitly, bool dense_a);
 
 /// Strides of a dense row-major box, in elements.
 DnnDims dense(const DnnDims& extents);

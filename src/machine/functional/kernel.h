@@ -8,7 +8,6 @@
 
 #include "base/result.h"
 #include "isa/check.h"
-#include "isa/sequencer.h"
 #include "machine/functional/copy.h"
 #include "machine/functional/run.h"
 
@@ -16,8 +15,8 @@ namespace hadal::machine {
 
 class Worker;
 
-/// A box and the host memory of its first element. Dense, except boxes of memory (DMA, host) and the second operand of
-/// matrix instructions, which may be a strided box of the weights.
+/// A box and the host memory of its first element. Dense, except boxes of memory (DMA, host), both operands of a matmul
+/// and the weights of a convolution.
 struct Operand {
   std::byte* data = nullptr;  ///< Null: not given.
   const isa::Box* box = nullptr;
@@ -37,23 +36,31 @@ struct Operand {
   }
 };
 
+/// What a matrix instruction has looked up, for one that runs again: the engine's plan for each of its modes, and the
+/// packed weights.
+struct Found {
+  std::array<void*, 3> plans{};
+  const void* packed = nullptr;
+};
+
 struct Call {
   const isa::Program& program;
-  const isa::Sequencer& sequencer;
-  const isa::Instruction& in;
+  const isa::Instruction& in;  ///< Its fields are numbers: registers are put in.
+  size_t index;                ///< Its number in the code.
   const ValueOptions& options;
   std::array<Operand, isa::operand_limit> operands{};
   std::byte* accumulators = nullptr;
-  Worker& worker;
+  Worker* worker = nullptr;
+  Found* found = nullptr;  ///< Null where the instruction runs once.
 
   [[nodiscard]] const Operand& operator[](size_t i) const { return operands[i]; }
-  [[nodiscard]] int64_t number(size_t field) const { return sequencer.number(in.fields[field]); }
+  [[nodiscard]] int64_t number(size_t field) const { return in.fields[field].value; }
   [[nodiscard]] bool flag(size_t field) const { return in.fields[field].value != 0; }
   [[nodiscard]] float real(size_t field) const {
     return std::bit_cast<float>(static_cast<uint32_t>(in.fields[field].value));
   }
   [[nodiscard]] Error fail(const char* code, std::string message) const {
-    return {code, std::move(message), isa::place_of(program, sequencer.index())};
+    return {code, std::move(message), isa::place_of(program, index)};
   }
 };
 

@@ -4,6 +4,7 @@
 #include "isa/table.h"
 #include "machine/functional/clock.h"
 #include "machine/functional/core.h"
+#include "machine/functional/replay.h"
 #include "machine/functional/run.h"
 #include "machine/functional/scheduler.h"
 
@@ -37,40 +38,50 @@ class Machine final : public ValueMachine {
         options_(options),
         walk_(std::move(walk)),
         memory_(std::move(memory)),
-        primitives_(SharedPrimitives::make()) {
+        primitives_(SharedPrimitives::make()),
+        team_(std::clamp<size_t>(static_cast<size_t>(std::max(options.threads, 1)), 1, cores)) {
     for (const isa::Chain& chain : program.chains) chains_.push_back(plan_of(chain));
-    const size_t threads = std::clamp<size_t>(static_cast<size_t>(std::max(options.threads, 1)), 1, cores);
-    for (size_t i = 0; i < threads; ++i) workers_.push_back(std::make_unique<Worker>(chains_, *primitives_));
+    for (size_t i = 0; i < team_.size(); ++i) workers_.push_back(std::make_unique<Worker>(chains_, *primitives_));
     for (size_t i = 0; i < cores; ++i) semaphores_.push_back(std::make_unique<Semaphores>());
-    scheduler_ = std::make_unique<Scheduler>(workers_);
   }
 
   Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, ValueCounts& counts) override {
     const double start = seconds_now();
     const uint64_t first_tick = ticks_now();
     HADAL_CHECK(memory_.bind(inputs));
-    for (auto& semaphores : semaphores_) semaphores->reset(program_);
-    std::vector<std::unique_ptr<Bindings>> bindings;
-    for (size_t i = 0; i < semaphores_.size(); ++i)
-      bindings.push_back(std::make_unique<Bindings>(memory_.scratchpad(i)));
-    Shared shared{program_, walk_, options_, memory_, semaphores_, bindings, [this] { scheduler_->signalled(); }};
+    if (!tried_ && !options_.exact && options_.bind_loads)
+      replay_ = Replay::of(walk_, options_, memory_, semaphores_.size(), workers_);
+    tried_ = true;
     std::vector<std::unique_ptr<Core>> cores;
-    for (size_t i = 0; i < semaphores_.size(); ++i)
-      cores.push_back(std::make_unique<Core>(shared, i, semaphores_.size()));
-    Status status = scheduler_->run(shared, cores);
-    for (size_t i = 0; i < cores.size() && status.ok(); ++i) status = cores[i]->check_balance();
+    const Status status = replay_ ? replay_->run(team_, memory_) : interpret(cores);
     std::vector<Tensor> outputs = memory_.outputs();
     memory_.release();
-    if (!status) return std::move(status).error();
-    counts = {};
-    counts.seconds = seconds_now() - start;
-    const double tick = counts.seconds / static_cast<double>(std::max<uint64_t>(ticks_now() - first_tick, 1));
+    if (!status) return Error(status.error());
+    const double seconds = seconds_now() - start;
+    const double tick = seconds / static_cast<double>(std::max<uint64_t>(ticks_now() - first_tick, 1));
+    counts = replay_ ? replay_->counts(tick) : ValueCounts();
     for (const auto& core : cores) core->add_to(counts, tick);
+    counts.seconds = seconds;
     counts.packing_seconds = primitives_->take_seconds();
     return outputs;
   }
 
  private:
+  /// Instruction by instruction.
+  Status interpret(std::vector<std::unique_ptr<Core>>& cores) {
+    for (auto& semaphores : semaphores_) semaphores->reset(program_);
+    std::vector<std::unique_ptr<Bindings>> bindings;
+    for (size_t i = 0; i < semaphores_.size(); ++i)
+      bindings.push_back(std::make_unique<Bindings>(memory_.scratchpad(i)));
+    Scheduler scheduler(team_, workers_);
+    Shared shared{program_, walk_, options_, memory_, semaphores_, bindings, [&] { scheduler.signalled(); }};
+    for (size_t i = 0; i < semaphores_.size(); ++i)
+      cores.push_back(std::make_unique<Core>(shared, i, semaphores_.size()));
+    HADAL_CHECK(scheduler.run(shared, cores));
+    for (const auto& core : cores) HADAL_CHECK(core->check_balance());
+    return {};
+  }
+
   const isa::Program& program_;
   ValueOptions options_;
   isa::Walk walk_;
@@ -79,7 +90,9 @@ class Machine final : public ValueMachine {
   std::unique_ptr<SharedPrimitives> primitives_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Semaphores>> semaphores_;
-  std::unique_ptr<Scheduler> scheduler_;  ///< Last: its threads use the others.
+  std::unique_ptr<Replay> replay_;  ///< Null where the program is interpreted.
+  bool tried_ = false;              ///< Whether there can be a replay has been seen.
+  Team team_;                       ///< Last: its threads use the others.
 };
 
 }  // namespace

@@ -11,7 +11,7 @@ Status map(Call& call) {
     const Operand& in = call[isa::at::map_in + s];
     if (in) streams[s] = stream_of(in.data, in.dtype(), in.rank(), in.extents(), out.extents());
   }
-  return apply_chain(call, call.worker.chains[static_cast<size_t>(call.in.fields[isa::at::map_chain].value)], streams,
+  return apply_chain(call, call.worker->chains[static_cast<size_t>(call.in.fields[isa::at::map_chain].value)], streams,
                      out);
 }
 

@@ -26,7 +26,7 @@ MatrixCall::MatrixCall(const Call& c) : call(c), op(c.in.op), out(c[isa::at::out
 
 const ChainPlan* MatrixCall::chain() const {
   const int64_t number = call.in.fields[isa::at::epilogue].value;
-  return number == isa::no_chain ? nullptr : &call.worker.chains[static_cast<size_t>(number)];
+  return number == isa::no_chain ? nullptr : &call.worker->chains[static_cast<size_t>(number)];
 }
 
 int64_t MatrixCall::depth() const {
@@ -50,7 +50,7 @@ void add_integers(const int32_t* from, std::byte* to, int64_t n) {
 }
 
 void sum_fast(const MatrixCall& m, bool accumulate, std::byte* sums) {
-  Worker& worker = m.call.worker;
+  Worker& worker = *m.call.worker;
   if (accumulate && m.integers()) {
     const int64_t n = m.out.elements();
     auto* fresh = worker.buffers[2].of<int32_t>(n);
@@ -79,7 +79,7 @@ Status leave(const MatrixCall& m, const std::byte* sums) {
 Status matrix(Call& call, bool exact) {
   const MatrixCall m(call);
   const bool accumulate = call.number(isa::at::accumulate) != 0, emit = call.number(isa::at::emit) != 0;
-  if (!exact && emit && !accumulate && !writes_epilogue(m) && call.worker.dnn.emit(m)) return {};
+  if (!exact && emit && !accumulate && !writes_epilogue(m) && call.worker->dnn.emit(m)) return {};
   std::byte* sums = call.accumulators + call.number(isa::at::accumulator);
   exact ? sum_exactly(m, accumulate, sums) : sum_fast(m, accumulate, sums);
   return emit ? leave(m, sums) : Status();
@@ -94,7 +94,7 @@ Status apply_chain(const Call& call, const ChainPlan& chain, std::span<const Str
   for (size_t s = 0; s < isa::chain_inputs; ++s)
     if ((chain.used >> s & 1) != 0 && (s >= streams.size() || !streams[s].data))
       return call.fail("chain.C1", fmt::format("the chain reads stream {}, which is not given", s));
-  run_chain(call.worker, chain, streams, out.data, out.dtype(), out.rank(), out.extents(), call.options.exact);
+  run_chain(*call.worker, chain, streams, out.data, out.dtype(), out.rank(), out.extents(), call.options.exact);
   return {};
 }
 

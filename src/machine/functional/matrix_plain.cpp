@@ -97,7 +97,7 @@ void convolve(const MatrixCall& m, const T* x, const T* w, T* sums) {
 template <class T>
 void sum(const MatrixCall& m, bool accumulate, std::byte* sums) {
   if (!accumulate) std::memset(sums, 0, static_cast<size_t>(m.out.elements()) * sizeof(T));
-  auto& buffers = m.call.worker.buffers;
+  auto& buffers = m.call.worker->buffers;
   const T* a = converted<T>(m, m.a, m.transpose_a, buffers[0]);
   const T* b = converted<T>(m, m.b, m.transpose_b, buffers[1]);
   m.is_matmul() ? matmul(m, a, b, reinterpret_cast<T*>(sums)) : convolve(m, a, b, reinterpret_cast<T*>(sums));

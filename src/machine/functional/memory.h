@@ -46,6 +46,8 @@ class Memory {
     return *place.base + (place.shift + box.offset);
   }
   [[nodiscard]] bool is_weight(const isa::Box& box) const { return places_[box.tensor].weight; }
+  /// Where a region begins; that of inputs and outputs differs from run to run.
+  [[nodiscard]] std::byte* base(uint16_t region) const { return bases_[region]; }
   [[nodiscard]] std::byte* scratchpad(size_t core) const { return scratchpads_[core].data(); }
   [[nodiscard]] std::byte* accumulators(size_t core) const { return accumulators_[core].data(); }
 

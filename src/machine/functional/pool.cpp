@@ -31,8 +31,8 @@ Status pool_fast(Call& call) {
   const Operand &out = call[0], &in = call[1];
   if (!fits_f32(in.dtype())) return pool_exact(call);
   const PoolWindow window(call);
-  auto& buffers = call.worker.buffers;
-  std::vector<const float*>& taps = call.worker.taps;
+  auto& buffers = call.worker->buffers;
+  std::vector<const float*>& taps = call.worker->taps;
   const float* x = as_f32(in, buffers[0]);
   const F32Result result(out, buffers[1]);
   float* to = result.data();

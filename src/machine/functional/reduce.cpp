@@ -155,7 +155,7 @@ Status reduce_fast(Call& call) {
   const auto kind = static_cast<ReduceKind>(call.in.fields[isa::at::reduce_kind].value);
   const bool order_only = kind == ReduceKind::max || kind == ReduceKind::min;
   if (!fits_f32(in.dtype()) || (!is_float(in.dtype()) && !order_only)) return reduce_exact(call);
-  auto& buffers = call.worker.buffers;
+  auto& buffers = call.worker->buffers;
   const float* x = as_f32(in, buffers[0]);
   const F32Result result(out, buffers[1]);
   const Merged m = merge(in, call.number(isa::at::reduce_axes));
@@ -173,7 +173,7 @@ Status arg_reduce_fast(Call& call) {
   if (!fits_f32(in.dtype())) return arg_reduce_exact(call);
   const bool largest = call.in.fields[isa::at::arg_kind].value == 0, last = call.flag(isa::at::arg_last);
   const AxisSplit split = split_at(in, call.number(isa::at::arg_axis));
-  auto& buffers = call.worker.buffers;
+  auto& buffers = call.worker->buffers;
   const float* x = as_f32(in, buffers[0]);
   auto* places = buffers[1].of<int64_t>(split.outer * split.inner);
   auto* best = buffers[2].of<float>(split.inner);

@@ -66,11 +66,11 @@ Status resample_fast(Call& call) {
     return {};
   }
   if (!fits_f32(in.dtype())) return resample_exact(call);
-  auto& buffers = call.worker.buffers;
+  auto& buffers = call.worker->buffers;
   const float* x = as_f32(in, buffers[0]);
   const F32Result result(out, buffers[1]);
   if (to.inner >= 4)
-    mix_rows(x, result.data(), from, to, table, start, base, call.worker.taps);
+    mix_rows(x, result.data(), from, to, table, start, base, call.worker->taps);
   else
     mix_elements(x, result.data(), from, to, table, start, base);
   result.finish();

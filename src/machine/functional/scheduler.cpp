@@ -3,56 +3,7 @@
 #include <exception>
 #include <new>
 
-#include "machine/functional/clock.h"
-
 namespace hadal::machine {
-
-namespace {
-
-/// Waiting threads look on for this long before they sleep: a barrier costs less than a wake-up by the system.
-constexpr double spin_seconds = 40e-6;
-
-void pause_processor() {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
-
-}  // namespace
-
-Scheduler::Scheduler(std::vector<std::unique_ptr<Worker>>& workers) : workers_(workers) {
-  for (size_t i = 1; i < workers.size(); ++i) threads_.emplace_back([this, i] { serve(i); });
-}
-
-Scheduler::~Scheduler() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-    events_.fetch_add(1);
-  }
-  changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
-}
-
-void Scheduler::serve(size_t worker) {
-  const SingleThreaded single;
-  uint64_t seen = 0;
-  std::unique_lock lock(mutex_);
-  while (!ending_) {
-    if (!shared_ || round_ == seen) {
-      wait_for_event(lock);
-      continue;
-    }
-    seen = round_;
-    ++inside_;
-    lock.unlock();
-    work(*workers_[worker]);
-    lock.lock();
-    --inside_;
-    events_.fetch_add(1);
-    changed_.notify_all();
-  }
-}
 
 void Scheduler::signalled() {
   events_.fetch_add(1);
@@ -71,13 +22,11 @@ void Scheduler::wait_for_event(std::unique_lock<std::mutex>& lock) {
     for (int i = 0; i < 16; ++i) pause_processor();
   lock.lock();
   sleepers_.fetch_add(1);
-  changed_.wait(lock, [&] { return events_.load() != seen || ending_; });
+  changed_.wait(lock, [&] { return events_.load() != seen; });
   sleepers_.fetch_sub(1);
 }
 
 Status Scheduler::run(Shared& shared, std::vector<std::unique_ptr<Core>>& cores) {
-  const SingleThreaded single;
-  std::unique_lock lock(mutex_);
   shared_ = &shared;
   cores_ = &cores;
   error_.reset();
@@ -86,14 +35,10 @@ Status Scheduler::run(Shared& shared, std::vector<std::unique_ptr<Core>>& cores)
   for (size_t i = 0; i < cores.size(); ++i) ready_.push_back(i);
   running_ = 0;
   unfinished_ = cores.size();
-  ++round_;
-  events_.fetch_add(1);
-  changed_.notify_all();
-  lock.unlock();
-  work(*workers_[0]);
-  lock.lock();
-  while (inside_ > 0) wait_for_event(lock);
-  shared_ = nullptr;
+  team_.run([this](size_t thread) {
+    const SingleThreaded single;
+    work(*workers_[thread]);
+  });
   if (error_) return *std::move(error_);
   return {};
 }
@@ -148,7 +93,7 @@ void Scheduler::collect_ready() {
 
 /// A core to step, or none when the run is over.
 std::optional<size_t> Scheduler::find_work(std::unique_lock<std::mutex>& lock) {
-  while (shared_ && !error_ && unfinished_ > 0) {
+  while (!error_ && unfinished_ > 0) {
     collect_ready();
     if (!ready_.empty()) {
       const size_t core = ready_.front();

@@ -1,4 +1,4 @@
-// Threads that run cores until all have halted. The threads live as long as the scheduler.
+// Cores that are run until all have halted, by whichever thread is free.
 #pragma once
 
 #include <atomic>
@@ -7,21 +7,18 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "machine/functional/core.h"
+#include "machine/functional/team.h"
 #include "machine/functional/worker.h"
 
 namespace hadal::machine {
 
 class Scheduler {
  public:
-  /// One thread a worker; the first worker is the thread that calls `run`.
-  explicit Scheduler(std::vector<std::unique_ptr<Worker>>& workers);
-  ~Scheduler();
-  Scheduler(const Scheduler&) = delete;
-  Scheduler& operator=(const Scheduler&) = delete;
+  /// One worker for each thread of the team.
+  Scheduler(Team& team, std::vector<std::unique_ptr<Worker>>& workers) : team_(team), workers_(workers) {}
 
   /// Steps the cores until all are done. Errors: the first core's error; sync.C1 where all that are left are blocked.
   Status run(Shared& shared, std::vector<std::unique_ptr<Core>>& cores);
@@ -29,7 +26,6 @@ class Scheduler {
   void signalled();
 
  private:
-  void serve(size_t worker);
   void work(Worker& worker);
   std::optional<size_t> find_work(std::unique_lock<std::mutex>& lock);
   void collect_ready();
@@ -38,17 +34,14 @@ class Scheduler {
   Core::State step(size_t core, Worker& worker);
   void finish(size_t core, Core::State state);
 
+  Team& team_;
   std::vector<std::unique_ptr<Worker>>& workers_;
-  std::vector<std::thread> threads_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::atomic<uint64_t> events_{0};  ///< Anything that may give work; threads that spin read it without the mutex.
   std::atomic<int> sleepers_{0};
   // Under the mutex.
-  bool ending_ = false;
-  uint64_t round_ = 0;        ///< Of runs.
-  size_t inside_ = 0;         ///< Threads in the run, besides the caller.
-  Shared* shared_ = nullptr;  ///< Null between runs.
+  Shared* shared_ = nullptr;
   std::vector<std::unique_ptr<Core>>* cores_ = nullptr;
   std::deque<size_t> ready_;
   std::vector<size_t> blocked_;

@@ -54,8 +54,8 @@ void topk_rows(Call& call) {
   const Operand &values = call[0], &indices = call[1], &in = call[2];
   const int64_t length = in.extent(static_cast<size_t>(in.rank() - 1)),
                 k = values.extent(static_cast<size_t>(in.rank() - 1));
-  auto* row = call.worker.buffers[0].of<T>(length);
-  auto* order = call.worker.buffers[1].of<int64_t>(length);
+  auto* row = call.worker->buffers[0].of<T>(length);
+  auto* order = call.worker->buffers[1].of<int64_t>(length);
   const Before<T> before{row, call.flag(isa::at::topk_largest)};
   for (int64_t r = 0; r < in.elements() / length; ++r) {
     for (int64_t i = 0; i < length; ++i) row[i] = read<T>(in, r * length + i);

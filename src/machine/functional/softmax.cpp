@@ -35,7 +35,7 @@ void norm_row(const float* x, float* out, size_t n, bool layer, float epsilon) {
 
 Status softmax_fast(Call& call) {
   const Operand &out = call[0], &in = call[1];
-  auto& buffers = call.worker.buffers;
+  auto& buffers = call.worker->buffers;
   const float* x = as_f32(in, buffers[0]);
   const F32Result result(out, buffers[1]);
   const AxisSplit split = split_at(in, in.rank() - 1);
@@ -48,7 +48,7 @@ Status softmax_fast(Call& call) {
 
 Status norm_fast(Call& call) {
   const Operand &out = call[0], &in = call[1], &gamma = call[2], &beta = call[3];
-  auto& buffers = call.worker.buffers;
+  auto& buffers = call.worker->buffers;
   const float* x = as_f32(in, buffers[0]);
   const F32Result result(out, buffers[1]);
   const float* scale = gamma ? as_f32(gamma, buffers[2]) : nullptr;
