@@ -61,6 +61,59 @@ Status check_types(const tile::Program& program, const chip::Chip& chip) {
   return {};
 }
 
+/// Everything from groups to instructions, on `cores` of the chip's cores.
+class Backend {
+ public:
+  Backend(const chip::Chip& chip, int64_t cores) : chip_(chip) { chip_.cores = cores; }
+
+  Result<tile::Program> emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface) const {
+    HADAL_TRY(tile::Program tiles, Emitter(graph, chip_).run(groups, interface));
+    HADAL_CHECK(check_types(tiles, chip_));
+    return tiles;
+  }
+  [[nodiscard]] Result<isa::Program> lower(const tile::Program& tiles) const {
+    const tile::Target target{chip_.cores, chip_.scratchpad.bytes, chip_.scratchpad.accumulator_bytes, chip_.memory.bytes,
+                              shared_page_bytes};
+    HADAL_TRY(isa::Program program, tile::lower(tiles, target));
+    isa::canonicalise(program);
+    return program;
+  }
+
+ private:
+  chip::Chip chip_;
+};
+
+/// The graph without the bytes of its weights: what they are decides no schedule.
+graph::Graph outline(const graph::Graph& graph) {
+  constexpr size_t small = 4096;
+  graph::Graph out = graph;
+  for (graph::Value& value : out.values)
+    if (value.constant && value.constant->bytes.view.size() > small) value.constant->bytes = {};
+  return out;
+}
+
+/// How many cores to use: all, or a half, a quarter or an eighth of them where that is faster.
+Result<int64_t> choose_cores(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
+                             const chip::Chip& chip, const Options& options) {
+  if (!options.cycles) return chip.cores;
+  int64_t best = chip.cores, least = 0;
+  for (const int64_t parts : {1, 2, 4, 8}) {
+    if (chip.cores % parts != 0 || chip.cores == 1) break;
+    graph::Graph sketch = outline(graph);
+    const Backend backend(chip, chip.cores / parts);
+    HADAL_TRY(const tile::Program tiles, backend.emit(sketch, groups, interface));
+    HADAL_TRY(const isa::Program program, backend.lower(tiles));
+    HADAL_TRY(const int64_t cycles, options.cycles(program));
+    if (parts == 1 || cycles < least) {
+      best = chip.cores / parts;
+      least = cycles;
+    } else if (cycles > least * 5 / 4) {
+      break;  // Fewer still would only be slower.
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const Options& options) {
@@ -90,22 +143,28 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
         return {};
       },
       [&] { return text_of(graph, groups); }));
+  int64_t cores = chip.cores;
+  HADAL_CHECK(passes.run(
+      "cores",
+      [&]() -> Status {
+        HADAL_TRY(cores, choose_cores(graph, groups, interface, chip, options));
+        return {};
+      },
+      [&] { return fmt::format("{} of {} cores\n", cores, chip.cores); }));
+  const Backend backend(chip, cores);
   tile::Program tiles;
   HADAL_CHECK(passes.run(
       "emit",
       [&]() -> Status {
-        HADAL_TRY(tiles, Emitter(graph, chip).run(groups, interface));
-        return check_types(tiles, chip);
+        HADAL_TRY(tiles, backend.emit(graph, groups, interface));
+        return {};
       },
       [&] { return tile::text_of(tiles); }));
   isa::Program program;
   HADAL_CHECK(passes.run(
       "lower",
       [&]() -> Status {
-        const tile::Target target{chip.cores, chip.scratchpad.bytes, chip.scratchpad.accumulator_bytes,
-                                  chip.memory.bytes, shared_page_bytes};
-        HADAL_TRY(program, tile::lower(tiles, target));
-        isa::canonicalise(program);
+        HADAL_TRY(program, backend.lower(tiles));
         return {};
       },
       [&] {

@@ -8,6 +8,7 @@
 #include "compile/compile.h"
 #include "isa/file.h"
 #include "isa/verify.h"
+#include "machine/timing/run.h"
 #include "onnx/import.h"
 #include "runtime/stopwatch.h"
 
@@ -72,6 +73,12 @@ Result<Loaded> compile(const Source& source) {
   compile::Options options;
   options.precision = source.precision;
   options.dump_after = source.dump_after;
+  options.cycles = [&](const isa::Program& program) -> Result<int64_t> {
+    chip::Chip used = chip;
+    used.cores = program.limits.cores;
+    HADAL_TRY(const machine::Timing timing, machine::time_program(program, used, {}));
+    return timing.cycles;
+  };
   std::vector<std::string> passes;
   bool dumped = false;
   options.dump = [&](const std::string& pass, const std::string& text) {

@@ -230,7 +230,7 @@ Cost host_cost(const Site& site) {
   }
   Cost cost{.host_read = count(work.bytes_in), .host_written = count(work.bytes_out)};
   const Cycles clock{site.chip.clock.femtoseconds};
-  cost.cycles = clock.until(rules::host_call_femtoseconds(site.chip.host, work));
+  cost.cycles = Cycles::until(clock.of_femtoseconds(rules::host_call_femtoseconds(site.chip.host, work)));
   return cost;
 }
 

@@ -19,20 +19,20 @@ constexpr bool is_dma(uint8_t queue) {
 }
 
 /// HBM: its channels, dealt to the memory ports in turn.
-Servers memory_of(const chip::Chip& chip, const Network& network) {
+Servers memory_of(const chip::Chip& chip, const Network& network, const Cycles& clock) {
   const chip::Memory& memory = chip.memory;
   const double channel = memory.bytes_per_second * memory.efficiency / static_cast<double>(memory.channels);
   std::vector<Node> nodes;
   for (uint32_t c = 0; c < static_cast<uint32_t>(memory.channels); ++c)
     nodes.push_back(network.port(c % network.ports()));
-  return {Rate{1e15 / channel}, memory.latency_femtoseconds, std::move(nodes)};
+  return {clock.rate_of_seconds(channel), clock.of_femtoseconds(memory.latency_femtoseconds), std::move(nodes)};
 }
 
 /// The shared space: the cores' scratchpads.
 Servers shared_of(const chip::Chip& chip) {
   std::vector<Node> nodes(static_cast<size_t>(chip.cores));
   for (uint32_t core = 0; core < nodes.size(); ++core) nodes[core] = core;
-  const Rate port = Cycles{chip.clock.femtoseconds}.rate(chip.scratchpad.bytes_per_cycle);
+  const Rate port = Cycles::rate(chip.scratchpad.bytes_per_cycle);
   return {port, 0, std::move(nodes)};
 }
 
@@ -43,16 +43,17 @@ Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOpti
       chip_(&chip),
       options_(options),
       clock_{chip.clock.femtoseconds},
-      launch_(clock_.edge(chip.host.launch_femtoseconds + chip.host.link_latency_femtoseconds)),
-      issue_(std::llround(chip.sequencer.issue_cycles * static_cast<double>(clock_.femtoseconds))),
-      let_(std::llround(chip.sequencer.let_cycles * static_cast<double>(clock_.femtoseconds))),
+      launch_(Cycles::edge(
+          clock_.of_femtoseconds(chip.host.launch_femtoseconds + chip.host.link_latency_femtoseconds))),
+      issue_(Cycles::time(chip.sequencer.issue_cycles)),
+      let_(Cycles::time(chip.sequencer.let_cycles)),
       signal_(clock_.time(chip.sequencer.signal_latency_cycles)),
       dma_issue_(clock_.time(chip.dma.issue_cycles)),
       regions_(region_addresses(*program_)),
       code_(walk),
       costs_(*program_, chip),
       network_(chip),
-      memory_(memory_of(chip, network_)),
+      memory_(memory_of(chip, network_, clock_)),
       shared_(shared_of(chip)),
       statistics_(*program_, chip) {
   cores_.reserve(static_cast<size_t>(chip.cores));
@@ -76,7 +77,7 @@ Result<Timing> Machine::run() {
   while (!events_.empty() && !error_) {
     const Event event = events_.pop();
     if (event.time > longest)
-      return Error{"run.range", "the program runs for more than half an hour of the chip's time"};
+      return Error{"run.range", "the program runs for more than 10^14 cycles"};
     handle(event);
   }
   if (!error_) error_ = stuck();
