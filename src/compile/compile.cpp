@@ -95,6 +95,8 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
       "emit",
       [&]() -> Status {
         HADAL_TRY(tiles, Emitter(graph, chip).run(groups, interface));
+        if (tiles.phases.empty())
+          return Error{"compile.empty", "no output has an element: there is nothing to compute"};
         return check_types(tiles, chip);
       },
       [&] { return tile::text_of(tiles); }));

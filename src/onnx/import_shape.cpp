@@ -180,10 +180,10 @@ ValueId pad_by(Site& n, ValueId x, Integers low, Integers high, const std::strin
   Integers starts(from.size(), 0), sizes = from;
   bool cuts = false, pads = false;
   for (size_t i = 0; i < from.size(); ++i) {
-    starts[i] = std::max<int64_t>(0, -low[i]);
-    sizes[i] = from[i] - starts[i] - std::max<int64_t>(0, -high[i]);
-    if (low[i] < -from[i] || high[i] < -from[i] || sizes[i] < 0)
-      fail("onnx.shape", "axis {}: pads {} and {} of {}", i, low[i], high[i], from[i]);
+    const bool fits = low[i] >= -from[i] && high[i] >= -from[i];
+    starts[i] = fits ? std::max<int64_t>(0, -low[i]) : 0;
+    sizes[i] = fits ? from[i] - starts[i] - std::max<int64_t>(0, -high[i]) : -1;
+    if (sizes[i] < 0) fail("onnx.shape", "axis {}: pads {} and {} of {}", i, low[i], high[i], from[i]);
     if (sizes[i] == 0) starts[i] = 0;
     cuts = cuts || low[i] < 0 || high[i] < 0;
     pads = pads || low[i] > 0 || high[i] > 0;

@@ -292,6 +292,7 @@ Values GraphImporter::import_operator(const ModelNode& node, Scope& scope) {
 void GraphImporter::import_node(const ModelNode& node, Scope& scope) try {
   constexpr int64_t most_nodes = 1'000'000;
   if (++imported_ > most_nodes) fail("onnx.graph", "functions expand to more than {} nodes", most_nodes);
+  if (node.outputs.empty()) fail("onnx.graph", "it has no outputs");
   b_.begin_origin(origin_of(node));
   const auto first_new = static_cast<ValueId>(b_.graph.values.size());
   const Values results = import_operator(node, scope);
@@ -326,7 +327,10 @@ void GraphImporter::finish_outputs(const Scope& scope) {
       fail("onnx.graph", "output '{}' has no name of its own", printable(output.name));
     const ValueId* const found = scope.find(output.name);
     if (!found) fail("onnx.graph", "output '{}' is never made", printable(output.name));
-    const bool shared = b_.graph.value(*found).producer < 0 || taken.contains(*found);
+    const graph::Value& value = b_.graph.value(*found);
+    if (value.producer < 0 && !value.constant && value.name == output.name)
+      fail("onnx.graph", "output '{}' is an input: no node makes it", printable(output.name));
+    const bool shared = value.producer < 0 || taken.contains(*found);
     b_.begin_origin(output.name);
     b_.graph.outputs.push_back(shared ? b_.copy(*found) : *found);
     taken.insert(b_.graph.outputs.back());
