@@ -1,7 +1,6 @@
 // hadal inspect: what is in a model, what runs where, what it needs. Runs nothing.
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -11,6 +10,7 @@
 #include "onnx/import.h"
 #include "report/facts.h"
 #include "report/text.h"
+#include "runtime/operators.h"
 #include "runtime/resources.h"
 
 namespace hadal::cli {
@@ -21,13 +21,34 @@ using Align = report::Table::Align;
 
 std::string size_text(uint64_t bytes) { return report::scaled(static_cast<double>(bytes), "B"); }
 
+/// Where the nodes of an operator run.
+std::string place_text(const std::string& type) {
+  static const std::vector<onnx::OperatorInfo> known = onnx::operators();
+  const auto op = std::ranges::find(known, type, &onnx::OperatorInfo::name);
+  if (op == known.end()) return "not known, unless the model defines it";
+  switch (runtime::place_of(*op)) {
+    case runtime::Place::import:
+      return "known when the model is read";
+    case runtime::Place::view:
+      return "chip, as a view";
+    case runtime::Place::chip:
+      return "chip";
+    case runtime::Place::host:
+      return "host";
+    case runtime::Place::nowhere:
+      return "not supported, unless its inputs are constants";
+  }
+  return "";
+}
+
 std::string model_text(const onnx::ModelSummary& model) {
   report::Table ports({{}, {}, {}});
   for (const auto& input : model.inputs) ports.add({"input", report::fitted(input.name, 40), printable(input.type)});
   for (const auto& output : model.outputs)
     ports.add({"output", report::fitted(output.name, 40), printable(output.type)});
-  report::Table counts({{"operator"}, {"nodes", Align::right}});
-  for (const auto& [op, count] : model.node_counts) counts.add({report::fitted(op, 50), fmt::format("{}", count)});
+  report::Table counts({{"operator"}, {"nodes", Align::right}, {"runs"}});
+  for (const auto& [op, count] : model.node_counts)
+    counts.add({report::fitted(op, 50), fmt::format("{}", count), place_text(op)});
   std::string opsets;
   for (const auto& [domain, version] : model.opsets)
     opsets +=
@@ -100,7 +121,7 @@ struct InspectFlags {
 
 Result<int> execute(const InspectFlags& flags) {
   if (flags.ops) {
-    HADAL_CHECK(put(stdout, fmt::format("{}\n", fmt::join(onnx::operator_names(), "\n"))));
+    HADAL_CHECK(put(stdout, runtime::operators_reference()));
     return 0;
   }
   HADAL_TRY(runtime::Source source, flags.model.source());
@@ -131,10 +152,12 @@ void add_inspect(CLI::App& app, Action& action) {
   auto flags = std::make_shared<InspectFlags>();
   flags->model.add_to(inspect, "A .onnx model or a program");
   CLI::Option* const model = inspect.get_option("MODEL");
-  inspect.add_flag("--ops", flags->ops, "Without a model: list the operators that a model may have")->excludes(model);
+  inspect.add_flag("--ops", flags->ops, "Without a model: print which operators a model may have (docs/ops.md)");
   model->required(false);
+  inspect.footer("Examples:\n  hadal inspect model.onnx --chip hadal-edge\n  hadal inspect --ops");
   inspect.callback([flags, model, &action] {
     if (!flags->ops && model->count() == 0) throw CLI::RequiredError("MODEL");
+    if (flags->ops && model->count() > 0) throw CLI::ExcludesError("--ops", "MODEL");
     action = [flags] { return execute(*flags); };
   });
 }

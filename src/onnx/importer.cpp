@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
 
 namespace hadal::onnx {
 
@@ -39,11 +40,10 @@ std::string derived_prefix(const std::string& name) {
 
 /// The version that a model or function imports of a domain.
 int opset_of(const std::map<std::string, int>& opsets, const std::string& domain) {
-  constexpr int oldest = 7, newest = 28;  // Those whose operators the rows describe.
   const auto found = opsets.find(domain);
   const int version = found == opsets.end() ? 0 : found->second;
-  if (domain.empty() && (version < oldest || version > newest))
-    fail("onnx.opset", "opset {} of ai.onnx; {} to {} are supported", version, oldest, newest);
+  if (domain.empty() && (version < oldest_opset || version > newest_opset))
+    fail("onnx.opset", "opset {} of ai.onnx; {} to {} are supported", version, oldest_opset, newest_opset);
   return version;
 }
 
@@ -412,11 +412,19 @@ const Operator* operator_named(const std::string& domain, const std::string& typ
   return found == operator_rows().end() ? nullptr : found->second;
 }
 
-std::vector<std::string> operator_names() {
-  std::vector<std::string> out{"If"};  // Not a row: its branches are imported in the place of the node.
+std::vector<OperatorInfo> operators() {
+  const auto words = [](std::string_view text) {
+    std::vector<std::string> out;
+    std::istringstream in{std::string(text)};
+    for (std::string word; in >> word;) out.push_back(word.substr(0, word.find(':')));
+    return out;
+  };
+  // Not a row: the branch that a constant condition picks is imported in the place of the node.
+  std::vector<OperatorInfo> out{{"If", 1, 1, {"else_branch", "then_branch"}, {}}};
   for (const auto& [key, row] : operator_rows())
-    out.push_back(key.first.empty() ? std::string(key.second) : fmt::format("{}.{}", key.first, key.second));
-  std::ranges::sort(out);
+    out.push_back({key.first.empty() ? std::string(key.second) : fmt::format("{}.{}", key.first, key.second),
+                   row->least, row->most, words(row->attributes), words(row->becomes)});
+  std::ranges::sort(out, {}, &OperatorInfo::name);
   return out;
 }
 

@@ -140,11 +140,11 @@ using ImportFunction = Values (*)(Site&);
 struct Operator {
   std::string_view type;
   ImportFunction import;
+  std::string_view becomes;     ///< Ops of the graph that it can become; none where it is known while importing.
   size_t least, most;           ///< Inputs.
   std::string_view attributes;  ///< "axis:i kernel_shape:is ..."; others are errors.
   std::string_view domain = "";
 };
-inline constexpr size_t any_number = 1u << 20;
 
 std::span<const Operator> elementwise_operators();
 std::span<const Operator> shape_operators();
