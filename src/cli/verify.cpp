@@ -38,6 +38,7 @@ void add_verify(CLI::App& app, Action& action) {
   CLI::App& verify = *app.add_subcommand("verify", "Check a program against every rule of docs/isa.md");
   auto file = std::make_shared<std::string>();
   verify.add_option("PROGRAM", *file, "A program file")->type_name("")->required();
+  verify.footer("Example:\n  hadal verify model.hadal");
   verify.callback([file, &action] { action = [file] { return execute(*file); }; });
 }
 
