@@ -6,6 +6,7 @@
 
 #include "cli/console.h"
 #include "cli/flags.h"
+#include "isa/encode.h"
 #include "isa/file.h"
 #include "onnx/import.h"
 #include "report/facts.h"
@@ -55,6 +56,19 @@ std::string model_text(const onnx::ModelSummary& model) {
         fmt::format("{}{} {}", opsets.empty() ? "" : ", ", domain.empty() ? "ai.onnx" : printable(domain), version);
   return fmt::format("opsets {}; weights {}\n{}\n{}", opsets, size_text(static_cast<uint64_t>(model.parameter_bytes)),
                      ports.text("  "), counts.text("  "));
+}
+
+std::string program_text(const isa::Program& program) {
+  report::Table ports({{}, {}, {}});
+  const auto add = [&](const char* what, const std::vector<isa::Port>& list) {
+    for (const isa::Port& port : list)
+      ports.add({what, report::fitted(port.name, 40), fmt::format("{}[{}]", name_of(port.dtype), text_of(port.shape))});
+  };
+  add("input", program.inputs);
+  add("output", program.outputs);
+  return fmt::format("a program for {}, {}; {} instructions in {}\n{}", printable(program.chip),
+                     printable(program.precision), program.code.size(), size_text(isa::code_bytes(program)),
+                     ports.text("  "));
 }
 
 /// Layers by the engine that does most for them.
@@ -135,10 +149,11 @@ Result<int> execute(const InspectFlags& flags) {
   runtime::Outcome outcome{std::move(loaded.program), std::move(loaded.chip)};
   const report::Facts facts = report::facts_of(outcome);
   std::string text;
+  if (!loaded.compiled) text = program_text(outcome.program);
   for (const std::string& note : loaded.notes) text += fmt::format("\nnote: {}\n", printable(note, 2000));
-  text +=
-      fmt::format("\non {}, at best {} cycles\n{}", printable(outcome.chip.name),
-                  report::grouped(static_cast<int64_t>(std::min(facts.roofline_cycles, 9e18))), engines_text(facts));
+  text += fmt::format("\non {}, at best {} cycles, {}\n{}", printable(outcome.chip.name),
+                      report::grouped(static_cast<int64_t>(std::min(facts.roofline_cycles, 9e18))),
+                      report::scaled(outcome.chip.seconds(facts.roofline_cycles), "s"), engines_text(facts));
   text += fmt::format("\n{}\nmemory\n{}", layers_text(facts), memory_text(outcome.program, outcome.chip));
   HADAL_CHECK(put(stdout, text));
   return 0;
