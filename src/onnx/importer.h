@@ -40,9 +40,9 @@ class Builder {
   void begin_origin(std::string origin) { origin_ = std::move(origin); }
 
   /// The results of op. If all operands are constants and the result is small (or no larger than they are), constants.
-  Values make_all(const Op& op, Values inputs, Attributes attributes = {});
-  ValueId make(const Op& op, Values inputs, Attributes attributes = {}) {
-    return make_all(op, std::move(inputs), std::move(attributes))[0];
+  Values make_all(const Op& op, const Values& inputs, Attributes attributes = {});
+  ValueId make(const Op& op, const Values& inputs, Attributes attributes = {}) {
+    return make_all(op, inputs, std::move(attributes))[0];
   }
   ValueId constant(Tensor tensor);
   ValueId constant(const Integers& values);  ///< i64, one axis.
@@ -129,8 +129,8 @@ class Site {
   [[nodiscard]] static Integers axes(Integers axes, int64_t rank);
 
   // Shorthands.
-  ValueId make(const Op& op, Values operands, Attributes attributes = {}) const {
-    return b.make(op, std::move(operands), std::move(attributes));
+  ValueId make(const Op& op, const Values& operands, Attributes attributes = {}) const {
+    return b.make(op, operands, std::move(attributes));
   }
 };
 
