@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/unfinished.h"
+
 namespace hadal {
 
 namespace {
@@ -99,6 +101,7 @@ Status write_file(const std::filesystem::path& path, std::span<const std::byte> 
       std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored) : path;
   if (target.empty()) target = path;
   const std::filesystem::path temporary = temporary_beside(target);
+  const Unfinished unfinished(temporary);
   Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (file.get() < 0) return failure("file.write", "cannot write the file", path, errno);
   if (!write_all(file.get(), bytes) || !file.close_now() || ::rename(temporary.c_str(), target.c_str()) != 0) {

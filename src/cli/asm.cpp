@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/output.h"
 #include "isa/file.h"
 #include "isa/text.h"
 #include "isa/verify.h"
@@ -43,6 +44,8 @@ Result<Text> read_text(const std::string& file) {
 }
 
 Result<int> execute(const AsmFlags& flags) {
+  if (flags.program == "-") return Error{"usage.value", "--output needs a file: a program does not go to stdout"};
+  HADAL_CHECK(check_output("--output", flags.program, flags.text));
   HADAL_TRY(const Text text, read_text(flags.text));
   HADAL_TRY(const isa::Program program, isa::assemble(text.text, text.file, text.folder));
   HADAL_CHECK(isa::verify_static(program));
@@ -55,7 +58,7 @@ Result<int> execute(const AsmFlags& flags) {
 void add_asm(CLI::App& app, Action& action) {
   CLI::App& assemble = *app.add_subcommand("asm", "Assemble a program from text");
   auto flags = std::make_shared<AsmFlags>();
-  assemble.add_option("FILE", flags->text, "The text; - is stdin")->required();
+  assemble.add_option("FILE", flags->text, "The text; - is stdin")->type_name("")->required();
   assemble.add_option("-o,--output", flags->program, "The program file to write")->type_name("PROGRAM")->required();
   assemble.footer("Example:\n  hadal asm kernel.hasm -o kernel.hadal && hadal run kernel.hadal");
   assemble.callback([flags, &action] { action = [flags] { return execute(*flags); }; });

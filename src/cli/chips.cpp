@@ -1,5 +1,7 @@
 // hadal chips: the chip descriptions and the peaks that follow from them.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <sstream>
 
 #include "base/units.h"
 #include "chip/chip.h"
@@ -44,6 +46,19 @@ Result<std::string> list() {
          "every figure.\n";
 }
 
+/// Lines of at most 80 letters, broken between words.
+std::vector<std::string> wrapped(const std::string& text) {
+  constexpr size_t width = 80;
+  std::vector<std::string> lines;
+  std::istringstream words(text);
+  for (std::string word; words >> word;)
+    if (lines.empty() || lines.back().size() + 1 + word.size() > width)
+      lines.push_back(std::move(word));
+    else
+      lines.back() += " " + word;
+  return lines;
+}
+
 Result<std::string> show(const std::string& name) {
   HADAL_TRY(const chip::Chip chip, chip::load_chip(name));
   report::Table peaks({{}, {"", Align::right}, {}});
@@ -52,8 +67,13 @@ Result<std::string> show(const std::string& name) {
       peaks.add({std::string(name_of(type)), peak(chip, type),
                  fmt::format("{:.3g} operations for each byte of memory bandwidth",
                              2 * chip.peak_macs_per_second(type) / chip.memory.bytes_per_second)});
-  report::Table fields({{"field"}, {"value"}, {"meaning"}, {"source"}});
-  for (const chip::FieldRow& row : chip::describe(chip)) fields.add({row.name, row.value, row.meaning, row.source});
+  report::Table fields({{"field"}, {"value"}, {"meaning, and where the value comes from"}});
+  for (const chip::FieldRow& row : chip::describe(chip)) {
+    if (row.name == "name" || row.name == "summary") continue;
+    std::vector<std::string> lines = wrapped(row.meaning);
+    std::ranges::copy(wrapped(row.source), std::back_inserter(lines));
+    for (size_t i = 0; i < lines.size(); ++i) fields.add({i == 0 ? row.name : "", i == 0 ? row.value : "", lines[i]});
+  }
   return fmt::format("{}: {}\n{}\n\npeaks of the matrix arrays\n{}\n{}", chip.name, chip.summary, chip.file,
                      peaks.text("  "), fields.text());
 }
@@ -65,6 +85,7 @@ void add_chips(CLI::App& app, Action& action) {
       *app.add_subcommand("chips", "List the shipped chips, or show one with every figure and its source");
   auto name = std::make_shared<std::string>();
   chips.add_option("NAME", *name, "A shipped chip or a .toml file")->type_name("");
+  chips.footer("Example:\n  hadal chips hadal-1");
   chips.callback([name, &action] {
     action = [name]() -> Result<int> {
       HADAL_TRY(const std::string text, name->empty() ? list() : show(*name));

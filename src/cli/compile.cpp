@@ -3,6 +3,7 @@
 
 #include "cli/console.h"
 #include "cli/flags.h"
+#include "cli/output.h"
 #include "isa/encode.h"
 #include "isa/file.h"
 #include "report/text.h"
@@ -32,9 +33,11 @@ std::string summary_of(const runtime::Loaded& loaded, const std::string& file) {
 
 Result<int> execute(const CompileFlags& flags) {
   HADAL_TRY(runtime::Source source, flags.model.source());
+  if (flags.program == "-") return Error{"usage.value", "--output needs a file: a program does not go to stdout"};
   if (isa::is_program(source.file))
     return Error{"usage.program", "expected a model, found a program, which is compiled already",
                  printable(flags.model.model)};
+  HADAL_CHECK(check_output("--output", flags.program, flags.model.model));
   runtime::limit_memory(source.memory_limit);
   Progress progress;
   source.progress = [&](const std::string& stage) { progress.show(stage); };

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/output.h"
 #include "isa/file.h"
 #include "isa/text.h"
 
@@ -19,8 +20,9 @@ struct DisFlags {
 };
 
 Result<int> execute(const DisFlags& flags) {
+  if (flags.text) HADAL_CHECK(check_output("--output", *flags.text, flags.program));
   HADAL_TRY(const isa::Program program, isa::read_program(flags.program));
-  if (flags.text) {
+  if (flags.text && flags.text != "-") {
     HADAL_CHECK(isa::write_text(program, *flags.text, flags.inline_weights));
     return 0;
   }
@@ -40,7 +42,7 @@ void add_dis(CLI::App& app, Action& action) {
   CLI::App& dis = *app.add_subcommand("dis", "Print a program as text, which hadal asm reads");
   auto flags = std::make_shared<DisFlags>();
   dis.add_option("PROGRAM", flags->program, "A program file")->type_name("")->required();
-  dis.add_option("-o,--output", flags->text, "Write the text there, and weights beside it; stdout without it")
+  dis.add_option("-o,--output", flags->text, "Write the text there, and weights beside it; default: stdout")
       ->type_name("FILE");
   dis.add_flag("--inline", flags->inline_weights, "Put the weights' bytes into the text");
   dis.footer("Example:\n  hadal dis model.hadal | hadal asm - -o again.hadal      # the same bytes");

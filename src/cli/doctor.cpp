@@ -130,6 +130,7 @@ Result<int> execute() {
 void add_doctor(CLI::App& app, Action& action) {
   CLI::App& doctor =
       *app.add_subcommand("doctor", "Check this computer, the libraries and the chips, and run a self-test");
+  doctor.footer("Exit code: 0 where all is well, else 1.\n\nExample:\n  hadal doctor");
   doctor.callback([&action] { action = execute; });
 }
 

@@ -80,24 +80,33 @@ Result<std::string> read_choice(std::string_view text, std::string_view flag,
 }
 
 void ModelFlags::add_to(CLI::App& app, const std::string& what) {
+  constexpr const char* group = "Model and chip";
   app.add_option("MODEL", model, what)->type_name("")->required();
-  app.add_option("--chip", chip, "A shipped chip's name (hadal chips lists them) or a .toml file; hadal-1 without it")
-      ->type_name("NAME|FILE");
+  app.add_option("--chip", chip,
+                 "A shipped chip (hadal chips lists them) or a .toml file; default: hadal-1, or a program's")
+      ->type_name("NAME|FILE")
+      ->group(group);
   app.add_option("--precision", precision,
-                 "Type of storage and products: f32, bf16 ...; without it, the model's own types")
-      ->type_name("TYPE");
-  app.add_option("--shape", shapes, "Shape of an input with symbolic dimensions; may be repeated")
+                 "Type of storage and products: f32, f64, f16, bf16, f8e4m3, f8e5m2, i8; default: the model's")
+      ->type_name("TYPE")
+      ->group(group);
+  app.add_option("--shape", shapes, "Shape of an input with symbolic dimensions, which are else 1; may be repeated")
       ->type_name("NAME=1,3,224,224")
       ->expected(1)
-      ->take_all();
-  app.add_option("--memory-limit", memory_limit, "Memory that this run may take; 80 % of what is usable without it")
-      ->type_name("SIZE");
-  app.add_option("--dump-after", dump_after, "Print the text of a compiler pass (or of all) on stderr")
-      ->type_name("PASS");
+      ->take_all()
+      ->group(group);
+  app.add_option("--memory-limit", memory_limit,
+                 "Memory of this computer, such as 8GiB; default: 80 % of what is usable")
+      ->type_name("SIZE")
+      ->group(group);
+  app.add_option("--dump-after", dump_after, "Print what a compiler pass made (or all of them) on stderr")
+      ->type_name("PASS")
+      ->group(group);
 }
 
 Result<runtime::Source> ModelFlags::source() const {
   runtime::Source out;
+  if (model.empty()) return Error{"usage.value", "MODEL needs the name of a file"};
   out.file = model;
   out.chip = chip;
   if (precision) {

@@ -1,16 +1,17 @@
 // hadal inspect: what is in a model, what runs where, what it needs. Runs nothing.
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <map>
 
 #include "cli/console.h"
 #include "cli/flags.h"
+#include "isa/encode.h"
 #include "isa/file.h"
 #include "onnx/import.h"
 #include "report/facts.h"
 #include "report/text.h"
+#include "runtime/operators.h"
 #include "runtime/resources.h"
 
 namespace hadal::cli {
@@ -21,19 +22,53 @@ using Align = report::Table::Align;
 
 std::string size_text(uint64_t bytes) { return report::scaled(static_cast<double>(bytes), "B"); }
 
+/// Where the nodes of an operator run.
+std::string place_text(const std::string& type) {
+  static const std::vector<onnx::OperatorInfo> known = onnx::operators();
+  const auto op = std::ranges::find(known, type, &onnx::OperatorInfo::name);
+  if (op == known.end()) return "not known, unless the model defines it";
+  switch (runtime::place_of(*op)) {
+    case runtime::Place::import:
+      return "known when the model is read";
+    case runtime::Place::view:
+      return "chip, as a view";
+    case runtime::Place::chip:
+      return "chip";
+    case runtime::Place::host:
+      return "host";
+    case runtime::Place::nowhere:
+      return "not supported, unless its inputs are constants";
+  }
+  return "";
+}
+
 std::string model_text(const onnx::ModelSummary& model) {
   report::Table ports({{}, {}, {}});
   for (const auto& input : model.inputs) ports.add({"input", report::fitted(input.name, 40), printable(input.type)});
   for (const auto& output : model.outputs)
     ports.add({"output", report::fitted(output.name, 40), printable(output.type)});
-  report::Table counts({{"operator"}, {"nodes", Align::right}});
-  for (const auto& [op, count] : model.node_counts) counts.add({report::fitted(op, 50), fmt::format("{}", count)});
+  report::Table counts({{"operator"}, {"nodes", Align::right}, {"runs"}});
+  for (const auto& [op, count] : model.node_counts)
+    counts.add({report::fitted(op, 50), fmt::format("{}", count), place_text(op)});
   std::string opsets;
   for (const auto& [domain, version] : model.opsets)
     opsets +=
         fmt::format("{}{} {}", opsets.empty() ? "" : ", ", domain.empty() ? "ai.onnx" : printable(domain), version);
   return fmt::format("opsets {}; weights {}\n{}\n{}", opsets, size_text(static_cast<uint64_t>(model.parameter_bytes)),
                      ports.text("  "), counts.text("  "));
+}
+
+std::string program_text(const isa::Program& program) {
+  report::Table ports({{}, {}, {}});
+  const auto add = [&](const char* what, const std::vector<isa::Port>& list) {
+    for (const isa::Port& port : list)
+      ports.add({what, report::fitted(port.name, 40), fmt::format("{}[{}]", name_of(port.dtype), text_of(port.shape))});
+  };
+  add("input", program.inputs);
+  add("output", program.outputs);
+  return fmt::format("a program for {}, {}; {} instructions in {}\n{}", printable(program.chip),
+                     printable(program.precision), program.code.size(), size_text(isa::code_bytes(program)),
+                     ports.text("  "));
 }
 
 /// Layers by the engine that does most for them.
@@ -100,7 +135,7 @@ struct InspectFlags {
 
 Result<int> execute(const InspectFlags& flags) {
   if (flags.ops) {
-    HADAL_CHECK(put(stdout, fmt::format("{}\n", fmt::join(onnx::operator_names(), "\n"))));
+    HADAL_CHECK(put(stdout, runtime::operators_reference()));
     return 0;
   }
   HADAL_TRY(runtime::Source source, flags.model.source());
@@ -114,10 +149,11 @@ Result<int> execute(const InspectFlags& flags) {
   runtime::Outcome outcome{std::move(loaded.program), std::move(loaded.chip)};
   const report::Facts facts = report::facts_of(outcome);
   std::string text;
+  if (!loaded.compiled) text = program_text(outcome.program);
   for (const std::string& note : loaded.notes) text += fmt::format("\nnote: {}\n", printable(note, 2000));
-  text +=
-      fmt::format("\non {}, at best {} cycles\n{}", printable(outcome.chip.name),
-                  report::grouped(static_cast<int64_t>(std::min(facts.roofline_cycles, 9e18))), engines_text(facts));
+  text += fmt::format("\non {}, at best {} cycles, {}\n{}", printable(outcome.chip.name),
+                      report::grouped(static_cast<int64_t>(std::min(facts.roofline_cycles, 9e18))),
+                      report::scaled(outcome.chip.seconds(facts.roofline_cycles), "s"), engines_text(facts));
   text += fmt::format("\n{}\nmemory\n{}", layers_text(facts), memory_text(outcome.program, outcome.chip));
   HADAL_CHECK(put(stdout, text));
   return 0;
@@ -131,10 +167,12 @@ void add_inspect(CLI::App& app, Action& action) {
   auto flags = std::make_shared<InspectFlags>();
   flags->model.add_to(inspect, "A .onnx model or a program");
   CLI::Option* const model = inspect.get_option("MODEL");
-  inspect.add_flag("--ops", flags->ops, "Without a model: list the operators that a model may have")->excludes(model);
+  inspect.add_flag("--ops", flags->ops, "Without a model: print which operators a model may have (docs/ops.md)");
   model->required(false);
+  inspect.footer("Examples:\n  hadal inspect model.onnx --chip hadal-edge\n  hadal inspect --ops");
   inspect.callback([flags, model, &action] {
     if (!flags->ops && model->count() == 0) throw CLI::RequiredError("MODEL");
+    if (flags->ops && model->count() > 0) throw CLI::ExcludesError("--ops", "MODEL");
     action = [flags] { return execute(*flags); };
   });
 }

@@ -1,11 +1,16 @@
 // The `hadal` command: finds the subcommand, runs it, and turns whatever goes wrong into one clear error.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <new>
 #include <sstream>
 
 #include "base/suggest.h"
+#include "base/unfinished.h"
 #include "cli/command.h"
 #include "cli/console.h"
 
@@ -49,9 +54,9 @@ Error usage_error(CLI::App& app, const CLI::ParseError& error) {
 }
 
 /// A first word that is no subcommand.
-Status check_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2) return Error{"usage.command", "a command is missing", {}, "see: hadal --help"};
-  const std::string word = argv[1];
+Status check_command(const CLI::App& app, const std::vector<std::string>& words) {
+  if (words.empty()) return Error{"usage.command", "a command is missing", {}, "see: hadal --help"};
+  const std::string& word = words[0];
   if (word.starts_with('-')) return {};
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
@@ -64,11 +69,32 @@ Status check_command(const CLI::App& app, int argc, char** argv) {
                hint.empty() ? "see: hadal --help" : hint};
 }
 
-Result<int> dispatch(int argc, char** argv) {
+/// "hadal help" is "hadal --help", and "hadal help COMMAND" is "hadal COMMAND --help".
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.empty() || words[0] != "help") return words;
+  words.erase(words.begin());
+  words.resize(std::min<size_t>(words.size(), 1));
+  words.emplace_back("--help");
+  return words;
+}
+
+/// The parser puts two empty lines between groups of flags.
+std::string without_gaps(std::string text) {
+  for (size_t at = 0; (at = text.find("\n\n\n", at)) != std::string::npos;) text.erase(at, 1);
+  return text;
+}
+
+Result<int> dispatch(std::vector<std::string> words) {
   CLI::App app("Hadal: a deep-learning platform whose chip is virtual", "hadal");
-  app.set_version_flag("--version", "hadal " HADAL_VERSION);
+  app.set_version_flag("--version", "hadal " HADAL_VERSION, "Print the version");
   app.footer(footer);
   app.require_subcommand(1);
+  app.set_help_flag("-h,--help", "Print this help");
+  app.get_formatter()->label("REQUIRED", "(required)");
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  app.get_formatter()->label("OPTIONS", "FLAGS");
+  app.get_formatter()->column_width(34);
   Action action;
   add_run(app, action);
   add_compile(app, action);
@@ -78,14 +104,15 @@ Result<int> dispatch(int argc, char** argv) {
   add_inspect(app, action);
   add_chips(app, action);
   add_doctor(app, action);
-  HADAL_CHECK(check_command(app, argc, argv));
+  HADAL_CHECK(check_command(app, words));
+  std::ranges::reverse(words);  // The parser takes them from the back.
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0) return usage_error(app, error);
     std::ostringstream text;  // --help and --version
     app.exit(error, text, text);
-    HADAL_CHECK(put(stdout, text.str()));
+    HADAL_CHECK(put(stdout, without_gaps(text.str())));
     return 0;
   }
   return action();
@@ -115,14 +142,34 @@ Error out_of_memory() {
   std::_Exit(1);
 }
 
+/// Stands in for standard streams that the caller closed: else the next file opened would take their number, and what
+/// is printed would go into it. What stands in cannot be written, so that printing still fails.
+void hold_standard_streams() {
+  for (int stream = ::open("/dev/null", O_RDONLY); stream >= 0; stream = ::open("/dev/null", O_RDONLY))
+    if (stream > STDERR_FILENO) {
+      ::close(stream);
+      return;
+    }
+}
+
+/// A mapped file whose end was cut off meanwhile.
+void on_vanished_bytes(int) {
+  constexpr std::string_view text = "error[file.read]: a file became shorter while it was read\n";
+  (void)!::write(STDERR_FILENO, text.data(), text.size());
+  std::_Exit(1);
+}
+
 }  // namespace
 
 int run(int argc, char** argv) {
+  hold_standard_streams();
+  remove_unfinished_on_signals();
+  std::signal(SIGBUS, on_vanished_bytes);
   std::signal(SIGPIPE, SIG_IGN);  // Writing to a reader that has gone away fails instead of ending the process.
   std::signal(SIGXFSZ, SIG_IGN);  // So does a file that grows beyond a limit.
   std::set_terminate(last_words);
   try {
-    const auto result = dispatch(argc, argv);
+    const auto result = dispatch(arguments_of(argc, argv));
     return result ? *result : fail(result.error());
   } catch (const std::bad_alloc&) {
     return fail(out_of_memory());

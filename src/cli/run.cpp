@@ -2,10 +2,12 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 
 #include "base/files.h"
 #include "cli/console.h"
 #include "cli/flags.h"
+#include "cli/output.h"
 #include "report/json.h"
 #include "report/summary.h"
 #include "report/trace.h"
@@ -43,6 +45,16 @@ Examples:
 
 Error contradiction(std::string message) { return Error{"usage.contradiction", std::move(message)}; }
 
+/// What is to be written can be.
+Status check_outputs(const RunFlags& flags) {
+  if (flags.json) HADAL_CHECK(check_output("--json", *flags.json, flags.model.model));
+  if (flags.trace) HADAL_CHECK(check_output("--trace", *flags.trace, flags.model.model));
+  if (flags.json && flags.trace && std::filesystem::path(*flags.json) == std::filesystem::path(*flags.trace))
+    return contradiction("--json and --trace name the same file");
+  if (flags.output_dir) HADAL_CHECK(check_output_folder("--output-dir", *flags.output_dir));
+  return {};
+}
+
 /// Flags that exclude each other.
 Status check(const RunFlags& flags) {
   if (flags.no_values && flags.no_timing) return contradiction("--no-values and --no-timing leave nothing to do");
@@ -54,7 +66,10 @@ Status check(const RunFlags& flags) {
   if (flags.no_timing) {
     if (flags.trace) return contradiction("--trace needs timing, which --no-timing leaves out");
     if (flags.deadline) return contradiction("--deadline needs timing, which --no-timing leaves out");
+    if (flags.layers) return contradiction("--layers is about timing, which --no-timing leaves out");
   }
+  if (flags.tolerance && flags.expected.empty())
+    return contradiction("--tolerance is about expected values: give --expected NAME=FILE.npy too");
   if (flags.deadline && !flags.repeat) return contradiction("--deadline is about repeated runs: give --repeat N too");
   if (flags.trace && !flags.trace->ends_with(".json") && !flags.trace->ends_with(".pftrace"))
     return Error{"usage.value", fmt::format("--trace needs a file that ends in .json or .pftrace, found \"{}\"",
@@ -147,6 +162,7 @@ Result<int> deliver(const RunFlags& flags, const runtime::Request& request, cons
 Result<int> execute(const RunFlags& flags) {
   HADAL_TRY(runtime::Request request, request_of(flags));
   HADAL_TRY(const size_t layers, layers_most(flags));
+  HADAL_CHECK(check_outputs(flags));
   runtime::limit_memory(request.source.memory_limit);
   Progress progress;
   request.source.progress = [&](const std::string& stage) { progress.show(stage); };
@@ -155,39 +171,67 @@ Result<int> execute(const RunFlags& flags) {
   return deliver(flags, request, outcome, layers);
 }
 
+void add_data_flags(CLI::App& run, RunFlags& flags) {
+  constexpr const char* group = "Inputs and outputs";
+  run.add_option("--input", flags.inputs, "An input from a file: .npy, .png or .jpg; may be repeated")
+      ->type_name("NAME=FILE[,OPTIONS]")
+      ->expected(1)
+      ->take_all()
+      ->group(group);
+  run.add_option("--seed", flags.seed, "Of inputs that are not given; default: 0")->type_name("N")->group(group);
+  run.add_option("--expected", flags.expected, "What an output should be; may be repeated")
+      ->type_name("NAME=FILE.npy")
+      ->expected(1)
+      ->take_all()
+      ->group(group);
+  run.add_option("--tolerance", flags.tolerance,
+                 "Of --expected: largest max |got - want| / max |want|; default: 1e-3 in f32, 2e-2 in bf16")
+      ->type_name("REL")
+      ->group(group);
+  run.add_option("--output-dir", flags.output_dir, "Write every output there as .npy")->type_name("DIR")->group(group);
+}
+
+void add_report_flags(CLI::App& run, RunFlags& flags) {
+  constexpr const char* group = "Report";
+  run.add_option("--json", flags.json, "Write the report as JSON; - is stdout, and the text goes to stderr")
+      ->type_name("FILE|-")
+      ->group(group);
+  run.add_option("--trace", flags.trace, "Write a timeline: .pftrace for Perfetto, .json for Chrome")
+      ->type_name("FILE")
+      ->group(group);
+  run.add_option("--layers", flags.layers, "Layers that the table shows, the longest first; default: 15")
+      ->type_name("N|all")
+      ->group(group);
+}
+
+void add_machine_flags(CLI::App& run, RunFlags& flags) {
+  constexpr const char* group = "What is run, and how";
+  run.add_flag("--no-values", flags.no_values, "Only time it; the weights' values are not needed")->group(group);
+  run.add_flag("--no-timing", flags.no_timing, "Only compute the values")->group(group);
+  run.add_option("--repeat", flags.repeat, "Run N times more after the first, and tell median, p50 and p99")
+      ->type_name("N")
+      ->group(group);
+  run.add_option("--deadline", flags.deadline, "With --repeat: does the chip's p99 meet it? Such as 100ms")
+      ->type_name("TIME")
+      ->group(group);
+  run.add_option("--threads", flags.threads, "Threads of this computer; default: all usable CPUs")
+      ->type_name("N")
+      ->group(group);
+  run.add_option("--numerics", flags.numerics,
+                 "fast: vectorised kernels (default); exact: plain loops in a fixed order, slow")
+      ->type_name("fast|exact")
+      ->group(group);
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, Action& action) {
   CLI::App& run = *app.add_subcommand("run", "Run a model or a program: values, cycles and what bounds them");
   auto flags = std::make_shared<RunFlags>();
   flags->model.add_to(run, "A .onnx model, or a program made by hadal compile or hadal asm");
-  run.add_option("--input", flags->inputs, "An input from a file: .npy, .png or .jpg; may be repeated")
-      ->type_name("NAME=FILE[,OPTIONS]")
-      ->expected(1)
-      ->take_all();
-  run.add_option("--expected", flags->expected, "What an output should be; may be repeated")
-      ->type_name("NAME=FILE.npy")
-      ->expected(1)
-      ->take_all();
-  run.add_option("--tolerance", flags->tolerance,
-                 "Largest max |got - want| / max |want|; without it 1e-3 in f32, 2e-2 in bf16")
-      ->type_name("REL");
-  run.add_option("--output-dir", flags->output_dir, "Write every output there as .npy")->type_name("DIR");
-  run.add_option("--json", flags->json, "Write the report as JSON; - is stdout, and the text goes to stderr")
-      ->type_name("FILE|-");
-  run.add_option("--trace", flags->trace, "Write a timeline: .pftrace for Perfetto, .json for Chrome")
-      ->type_name("FILE");
-  run.add_option("--layers", flags->layers, "Layers that the table shows: a number, or all; 15 without it")
-      ->type_name("N|all");
-  run.add_flag("--no-values", flags->no_values, "Only time it; the weights' values are not needed");
-  run.add_flag("--no-timing", flags->no_timing, "Only compute the values");
-  run.add_option("--repeat", flags->repeat, "Run N times more after the first, and tell median, p50 and p99")
-      ->type_name("N");
-  run.add_option("--deadline", flags->deadline, "With --repeat: does the chip's p99 meet it?")->type_name("100ms");
-  run.add_option("--threads", flags->threads, "Threads of this computer; all usable CPUs without it")->type_name("N");
-  run.add_option("--seed", flags->seed, "Of inputs that are not given; 0 without it")->type_name("N");
-  run.add_option("--numerics", flags->numerics, "fast: vectorised kernels; exact: plain loops in a fixed order, slow")
-      ->type_name("fast|exact");
+  add_data_flags(run, *flags);
+  add_report_flags(run, *flags);
+  add_machine_flags(run, *flags);
   run.footer(footer);
   run.callback([flags, &action] { action = [flags] { return execute(*flags); }; });
 }

@@ -68,6 +68,8 @@ class Backend {
 
   Result<tile::Program> emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface) const {
     HADAL_TRY(tile::Program tiles, Emitter(graph, chip_).run(groups, interface));
+    if (tiles.phases.empty())
+      return Error{"compile.empty", "no output has an element: there is nothing to compute"};
     HADAL_CHECK(check_types(tiles, chip_));
     return tiles;
   }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "chip/chip.h"
 #include "graph/graph.h"
@@ -27,5 +28,9 @@ struct Options {
 /// Compiles an imported graph for a chip. Errors name the model's nodes: an operator that the chip cannot run, a type
 /// that its array lacks, memory that does not suffice.
 Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const Options& options);
+
+/// The instructions that an op of the graph becomes, their names separated by spaces; "view" where strides can say it
+/// (else it is a copy), "in place" where its operands are made where its result lies. Empty: the chip cannot run it.
+std::string_view instructions_of(const graph::Op& op);
 
 }  // namespace hadal::compile

@@ -226,10 +226,9 @@ void emit_reduce(Emitter& e, const Group& group) {
     e.begin_phase(name + ".part", "reduce", e.nodes());
     emit_reduction(e, in, between, result_strides(in, between, last), Opcode::reduce, kind, name + ".part");
     axes.pop_back();
-    Placed rest = out;
     std::vector<int64_t> strides = result_strides(in, out, node.attributes.integers("axes"));
     e.begin_phase(name, "reduce", e.nodes());
-    return emit_reduction(e, between, rest, strides, Opcode::reduce, kind, name);
+    return emit_reduction(e, between, out, strides, Opcode::reduce, kind, name);
   }
   e.begin_phase(name, "reduce", e.nodes());
   emit_reduction(e, in, out, result_strides(in, out, axes), Opcode::reduce, kind, name);

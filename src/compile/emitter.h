@@ -155,9 +155,6 @@ Order row_major(size_t rank);
 /// [N, spatial..., C] of a [N, C, spatial...] value.
 Order channels_last(size_t rank);
 
-/// Whether the compiler knows how to run an op on the chip.
-bool has_lowering(const graph::Op& op);
-
 // --- Emitters, one a family; each in emit_NAME.cpp.
 void emit_map(Emitter& e, const Group& group);
 void emit_copy(Emitter& e, const Placed& from, const Placed& to, const std::string& name, const std::string& op,

@@ -259,34 +259,43 @@ void Emitter::emit_concat(const Node& node) {
 
 namespace {
 
-using Emit = void (*)(Emitter&, const Group&);
+/// What lowers an op, and the instructions that do its work; moving data goes without saying.
+struct Lowering {
+  void (*emit)(Emitter&, const Group&);
+  std::string_view instructions;
+};
 
-/// What lowers each op. Views and concatenations are the emitter's own.
-Emit emitter_of(const graph::Op* op) {
-  static const std::map<const graph::Op*, Emit> emitters{{&ops::matmul, emit_matmul},
-                                                         {&ops::conv, emit_conv},
-                                                         {&ops::conv_transpose, emit_conv_transpose},
-                                                         {&ops::pool, emit_pool},
-                                                         {&ops::resize, emit_resize},
-                                                         {&ops::reduce, emit_reduce},
-                                                         {&ops::arg_reduce, emit_arg_reduce},
-                                                         {&ops::softmax, emit_softmax},
-                                                         {&ops::normalize, emit_normalize},
-                                                         {&ops::topk, emit_topk},
-                                                         {&ops::cumsum, emit_cumsum},
-                                                         {&ops::gather, emit_gather},
-                                                         {&ops::gather_elements, emit_gather_elements},
-                                                         {&ops::pad, emit_pad}};
-  const auto found = emitters.find(op);
-  return found == emitters.end() ? nullptr : found->second;
+/// Views and concatenations are the emitter's own.
+const Lowering* lowering_of(const graph::Op* op) {
+  static const std::map<const graph::Op*, Lowering> lowerings{
+      {&ops::matmul, {emit_matmul, "matmul"}},
+      {&ops::conv, {emit_conv, "conv conv_depthwise"}},
+      {&ops::conv_transpose, {emit_conv_transpose, "conv_transpose"}},
+      {&ops::pool, {emit_pool, "pool"}},
+      {&ops::resize, {emit_resize, "resample"}},
+      {&ops::reduce, {emit_reduce, "reduce"}},
+      {&ops::arg_reduce, {emit_arg_reduce, "arg_reduce"}},
+      {&ops::softmax, {emit_softmax, "softmax"}},
+      {&ops::normalize, {emit_normalize, "norm"}},
+      {&ops::topk, {emit_topk, "topk"}},
+      {&ops::cumsum, {emit_cumsum, "scan"}},
+      {&ops::gather, {emit_gather, "gather"}},
+      {&ops::gather_elements, {emit_gather_elements, "select_along"}},
+      {&ops::pad, {emit_pad, "load"}}};
+  const auto found = lowerings.find(op);
+  return found == lowerings.end() ? nullptr : &found->second;
 }
 
 }  // namespace
 
-bool has_lowering(const graph::Op& op) {
+std::string_view instructions_of(const graph::Op& op) {
   const graph::ScalarFunction* function = graph::scalar_function(op);
-  if (function) return isa::chain_op_named(function->name).has_value();
-  return op.name == "cast" || is_view(&op) || op.name == "concat" || emitter_of(&op) != nullptr;
+  if (function) return isa::chain_op_named(function->name) ? "map" : "";
+  if (op.name == "cast") return "map";
+  if (is_view(&op)) return "view";
+  if (op.name == "concat") return "in place";
+  const Lowering* lowering = lowering_of(&op);
+  return lowering ? lowering->instructions : "";
 }
 
 void Emitter::emit_group(const Group& group) {
@@ -301,14 +310,14 @@ void Emitter::emit_group(const Group& group) {
   for (const ValueId v : main->inputs)
     if (v != graph::absent && elements(graph_.type(v).shape) == 0)
       return fail("compile.empty", fmt::format("{} of a tensor without elements", main->op->name));
-  emitter_of(main->op)(*this, group);
+  lowering_of(main->op)->emit(*this, group);
 }
 
 /// All nodes that the chip has no lowering of, in one error.
 Status Emitter::check_ops() const {
   std::string list;
   for (const Node& node : graph_.nodes)
-    if (!has_lowering(*node.op))
+    if (instructions_of(*node.op).empty())
       list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", printable(node.origins.front()), node.op->name);
   if (list.empty()) return {};
   return Error{"compile.unsupported", "the chip has no lowering of these nodes: " + list, "",

@@ -24,7 +24,10 @@ Result<Bytes> map_file(const std::filesystem::path& path) {
   struct stat status{};
   if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(file);
-    return Error{"program.read", "not a regular file", printable(path.string())};
+    return Error{"program.read",
+                 S_ISDIR(status.st_mode) ? "expected a file, found a folder"
+                                         : "expected a regular file, found a pipe or a device",
+                 printable(path.string())};
   }
   const auto size = static_cast<size_t>(status.st_size);
   if (size == 0) {
@@ -40,10 +43,13 @@ Result<Bytes> map_file(const std::filesystem::path& path) {
 }
 
 OutputFile::OutputFile(int file, std::filesystem::path path, std::filesystem::path temporary)
-    : file_(file), path_(std::move(path)), temporary_(std::move(temporary)) {}
+    : file_(file), path_(std::move(path)), temporary_(std::move(temporary)), unfinished_(temporary_) {}
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
-    : file_(std::exchange(other.file_, -1)), path_(std::move(other.path_)), temporary_(std::move(other.temporary_)) {}
+    : file_(std::exchange(other.file_, -1)),
+      path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      unfinished_(std::move(other.unfinished_)) {}
 
 OutputFile::~OutputFile() {
   if (file_ < 0) return;
@@ -57,7 +63,10 @@ Result<OutputFile> OutputFile::open(const std::filesystem::path& path) {
   std::error_code ignored;
   const auto status = std::filesystem::status(path, ignored);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
-    return Error{"program.write", "not a regular file", printable(path.string())};
+    return Error{"program.write",
+                 std::filesystem::is_directory(status) ? "expected the name of a file, found a folder"
+                                                       : "expected a regular file, found a pipe or a device",
+                 printable(path.string())};
   std::filesystem::path temporary = path;
   temporary += fmt::format(".{}.partial", ::getpid());
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/tensor.h"
+#include "base/unfinished.h"
 
 namespace hadal::isa {
 
@@ -33,6 +34,7 @@ class OutputFile {
 
   int file_ = -1;
   std::filesystem::path path_, temporary_;
+  Unfinished unfinished_;
 };
 
 }  // namespace hadal::isa

@@ -105,7 +105,7 @@ const Instruction* Sequencer::next() {
     at_ = pc_;
     const Instruction& in = program_->code[pc_];
     if (steps_left_-- == 0) {
-      fail("code.R1", "more instructions than the budget allows");
+      fail("run.budget", "more instructions than the budget allows");
       break;
     }
     switch (in.op) {

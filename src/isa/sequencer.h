@@ -52,7 +52,7 @@ class Sequencer {
 
   /// The next instruction of an engine, or null at `halt` and after an error.
   const Instruction* next();
-  /// Ends in the error `code.R1` after that many more instructions, the sequencer's own included.
+  /// Ends in the error `run.budget` after that many more instructions, the sequencer's own included.
   void limit(uint64_t steps) { steps_left_ = steps; }
   [[nodiscard]] uint64_t steps_left() const { return steps_left_; }
   /// Number of that instruction in the code.

@@ -6,8 +6,6 @@ namespace hadal::isa {
 
 namespace {
 
-constexpr uint64_t walk_budget = uint64_t{1} << 22;
-
 constexpr std::array all_rules{
     Rule{"place.C1",
          "The program keeps to the limits that it states: cores, scratchpad, shared space, accumulator, memory, vector "

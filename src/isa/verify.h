@@ -24,8 +24,11 @@ inline constexpr std::array<std::string_view, 1> host_functions{"non_max_suppres
 /// What holds whatever the registers hold: numbers in range, descriptors inside their regions, operands legal.
 Status verify_static(const Program& program);
 
+/// Instructions that `verify` walks, of all cores.
+inline constexpr uint64_t walk_budget = uint64_t{1} << 22;
+
 /// verify_static, then a walk of the program without values, all cores side by side: boxes, extents, semaphores. The
-/// walk ends after 2^22 instructions; what follows is checked as it is executed, by the same `check`.
+/// walk ends after `walk_budget` instructions; what follows is checked as it is executed, by the same `check`.
 Status verify(const Program& program);
 
 /// The same, with all errors of verify_static (at most `most`), or the walk's first.

@@ -104,7 +104,8 @@ class Walker {
       if (core.pending == nullptr) {
         core.sequencer.limit(budget_);
         core.pending = core.sequencer.next();
-        budget_ = core.sequencer.error() && core.sequencer.error()->code == "code.R1" ? 0 : core.sequencer.steps_left();
+        budget_ =
+            core.sequencer.error() && core.sequencer.error()->code == "run.budget" ? 0 : core.sequencer.steps_left();
         if (budget_ == 0) return moved;
         if (core.sequencer.error()) return *core.sequencer.error();
         core.halted = core.pending == nullptr;

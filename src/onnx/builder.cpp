@@ -94,7 +94,7 @@ std::optional<Values> Builder::fold(const Op& op, const Values& inputs, const At
   return values;
 }
 
-Values Builder::make_all(const Op& op, Values inputs, Attributes attributes) {
+Values Builder::make_all(const Op& op, const Values& inputs, Attributes attributes) {
   if (auto folded = fold(op, inputs, attributes)) return *folded;
   auto made = graph.add(op, inputs, std::move(attributes), take_origins(inputs));
   if (!made) {

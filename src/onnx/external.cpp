@@ -24,10 +24,10 @@ Result<Bytes> map_path(const fs::path& path, bool follow) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
   if (fd < 0) return file_error(path, fmt::format("cannot be opened: {}", std::strerror(errno)));
   struct stat status{};
-  const bool regular = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-  if (!regular) {
+  const bool known = ::fstat(fd, &status) == 0;
+  if (!known || !S_ISREG(status.st_mode)) {
     ::close(fd);
-    return file_error(path, "is not a regular file");
+    return file_error(path, known && S_ISDIR(status.st_mode) ? "is a folder" : "is not a regular file");
   }
   const auto size = static_cast<size_t>(status.st_size);
   if (size == 0) {
@@ -48,7 +48,13 @@ Error outside(const std::string& location, std::string_view why) {
 
 }  // namespace
 
-Result<Bytes> map_file(const fs::path& path) { return map_path(path, true); }
+Result<Bytes> map_file(const fs::path& path) {
+  auto mapped = map_path(path, true);
+  if (mapped) return mapped;
+  Error error = std::move(mapped).error();
+  error.message = "the file " + error.message;
+  return error;
+}
 
 Result<Bytes> ExternalData::bytes(const std::string& location, int64_t offset, int64_t length) {
   const fs::path relative(location);

@@ -47,8 +47,19 @@ struct ModelSummary {
 /// Reads the file without importing it. Errors: onnx.file, onnx.parse, onnx.external.
 Result<ModelSummary> summarize_model(const std::filesystem::path& path);
 
-/// "Type" or "domain.Type" of every operator that has an importer, sorted. A node of another is imported where the
-/// model itself defines it as a function.
-std::vector<std::string> operator_names();
+/// Versions of ai.onnx whose operators are known.
+inline constexpr int oldest_opset = 7, newest_opset = 28;
+
+/// An operator that has an importer. A node of another is imported where the model itself defines it as a function.
+struct OperatorInfo {
+  std::string name;            ///< "Type" or "domain.Type".
+  size_t least = 0, most = 0;  ///< Inputs.
+  std::vector<std::string> attributes;
+  std::vector<std::string> becomes;  ///< Ops of the graph.
+};
+inline constexpr size_t any_number = 1u << 20;  ///< Of inputs.
+
+/// Sorted by name.
+std::vector<OperatorInfo> operators();
 
 }  // namespace hadal::onnx

@@ -83,7 +83,7 @@ Values attention(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"Attention", attention, 3, 7,
+    {"Attention", attention, "matmul mul add softmax tanh where is_nan pad concat reshape transpose broadcast", 3, 7,
      "is_causal:i kv_num_heads:i q_num_heads:i qk_matmul_output_mode:i scale:f softcap:f softmax_precision:i"},
 };
 

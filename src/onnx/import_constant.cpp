@@ -94,13 +94,13 @@ Values non_zero(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"Constant", constant, 0, 0, "value:t value_float:f value_floats:fs value_int:i value_ints:is"},
-    {"ConstantOfShape", constant_of_shape, 1, 1, "value:t"},
-    {"EyeLike", eye_like, 1, 1, "dtype:i k:i"},
-    {"NonZero", non_zero, 1, 1, ""},
-    {"Range", range, 3, 3, ""},
-    {"Shape", shape, 1, 1, "start:i end:i"},
-    {"Size", size, 1, 1, ""},
+    {"Constant", constant, "", 0, 0, "value:t value_float:f value_floats:fs value_int:i value_ints:is"},
+    {"ConstantOfShape", constant_of_shape, "", 1, 1, "value:t"},
+    {"EyeLike", eye_like, "", 1, 1, "dtype:i k:i"},
+    {"NonZero", non_zero, "", 1, 1, ""},
+    {"Range", range, "", 3, 3, ""},
+    {"Shape", shape, "", 1, 1, "start:i end:i"},
+    {"Size", size, "", 1, 1, ""},
 };
 
 }  // namespace

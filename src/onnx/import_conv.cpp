@@ -165,16 +165,16 @@ Values global_lp_pool(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"AveragePool", average_pool, 1, 1,
+    {"AveragePool", average_pool, "pool", 1, 1,
      "auto_pad:s ceil_mode:i count_include_pad:i dilations:is kernel_shape:is pads:is strides:is"},
-    {"Conv", conv, 2, 3, "auto_pad:s dilations:is group:i kernel_shape:is pads:is strides:is"},
-    {"ConvTranspose", conv_transpose, 2, 3,
+    {"Conv", conv, "conv", 2, 3, "auto_pad:s dilations:is group:i kernel_shape:is pads:is strides:is"},
+    {"ConvTranspose", conv_transpose, "conv_transpose", 2, 3,
      "auto_pad:s dilations:is group:i kernel_shape:is output_padding:is output_shape:is pads:is strides:is"},
-    {"GlobalAveragePool", global_average_pool, 1, 1, ""},
-    {"GlobalLpPool", global_lp_pool, 1, 1, "p:i"},
-    {"GlobalMaxPool", global_max_pool, 1, 1, ""},
-    {"LpPool", lp_pool, 1, 1, "auto_pad:s ceil_mode:i dilations:is kernel_shape:is p:i pads:is strides:is"},
-    {"MaxPool", max_pool, 1, 1,
+    {"GlobalAveragePool", global_average_pool, "reduce", 1, 1, ""},
+    {"GlobalLpPool", global_lp_pool, "reduce", 1, 1, "p:i"},
+    {"GlobalMaxPool", global_max_pool, "reduce", 1, 1, ""},
+    {"LpPool", lp_pool, "pool", 1, 1, "auto_pad:s ceil_mode:i dilations:is kernel_shape:is p:i pads:is strides:is"},
+    {"MaxPool", max_pool, "pool", 1, 1,
      "auto_pad:s ceil_mode:i dilations:is kernel_shape:is pads:is storage_order:i strides:is"},
 };
 

@@ -124,17 +124,17 @@ Values non_max_suppression(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"CumSum", cumsum, 2, 2, "exclusive:i reverse:i"},
-    {"Gather", gather, 2, 2, "axis:i"},
-    {"GatherElements", gather_elements, 2, 2, "axis:i"},
-    {"GatherND", gather_nd, 2, 2, "batch_dims:i"},
-    {"NonMaxSuppression", non_max_suppression, 2, 5, "center_point_box:i"},
-    {"OneHot", one_hot, 3, 3, "axis:i"},
-    {"Scatter", scatter_elements, 3, 3, "axis:i"},
-    {"ScatterElements", scatter_elements, 3, 3, "axis:i reduction:s"},
-    {"ScatterND", scatter_nd, 3, 3, "reduction:s"},
-    {"TopK", topk, 1, 2, "axis:i k:i largest:i sorted:i"},
-    {"Trilu", trilu, 1, 2, "upper:i"},
+    {"CumSum", cumsum, "cumsum", 2, 2, "exclusive:i reverse:i"},
+    {"Gather", gather, "gather slice reshape cast", 2, 2, "axis:i"},
+    {"GatherElements", gather_elements, "gather_elements cast", 2, 2, "axis:i"},
+    {"GatherND", gather_nd, "gather_nd cast", 2, 2, "batch_dims:i"},
+    {"NonMaxSuppression", non_max_suppression, "non_max_suppression", 2, 5, "center_point_box:i"},
+    {"OneHot", one_hot, "reshape cast where less add equal slice", 3, 3, "axis:i"},
+    {"Scatter", scatter_elements, "scatter_elements cast", 3, 3, "axis:i"},
+    {"ScatterElements", scatter_elements, "scatter_elements cast", 3, 3, "axis:i reduction:s"},
+    {"ScatterND", scatter_nd, "scatter_nd cast", 3, 3, "reduction:s"},
+    {"TopK", topk, "topk", 1, 2, "axis:i k:i largest:i sorted:i"},
+    {"Trilu", trilu, "where", 1, 2, "upper:i"},
 };
 
 }  // namespace

@@ -195,9 +195,9 @@ class Einsum {
 Values einsum(Site& n) { return {Einsum(n).run()}; }
 
 constexpr Operator rows[] = {
-    {"Einsum", einsum, 1, any_number, "equation:s"},
-    {"Gemm", gemm, 2, 3, "alpha:f beta:f transA:i transB:i broadcast:i"},
-    {"MatMul", matmul, 2, 2, ""},
+    {"Einsum", einsum, "matmul mul reduce transpose reshape", 1, any_number, "equation:s"},
+    {"Gemm", gemm, "matmul mul add", 2, 3, "alpha:f beta:f transA:i transB:i broadcast:i"},
+    {"MatMul", matmul, "matmul reshape", 2, 2, ""},
 };
 
 }  // namespace

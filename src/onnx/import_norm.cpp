@@ -175,20 +175,22 @@ Values hardmax(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"BatchNormalization", batch_normalization, 5, 5, "epsilon:f momentum:f spatial:i training_mode:i"},
-    {"GroupNormalization", group_normalization, 3, 3, "epsilon:f num_groups:i stash_type:i"},
-    {"Hardmax", hardmax, 1, 1, "axis:i"},
-    {"InstanceNormalization", instance_normalization, 3, 3, "epsilon:f"},
-    {"LRN", lrn, 1, 1, "alpha:f beta:f bias:f size:i"},
-    {"LayerNormalization", layer_normalization, 2, 3, "axis:i epsilon:f stash_type:i"},
-    {"LogSoftmax", softmax, 1, 1, "axis:i"},
-    {"LpNormalization", lp_normalization, 1, 1, "axis:i p:i"},
-    {"MeanVarianceNormalization", mean_variance_normalization, 1, 1, "axes:is"},
-    {"RMSNormalization", rms_normalization, 2, 2, "axis:i epsilon:f stash_type:i"},
-    {"SimplifiedLayerNormalization", rms_normalization, 2, 2, "axis:i epsilon:f stash_type:i"},
-    {"Softmax", softmax, 1, 1, "axis:i"},
-    {"SkipLayerNormalization", skip_normalization, 3, 5, "epsilon:f", "com.microsoft"},
-    {"SkipSimplifiedLayerNormalization", skip_normalization, 3, 4, "epsilon:f", "com.microsoft"},
+    {"BatchNormalization", batch_normalization, "mul add sub div sqrt cast reshape", 5, 5,
+     "epsilon:f momentum:f spatial:i training_mode:i"},
+    {"GroupNormalization", group_normalization, "reshape normalize", 3, 3, "epsilon:f num_groups:i stash_type:i"},
+    {"Hardmax", hardmax, "arg_reduce equal cast reshape", 1, 1, "axis:i"},
+    {"InstanceNormalization", instance_normalization, "normalize reshape", 3, 3, "epsilon:f"},
+    {"LRN", lrn, "mul pad slice add pow", 1, 1, "alpha:f beta:f bias:f size:i"},
+    {"LayerNormalization", layer_normalization, "normalize reduce sub mul add rsqrt", 2, 3,
+     "axis:i epsilon:f stash_type:i"},
+    {"LogSoftmax", softmax, "softmax reshape", 1, 1, "axis:i"},
+    {"LpNormalization", lp_normalization, "reduce equal where div", 1, 1, "axis:i p:i"},
+    {"MeanVarianceNormalization", mean_variance_normalization, "normalize", 1, 1, "axes:is"},
+    {"RMSNormalization", rms_normalization, "normalize", 2, 2, "axis:i epsilon:f stash_type:i"},
+    {"SimplifiedLayerNormalization", rms_normalization, "normalize", 2, 2, "axis:i epsilon:f stash_type:i"},
+    {"Softmax", softmax, "softmax reshape", 1, 1, "axis:i"},
+    {"SkipLayerNormalization", skip_normalization, "add normalize", 3, 5, "epsilon:f", "com.microsoft"},
+    {"SkipSimplifiedLayerNormalization", skip_normalization, "add normalize", 3, 4, "epsilon:f", "com.microsoft"},
 };
 
 }  // namespace

@@ -49,8 +49,9 @@ Values dequantize(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"DequantizeLinear", dequantize, 2, 3, "axis:i block_size:i output_dtype:i"},
-    {"QuantizeLinear", quantize, 2, 3, "axis:i block_size:i output_dtype:i precision:i saturate:i"},
+    {"DequantizeLinear", dequantize, "sub mul cast reshape", 2, 3, "axis:i block_size:i output_dtype:i"},
+    {"QuantizeLinear", quantize, "div round add clip cast reshape", 2, 3,
+     "axis:i block_size:i output_dtype:i precision:i saturate:i"},
 };
 
 }  // namespace

@@ -34,18 +34,18 @@ Values arg_reduce(Site& n) {
 
 constexpr std::string_view reduce_attributes = "axes:is keepdims:i noop_with_empty_axes:i";
 constexpr Operator rows[] = {
-    {"ArgMax", arg_reduce, 1, 1, "axis:i keepdims:i select_last_index:i"},
-    {"ArgMin", arg_reduce, 1, 1, "axis:i keepdims:i select_last_index:i"},
-    {"ReduceL1", reduce, 1, 2, reduce_attributes},
-    {"ReduceL2", reduce, 1, 2, reduce_attributes},
-    {"ReduceLogSum", reduce, 1, 2, reduce_attributes},
-    {"ReduceLogSumExp", reduce, 1, 2, reduce_attributes},
-    {"ReduceMax", reduce, 1, 2, reduce_attributes},
-    {"ReduceMean", reduce, 1, 2, reduce_attributes},
-    {"ReduceMin", reduce, 1, 2, reduce_attributes},
-    {"ReduceProd", reduce, 1, 2, reduce_attributes},
-    {"ReduceSum", reduce, 1, 2, reduce_attributes},
-    {"ReduceSumSquare", reduce, 1, 2, reduce_attributes},
+    {"ArgMax", arg_reduce, "arg_reduce", 1, 1, "axis:i keepdims:i select_last_index:i"},
+    {"ArgMin", arg_reduce, "arg_reduce", 1, 1, "axis:i keepdims:i select_last_index:i"},
+    {"ReduceL1", reduce, "reduce", 1, 2, reduce_attributes},
+    {"ReduceL2", reduce, "reduce", 1, 2, reduce_attributes},
+    {"ReduceLogSum", reduce, "reduce", 1, 2, reduce_attributes},
+    {"ReduceLogSumExp", reduce, "reduce", 1, 2, reduce_attributes},
+    {"ReduceMax", reduce, "reduce", 1, 2, reduce_attributes},
+    {"ReduceMean", reduce, "reduce", 1, 2, reduce_attributes},
+    {"ReduceMin", reduce, "reduce", 1, 2, reduce_attributes},
+    {"ReduceProd", reduce, "reduce", 1, 2, reduce_attributes},
+    {"ReduceSum", reduce, "reduce", 1, 2, reduce_attributes},
+    {"ReduceSumSquare", reduce, "reduce", 1, 2, reduce_attributes},
 };
 
 }  // namespace

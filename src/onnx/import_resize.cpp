@@ -105,10 +105,10 @@ Values resize(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"Resize", resize, 1, 4,
+    {"Resize", resize, "resize", 1, 4,
      "antialias:i axes:is coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i extrapolation_value:f "
      "keep_aspect_ratio_policy:s mode:s nearest_mode:s"},
-    {"Upsample", upsample, 1, 2, "mode:s scales:fs"},
+    {"Upsample", upsample, "resize", 1, 2, "mode:s scales:fs"},
 };
 
 }  // namespace

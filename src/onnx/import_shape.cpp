@@ -180,10 +180,10 @@ ValueId pad_by(Site& n, ValueId x, Integers low, Integers high, const std::strin
   Integers starts(from.size(), 0), sizes = from;
   bool cuts = false, pads = false;
   for (size_t i = 0; i < from.size(); ++i) {
-    starts[i] = std::max<int64_t>(0, -low[i]);
-    sizes[i] = from[i] - starts[i] - std::max<int64_t>(0, -high[i]);
-    if (low[i] < -from[i] || high[i] < -from[i] || sizes[i] < 0)
-      fail("onnx.shape", "axis {}: pads {} and {} of {}", i, low[i], high[i], from[i]);
+    const bool fits = low[i] >= -from[i] && high[i] >= -from[i];
+    starts[i] = fits ? std::max<int64_t>(0, -low[i]) : 0;
+    sizes[i] = fits ? from[i] - starts[i] - std::max<int64_t>(0, -high[i]) : -1;
+    if (sizes[i] < 0) fail("onnx.shape", "axis {}: pads {} and {} of {}", i, low[i], high[i], from[i]);
     if (sizes[i] == 0) starts[i] = 0;
     cuts = cuts || low[i] < 0 || high[i] < 0;
     pads = pads || low[i] > 0 || high[i] > 0;
@@ -255,19 +255,19 @@ Values space_to_depth(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"Concat", concat, 1, any_number, "axis:i"},
-    {"DepthToSpace", depth_to_space, 1, 1, "blocksize:i mode:s"},
-    {"Expand", expand, 2, 2, ""},
-    {"Flatten", flatten, 1, 1, "axis:i"},
-    {"Pad", pad, 1, 4, "mode:s pads:is value:f"},
-    {"Reshape", reshape, 1, 2, "shape:is allowzero:i"},
-    {"Slice", slice, 1, 5, "axes:is starts:is ends:is"},
-    {"SpaceToDepth", space_to_depth, 1, 1, "blocksize:i mode:s"},
-    {"Split", split, 1, 2, "axis:i split:is num_outputs:i"},
-    {"Squeeze", squeeze, 1, 2, "axes:is"},
-    {"Tile", tile, 2, 2, ""},
-    {"Transpose", transpose, 1, 1, "perm:is"},
-    {"Unsqueeze", unsqueeze, 1, 2, "axes:is"},
+    {"Concat", concat, "concat", 1, any_number, "axis:i"},
+    {"DepthToSpace", depth_to_space, "reshape transpose", 1, 1, "blocksize:i mode:s"},
+    {"Expand", expand, "broadcast", 2, 2, ""},
+    {"Flatten", flatten, "reshape", 1, 1, "axis:i"},
+    {"Pad", pad, "pad slice", 1, 4, "mode:s pads:is value:f"},
+    {"Reshape", reshape, "reshape", 1, 2, "shape:is allowzero:i"},
+    {"Slice", slice, "slice", 1, 5, "axes:is starts:is ends:is"},
+    {"SpaceToDepth", space_to_depth, "reshape transpose", 1, 1, "blocksize:i mode:s"},
+    {"Split", split, "slice", 1, 2, "axis:i split:is num_outputs:i"},
+    {"Squeeze", squeeze, "reshape", 1, 2, "axes:is"},
+    {"Tile", tile, "reshape broadcast", 2, 2, ""},
+    {"Transpose", transpose, "transpose", 1, 1, "perm:is"},
+    {"Unsqueeze", unsqueeze, "reshape", 1, 2, "axes:is"},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
 
 namespace hadal::onnx {
 
@@ -39,11 +40,10 @@ std::string derived_prefix(const std::string& name) {
 
 /// The version that a model or function imports of a domain.
 int opset_of(const std::map<std::string, int>& opsets, const std::string& domain) {
-  constexpr int oldest = 7, newest = 28;  // Those whose operators the rows describe.
   const auto found = opsets.find(domain);
   const int version = found == opsets.end() ? 0 : found->second;
-  if (domain.empty() && (version < oldest || version > newest))
-    fail("onnx.opset", "opset {} of ai.onnx; {} to {} are supported", version, oldest, newest);
+  if (domain.empty() && (version < oldest_opset || version > newest_opset))
+    fail("onnx.opset", "opset {} of ai.onnx; {} to {} are supported", version, oldest_opset, newest_opset);
   return version;
 }
 
@@ -292,6 +292,7 @@ Values GraphImporter::import_operator(const ModelNode& node, Scope& scope) {
 void GraphImporter::import_node(const ModelNode& node, Scope& scope) try {
   constexpr int64_t most_nodes = 1'000'000;
   if (++imported_ > most_nodes) fail("onnx.graph", "functions expand to more than {} nodes", most_nodes);
+  if (node.outputs.empty()) fail("onnx.graph", "it has no outputs");
   b_.begin_origin(origin_of(node));
   const auto first_new = static_cast<ValueId>(b_.graph.values.size());
   const Values results = import_operator(node, scope);
@@ -326,7 +327,10 @@ void GraphImporter::finish_outputs(const Scope& scope) {
       fail("onnx.graph", "output '{}' has no name of its own", printable(output.name));
     const ValueId* const found = scope.find(output.name);
     if (!found) fail("onnx.graph", "output '{}' is never made", printable(output.name));
-    const bool shared = b_.graph.value(*found).producer < 0 || taken.contains(*found);
+    const graph::Value& value = b_.graph.value(*found);
+    if (value.producer < 0 && !value.constant && value.name == output.name)
+      fail("onnx.graph", "output '{}' is an input: no node makes it", printable(output.name));
+    const bool shared = value.producer < 0 || taken.contains(*found);
     b_.begin_origin(output.name);
     b_.graph.outputs.push_back(shared ? b_.copy(*found) : *found);
     taken.insert(b_.graph.outputs.back());
@@ -408,11 +412,19 @@ const Operator* operator_named(const std::string& domain, const std::string& typ
   return found == operator_rows().end() ? nullptr : found->second;
 }
 
-std::vector<std::string> operator_names() {
-  std::vector<std::string> out{"If"};  // Not a row: its branches are imported in the place of the node.
+std::vector<OperatorInfo> operators() {
+  const auto words = [](std::string_view text) {
+    std::vector<std::string> out;
+    std::istringstream in{std::string(text)};
+    for (std::string word; in >> word;) out.push_back(word.substr(0, word.find(':')));
+    return out;
+  };
+  // Not a row: the branch that a constant condition picks is imported in the place of the node.
+  std::vector<OperatorInfo> out{{"If", 1, 1, {"else_branch", "then_branch"}, {}}};
   for (const auto& [key, row] : operator_rows())
-    out.push_back(key.first.empty() ? std::string(key.second) : fmt::format("{}.{}", key.first, key.second));
-  std::ranges::sort(out);
+    out.push_back({key.first.empty() ? std::string(key.second) : fmt::format("{}.{}", key.first, key.second),
+                   row->least, row->most, words(row->attributes), words(row->becomes)});
+  std::ranges::sort(out, {}, &OperatorInfo::name);
   return out;
 }
 

@@ -40,9 +40,9 @@ class Builder {
   void begin_origin(std::string origin) { origin_ = std::move(origin); }
 
   /// The results of op. If all operands are constants and the result is small (or no larger than they are), constants.
-  Values make_all(const Op& op, Values inputs, Attributes attributes = {});
-  ValueId make(const Op& op, Values inputs, Attributes attributes = {}) {
-    return make_all(op, std::move(inputs), std::move(attributes))[0];
+  Values make_all(const Op& op, const Values& inputs, Attributes attributes = {});
+  ValueId make(const Op& op, const Values& inputs, Attributes attributes = {}) {
+    return make_all(op, inputs, std::move(attributes))[0];
   }
   ValueId constant(Tensor tensor);
   ValueId constant(const Integers& values);  ///< i64, one axis.
@@ -129,8 +129,8 @@ class Site {
   [[nodiscard]] static Integers axes(Integers axes, int64_t rank);
 
   // Shorthands.
-  ValueId make(const Op& op, Values operands, Attributes attributes = {}) const {
-    return b.make(op, std::move(operands), std::move(attributes));
+  ValueId make(const Op& op, const Values& operands, Attributes attributes = {}) const {
+    return b.make(op, operands, std::move(attributes));
   }
 };
 
@@ -140,11 +140,11 @@ using ImportFunction = Values (*)(Site&);
 struct Operator {
   std::string_view type;
   ImportFunction import;
+  std::string_view becomes;     ///< Ops of the graph that it can become; none where it is known while importing.
   size_t least, most;           ///< Inputs.
   std::string_view attributes;  ///< "axis:i kernel_shape:is ..."; others are errors.
   std::string_view domain = "";
 };
-inline constexpr size_t any_number = 1u << 20;
 
 std::span<const Operator> elementwise_operators();
 std::span<const Operator> shape_operators();

@@ -22,7 +22,8 @@ int64_t burst_bytes(const chip::Dma& dma, const DmaWork& work) {
     total += bursts(run);
     if (run < work.runs % period) rest += bursts(run);
   }
-  if (work.runs > period) total = total * static_cast<double>(work.runs / period) + rest;
+  const int64_t periods = work.runs / period;
+  if (periods > 0) total = total * static_cast<double>(periods) + rest;
   return whole_cycles(total * static_cast<double>(burst));
 }
 

@@ -89,22 +89,6 @@ size_t options_begin(std::string_view file) {
   return begin;
 }
 
-Error unknown_input(const std::string& name, const std::vector<isa::Port>& ports) {
-  std::vector<std::string_view> names;
-  std::string list;
-  for (const isa::Port& port : ports) {
-    names.push_back(port.name);
-    list += (list.empty() ? "" : ", ") +
-            fmt::format("{} ({}[{}])", in_quotes(port.name), name_of(port.dtype), text_of(port.shape));
-  }
-  const std::string_view near = closest(name, names);
-  const std::string hint = near.empty() ? "" : fmt::format("did you mean {}? ", in_quotes(near));
-  return Error{"input.name",
-               fmt::format("the model has no input {}", in_quotes(name)),
-               {},
-               names.empty() ? "it has no inputs" : hint + "its inputs are " + list};
-}
-
 Result<Tensor> checked(const GivenInput& given, const isa::Port& port) {
   const std::string place = fmt::format("input {}: {}", in_quotes(port.name), printable(given.source.file));
   if (!given.tensor) return picture_tensor(given.picture, given.source.options, port.dtype, port.shape, place);
@@ -151,6 +135,22 @@ int fraction_bits(DType type) {
 }
 
 }  // namespace
+
+Error unknown_input(const std::string& name, const std::vector<isa::Port>& ports) {
+  std::vector<std::string_view> names;
+  std::string list;
+  for (const isa::Port& port : ports) {
+    names.push_back(port.name);
+    list += (list.empty() ? "" : ", ") +
+            fmt::format("{} ({}[{}])", in_quotes(port.name), name_of(port.dtype), text_of(port.shape));
+  }
+  const std::string_view near = closest(name, names);
+  const std::string hint = near.empty() ? "" : fmt::format("did you mean {}? ", in_quotes(near));
+  return Error{"input.name",
+               fmt::format("the model has no input {}", in_quotes(name)),
+               {},
+               names.empty() ? "it has no inputs" : hint + "its inputs are " + list};
+}
 
 Result<NamedFile> parse_named_file(std::string_view text, std::string_view flag) {
   const size_t end = name_end(text, exists);
@@ -222,14 +222,19 @@ Result<std::vector<GivenInput>> read_inputs(const std::vector<NamedFile>& source
   return out;
 }
 
+Status check_names(const std::vector<GivenInput>& given, const std::vector<isa::Port>& ports) {
+  for (const GivenInput& input : given)
+    if (std::ranges::find(ports, input.source.name, &isa::Port::name) == ports.end())
+      return unknown_input(input.source.name, ports);
+  return {};
+}
+
 Result<std::vector<Tensor>> bind_inputs(const std::vector<isa::Port>& ports, const std::vector<GivenInput>& given,
                                         uint64_t seed) {
   const auto named = [](const auto& list, const std::string& name, auto get) {
     return std::find_if(list.begin(), list.end(), [&](const auto& entry) { return get(entry) == name; });
   };
-  for (const GivenInput& input : given)
-    if (named(ports, input.source.name, [](const isa::Port& p) { return p.name; }) == ports.end())
-      return unknown_input(input.source.name, ports);
+  HADAL_CHECK(check_names(given, ports));
   std::vector<Tensor> out;
   for (const isa::Port& port : ports) {
     const auto found = named(given, port.name, [](const GivenInput& g) { return g.source.name; });

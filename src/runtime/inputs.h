@@ -39,6 +39,11 @@ struct GivenInput {
 /// Reads all files. Errors: input.format (no .npy, PNG or JPEG), file.*, npy.*, usage.options.
 Result<std::vector<GivenInput>> read_inputs(const std::vector<NamedFile>& sources, int64_t largest_bytes);
 
+/// input.name: lists the inputs, and the nearest name.
+Error unknown_input(const std::string& name, const std::vector<isa::Port>& ports);
+/// Whether every given input is one of the program's. Errors: input.name.
+Status check_names(const std::vector<GivenInput>& given, const std::vector<isa::Port>& ports);
+
 /// Values of every input of a program in its order, of the ports' own types: given ones, checked, else made-up ones.
 /// Errors: input.name (the inputs' names are listed), input.type, input.shape, picture.*
 Result<std::vector<Tensor>> bind_inputs(const std::vector<isa::Port>& ports, const std::vector<GivenInput>& given,

@@ -10,6 +10,7 @@
 #include "isa/verify.h"
 #include "machine/timing/run.h"
 #include "onnx/import.h"
+#include "runtime/inputs.h"
 #include "runtime/stopwatch.h"
 
 namespace hadal::runtime {
@@ -40,13 +41,14 @@ Result<Loaded> read(const Source& source) {
   Stopwatch watch;
   HADAL_TRY(isa::Program program, isa::read_program(source.file));
   HADAL_CHECK(isa::verify_static(program));
-  for (const auto& [name, shape] : source.shapes)
-    for (const isa::Port& port : program.inputs)
-      if (port.name == name && port.shape != shape)
-        return Error{
-            "input.shape",
-            fmt::format("the program was compiled for shape {}, found {}", text_of(port.shape), text_of(shape)),
-            fmt::format("input \"{}\"", printable(name))};
+  for (const auto& [name, shape] : source.shapes) {
+    const auto port = std::ranges::find(program.inputs, name, &isa::Port::name);
+    if (port == program.inputs.end()) return unknown_input(name, program.inputs);
+    if (port->shape != shape)
+      return Error{"input.shape",
+                   fmt::format("the program was compiled for shape {}, found {}", text_of(port->shape), text_of(shape)),
+                   fmt::format("input \"{}\"", printable(name))};
+  }
   HADAL_TRY(chip::Chip chip, chip_for(source, program.chip));
   return Loaded{std::move(program), std::move(chip), {}, false, watch.lap(), 0};
 }

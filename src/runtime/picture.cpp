@@ -8,6 +8,8 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/jpeg_tables.h"
+
 namespace {
 
 /// The largest piece of memory that decoding the present picture may take: a bomb unpacks to more than its pixels need.
@@ -52,6 +54,9 @@ Result<Picture> decode(std::span<const std::byte> file, int channels, const std:
     return Error{"picture.decode", fmt::format("the picture cannot be decoded: {}", reason ? reason : "unknown reason"),
                  place};
   };
+  if (!huffman_tables_fit(file))
+    return Error{"picture.decode", "the picture cannot be decoded: a Huffman table has more codes than there can be",
+                 place};
   piece_most = size_t{1} << 20;
   if (stbi_info_from_memory(data, length, &out.width, &out.height, &found) == 0) return broken();
   if (int64_t{out.width} * out.height > pixels_most)

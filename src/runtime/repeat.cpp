@@ -23,7 +23,10 @@ Status repeat_values(machine::ValueMachine& machine, const std::vector<Tensor>& 
                      Repeats& repeats) {
   std::vector<double> seconds;
   double kernels = 0, total = 0;
+  const int64_t each = std::max<int64_t>(1, request.repeat / 100);
   for (int64_t i = 0; i < request.repeat; ++i) {
+    if (request.source.progress && i % each == 0)
+      request.source.progress(fmt::format("warm run {} of {}", i + 1, request.repeat));
     machine::ValueCounts counts;
     Stopwatch watch;
     HADAL_TRY(const auto outputs, machine.run(inputs, counts));

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/units.h"
+#include "isa/budget.h"
 #include "machine/timing/limits.h"
 #include "runtime/repeat.h"
 #include "runtime/stopwatch.h"
@@ -155,7 +156,9 @@ Result<Outcome> run(const Request& request) {
   add_notes(outcome);
   if (request.repeat > 0) outcome.repeats.emplace().runs = request.repeat;
 
+  HADAL_CHECK(check_names(given, outcome.program.inputs));
   HADAL_CHECK(machine::meets_limits(outcome.program, outcome.chip));
+  HADAL_CHECK(isa::check_budget(outcome.program));
   if (request.values) {
     HADAL_CHECK(check_memory(request, outcome));
     HADAL_CHECK(run_values(request, given, outcome));

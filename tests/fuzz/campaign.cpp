@@ -15,8 +15,10 @@
 #include "isa/crc32c.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/allocator_interface.h>
 #include <sanitizer/common_interface_defs.h>
+// GCC's runtime has it, but not all of GCC's packages have its header.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void*, size_t),
+                                                         void (*on_free)(const volatile void*));
 #endif
 
 namespace hadal::fuzz {

@@ -2,15 +2,12 @@
 // written.
 #include <cstring>
 
-#include "compile/compile.h"
-#include "fuzz/models.h"
+#include "fuzz/programs.h"
 #include "fuzz/stages.h"
 #include "isa/crc32c.h"
 #include "isa/file.h"
 #include "isa/file_sections.h"
-#include "isa/text.h"
 #include "isa/verify.h"
-#include "onnx/import.h"
 
 namespace hadal::fuzz {
 namespace {
@@ -18,25 +15,6 @@ namespace {
 using isa::FileHeader;
 using isa::Program;
 using isa::SectionEntry;
-
-/// The examples written by hand, and a compiled model.
-std::vector<Program> seed_programs(const std::filesystem::path& folder) {
-  std::vector<Program> programs;
-  const std::filesystem::path data = std::filesystem::path(HADAL_SOURCE_DIR) / "tests" / "data";
-  for (const char* name : {"matmul", "conv_pool", "vector"}) {
-    auto program = isa::assemble(get_file(data / fmt::format("{}.hasm", name)), name, data);
-    EXPECT_TRUE(program.ok()) << name;
-    programs.push_back(std::move(program).value());
-  }
-  const std::filesystem::path model = folder / "small.onnx";
-  put_file(model, small_model().SerializeAsString());
-  auto imported = onnx::import_model(model, {});
-  EXPECT_TRUE(imported.ok());
-  auto program = compile::compile(std::move(imported->graph), shipped("hadal-edge"), {});
-  EXPECT_TRUE(program.ok()) << program.error().text();
-  programs.push_back(std::move(program).value());
-  return programs;
-}
 
 /// Edits bytes of one section without changing its length, then makes its checksum and the header's right.
 std::string with_section(std::string file, Random& random) {

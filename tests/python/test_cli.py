@@ -1,10 +1,14 @@
 """The command itself: help, subcommands that run nothing, and what goes where."""
 
+import os
+import pty
 import subprocess
 
 import numpy as np
+import onnx
 import pytest
-from conftest import MODELS
+from conftest import MODELS, ROOT
+from onnx import helper
 
 AD = MODELS / "tiny_ad_f32.onnx"
 COMMANDS = ["run", "compile", "dis", "asm", "verify", "inspect", "chips", "doctor"]
@@ -18,7 +22,16 @@ def test_help_names_every_command(hadal):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(hadal, command):
-    assert "Usage: hadal " + command in hadal.ok(command, "--help").out
+    text = hadal.ok(command, "--help").out
+    assert "Usage: hadal " + command in text and "Example" in text and f"\n  hadal {command}" in text
+    assert "\n\n\n" not in text and hadal.ok("help", command).out == text
+
+
+def test_flags_of_run_are_grouped(hadal):
+    text = hadal.ok("run", "--help").out
+    places = [text.index(word) for word in ["Model and chip:", "--chip", "Inputs and outputs:", "--input", "Report:", "--json", "What is run, and how:", "--repeat"]]
+    assert places == sorted(places)
+    assert all(word in text for word in ["default: hadal-1", "default: 0", "80 %", "such as 8GiB"])
 
 
 def test_doctor_finds_nothing_wrong(hadal):
@@ -27,13 +40,61 @@ def test_doctor_finds_nothing_wrong(hadal):
 
 
 def test_chips_show_every_figure(hadal):
-    assert "hadal-edge" in hadal.ok("chips").out
-    assert "matrix.rows" in hadal.ok("chips", "hadal-1").out
+    rows = {line.split()[0]: line for line in hadal.ok("chips").out.splitlines() if line}
+    assert "786 Top/s" in rows["hadal-1"] and "16 x 8 MiB" in rows["hadal-1"] and "hadal-edge" in rows
+    text = hadal.ok("chips", "hadal-1").out
+    assert all(word in text for word in ["matrix.rows", "given: fp8 at twice the rate", "derived: ", "peak.bf16"])
+    assert max(map(len, text.splitlines())) < 150
 
 
 def test_inspect_tells_what_runs_where(hadal):
     text = hadal.ok("inspect", MODELS / "cct2_32_opset20.onnx").out
     assert all(word in text for word in ["LayerNormalization", "matrix", "vector", "weights", "f32[1,3,32,32]"])
+    rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ")}
+    assert rows["Conv"].endswith("  chip") and rows["Reshape"].endswith("  chip, as a view")
+
+
+def test_inspect_tells_what_is_unsupported(hadal, tmp_path):
+    nodes = [helper.make_node("Frobnicate", ["x"], ["a"], name="first"), helper.make_node("Relu", ["a"], ["b"], name="fine"),
+             helper.make_node("LSTM", ["b", "b", "b"], ["y"], name="second")]
+    value = lambda name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [4])
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", [value("x")], [value("y")]), opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "m.onnx")
+    outcome = hadal("inspect", tmp_path / "m.onnx")
+    assert outcome.code == 1 and "2 nodes are not supported: 'first' (Frobnicate), 'second' (LSTM)" in outcome.err
+    assert any(line.split()[:1] == ["LSTM"] and "not known" in line for line in outcome.out.splitlines())
+
+
+def test_inspect_and_verify_read_programs(hadal, tmp_path):
+    program = tmp_path / "ad.hadal"
+    hadal.ok("compile", AD, "-o", program)
+    text = hadal.ok("inspect", program).out
+    assert "a program for hadal-1, f32" in text and "f32[1x640]" in text and "at best" in text
+    assert "keeps all" in hadal.ok("verify", program).out
+    text = hadal.ok("dis", program).out
+    wrong = tmp_path / "wrong.hasm"
+    wrong.write_text(text.replace("  sync on store  signal ready.0 everywhere\n", "", 1))
+    assert hadal("asm", wrong, "-o", tmp_path / "wrong.hadal").code == 0
+    outcome = hadal("verify", tmp_path / "wrong.hadal")
+    assert outcome.code == 1 and "error[sync.C1]" in outcome.err and "instruction" in outcome.err
+
+
+def test_inspect_prints_the_operators(hadal):
+    assert hadal.ok("inspect", "--ops").out == (ROOT / "docs/ops.md").read_text()
+
+
+def test_progress_is_for_terminals(hadal):
+    """On a terminal a line that is erased at the end; in a pipe nothing."""
+    master, slave = pty.openpty()
+    done = subprocess.run([hadal.binary, "run", str(AD), "--repeat", "3"], stdout=subprocess.PIPE, stderr=slave, timeout=60)
+    os.close(slave)
+    seen = os.read(master, 65536).decode()
+    os.close(master)
+    assert done.returncode == 0 and "compile: " in seen and "warm run 3 of 3" in seen and seen.endswith("\r\x1b[K")
+
+
+def test_json_on_stdout_sends_the_report_to_stderr(hadal):
+    outcome = hadal.ok("run", AD, "--json", "-")
+    assert outcome.report()["cycles"] > 0 and "cycles" in outcome.err and "roofline" in outcome.err
 
 
 def test_a_pass_is_dumped_on_stderr(hadal):

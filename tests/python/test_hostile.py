@@ -1,57 +1,15 @@
-"""Bad input: one clear error each, and no crash, hang, silence or partial output."""
+"""Bad models: one clear error each, and no crash, hang, silence or partial output."""
 
 import os
-import pathlib
-import resource
-import signal
-import struct
-import subprocess
-import zlib
 
 import numpy as np
 import onnx
 import pytest
 from conftest import MODELS
+from hostile import AD, FLOAT, accepted_or_refused, graph, refused, relu, save
 from onnx import TensorProto, helper, numpy_helper
 
 pytestmark = pytest.mark.hostile
-FLOAT = TensorProto.FLOAT
-AD = MODELS / "tiny_ad_f32.onnx"
-
-
-def refused(outcome, *words, code=1):
-    """One error, with these words; the exit code of a diagnosed error; no sanitizer's or library's own complaint."""
-    assert outcome.code == code, f"exit {outcome.code}\n{outcome.out}\n{outcome.err}"
-    assert "Sanitizer" not in outcome.err and "runtime error" not in outcome.err and "what():" not in outcome.err
-    assert outcome.err.strip(), "silent"
-    if code == 1:
-        assert outcome.err.count("error[") == 1, outcome.err
-    for word in words:
-        assert word in outcome.err, f"{word!r} is not in: {outcome.err}"
-    # Nothing of the input reaches the terminal as a control character.
-    assert not set(outcome.err) & set(map(chr, [*range(0, 9), *range(11, 32), 127])), repr(outcome.err)
-
-
-def accepted_or_refused(outcome, *words):
-    """Large but legal input: done, or refused with words; never a crash."""
-    if outcome.code != 0:
-        refused(outcome, *words)
-
-
-def graph(nodes, inputs, outputs, weights=(), **fields):
-    value = lambda name, shape, kind=FLOAT: helper.make_tensor_value_info(name, kind, shape)
-    made = helper.make_graph(nodes, "g", [value(*i) for i in inputs], [value(*o) for o in outputs], list(weights))
-    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, **fields)
-
-
-def relu(name="y", source="x"):
-    return helper.make_node("Relu", [source], [name], name=f"relu_{name}")
-
-
-def save(model, file):
-    pathlib.Path(file).write_bytes(model.SerializeToString())
-    return file
-
 
 # ---------------------------------------------------------------- model files
 
@@ -215,6 +173,27 @@ def test_impossible_nodes(hadal, tmp_path, op, shapes, attributes):
     refused(hadal("run", save(model, tmp_path / "m.onnx")), "the_node")
 
 
+LEAST, MOST = -(2**63), 2**63 - 1
+
+
+@pytest.mark.parametrize("op,inputs", [
+    ("Pad", [[LEAST, LEAST]]), ("Pad", [[MOST, MOST]]), ("Pad", [[-5, 0]]), ("Expand", [[-1]]), ("Expand", [[LEAST, 4]]), ("Tile", [[LEAST]]),
+    ("Reshape", [[LEAST]]), ("Reshape", [[MOST, 2]]), ("TopK", [[2**40]]), ("Slice", [[MOST], [LEAST], [LEAST], [MOST]]), ("Slice", [[0], [4], [0], [0]]),
+    ("Slice", [[4], [4]]), ("Unsqueeze", [[MOST]]), ("Squeeze", [[LEAST]]), ("Gather", [[LEAST]]), ("Split", [[LEAST]]),
+], ids=lambda v: v if isinstance(v, str) else None)
+def test_numbers_at_the_ends_of_their_range(hadal, tmp_path, op, inputs):
+    constants = [numpy_helper.from_array(np.array(v, np.int64), f"c{i}") for i, v in enumerate(inputs)]
+    node = helper.make_node(op, ["x", *(c.name for c in constants)], ["y"] if op != "TopK" else ["y", "i"])
+    refused(hadal("run", save(graph([node], [("x", [4])], [("y", None)], constants), tmp_path / "m.onnx")))
+
+
+def test_nodes_and_models_that_make_nothing(hadal, tmp_path):
+    refused(hadal("run", save(graph([helper.make_node("Split", ["x"], []), relu()], [("x", [4])], [("y", [4])]), tmp_path / "a.onnx")), "no outputs")
+    refused(hadal("run", save(graph([relu()], [("x", [4])], []), tmp_path / "b.onnx")), "no outputs")
+    refused(hadal("run", save(graph([], [("x", [4])], [("x", [4])]), tmp_path / "c.onnx")), "no node makes it")
+    refused(hadal("run", save(graph([relu()], [("x", [0, 4])], [("y", [0, 4])]), tmp_path / "d.onnx")), "nothing to compute")
+
+
 def test_tensors_whose_data_does_not_fit_their_shape(hadal, tmp_path):
     weight = numpy_helper.from_array(np.ones(4, np.float32), "w")
     for change in ["short", "long", "type"]:
@@ -281,175 +260,3 @@ def test_external_data_that_is_no_file(hadal, place):
 
 def test_timing_alone_does_not_need_external_data(hadal, place):
     hadal.ok("run", external(place, "missing.bin"), "--no-values")
-
-
-# ---------------------------------------------------------------- inputs: .npy and pictures
-
-
-def npy(header, data, version=(1, 0)):
-    text = header.encode() if isinstance(header, str) else header
-    size = struct.pack("<H" if version[0] == 1 else "<I", len(text))
-    return b"\x93NUMPY" + bytes(version) + size + text + data
-
-
-DATA = np.ones(640, np.float32).tobytes()
-GOOD = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 640), }\n"
-
-
-@pytest.mark.parametrize("content", [
-    b"", b"\x93NUMPY", npy(GOOD, DATA[:-1]), npy(GOOD.replace("<f4", "|O"), DATA), npy(GOOD.replace("False", "True").replace("1, 640", "640, 1"), DATA),
-    npy(GOOD.replace("<f4", ">f4"), DATA), npy(GOOD.replace("<f4", "<f8"), DATA * 2), npy(GOOD.replace("<f4", "<i4"), DATA),
-    npy(GOOD.replace("1, 640", "640,"), DATA), npy(GOOD.replace("1, 640", "1, 99999999999999999999"), DATA),
-    npy(GOOD.replace("1, 640", "-1, -640"), DATA), npy(GOOD.replace("1, 640", "4294967296, 4294967296"), DATA), npy("{" * 60000, DATA),
-    npy(GOOD[:20], DATA), npy(GOOD, DATA, (9, 0)), npy(GOOD.replace("<f4", "[('a', '<f4')]"), DATA), npy(b"\xff" * 64, DATA),
-    b"\x93NUMPY\x02\x00\xff\xff\xff\xff", npy(GOOD.replace("}", ", 'shape': (2, 320)}"), DATA),
-], ids=["empty", "magic only", "cut", "pickled", "fortran", "big-endian", "f64", "i32", "rank", "overflow", "negative", "giant", "nested",
-        "half a header", "version", "record", "not text", "long header", "shape twice"])
-def test_bad_npy(hadal, tmp_path, content):
-    file = tmp_path / "bad.npy"
-    file.write_bytes(content)
-    refused(hadal("run", AD, "--input", f"input={file}", "--output-dir", tmp_path / "out"), "bad.npy")
-    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
-
-
-def png(width, height, data=b"", depth=8, kind=2):
-    def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    head = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
-
-
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", png(0, 0), png(2**31 - 1, 2**31 - 1), png(60000, 60000, b"\0" * 10_000_000),
-                                     png(100, 100, b"\0" * 50), png(8, 8, b"\0" * 200, depth=3), png(8, 8, b"\xff" * 200),
-                                     b"\xff\xd8\xff\xe0" + b"\0" * 100],
-                         ids=["empty", "magic only", "no pixels", "giant", "bomb", "short", "depth", "filter", "jpeg"])
-def test_bad_pictures(hadal, tmp_path, content):
-    file = tmp_path / ("bad.jpg" if content[:2] == b"\xff\xd8" else "bad.png")
-    file.write_bytes(content)
-    refused(hadal("run", MODELS / "fastestdet.onnx", "--input", f"input.1={file}", "--no-timing", "--memory-limit", "4 GiB"), "bad.")
-
-
-def test_pictures_for_inputs_that_are_no_pictures(hadal):
-    refused(hadal("run", AD, "--input", f"input={MODELS}/pictures/chelsea.png"), "input")
-
-
-def test_unknown_inputs_list_the_known_ones(hadal, tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((1, 640), np.float32))
-    refused(hadal("run", AD, "--input", f"inptu={tmp_path}/x.npy"), "inptu", "input")
-    refused(hadal("run", AD, "--shape", "inptu=1,640"), "inptu", "input")
-    refused(hadal("run", AD, "--expected", f"outptu={tmp_path}/x.npy"), "outptu", "output")
-
-
-def test_other_shapes_than_the_model_s(hadal, tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((1, 641), np.float32))
-    refused(hadal("run", AD, "--input", f"input={tmp_path}/x.npy"), "640", "641")
-    refused(hadal("run", AD, "--shape", "input=1,641"), "640", "641")
-
-
-# ---------------------------------------------------------------- flags
-
-
-@pytest.mark.parametrize("arguments", [[], ["rnu"], ["run"], ["run", AD, "--no-timng"], ["run", AD, "--threads"], ["run", AD, "--no-values", "--no-timing"],
-                                       ["run", AD, "--threads", "many"], ["run", AD, "--repeat", "-1"], ["run", AD, "--input", "x"],
-                                       ["run", AD, "--numerics", "guess"], ["run", AD, "extra"], ["run", AD, "--tolerance", "-1"],
-                                       ["run", AD, "--tolerance", "nan"], ["run", AD, "--shape", "input=1,x"], ["run", AD, "--memory-limit", "lots"],
-                                       ["run", AD, "--deadline", "100ms"], ["compile", AD], ["run", AD, "--threads", "0"], ["run", AD, "--threads", "1000000000"]],
-                         ids=lambda a: " ".join(map(str, a))[-40:])
-def test_usage(hadal, arguments):
-    outcome = hadal(*arguments)
-    assert outcome.code in ([2] if "0" not in map(str, arguments) and "1000000000" not in arguments else [1, 2])
-    assert outcome.err.strip() and "Sanitizer" not in outcome.err
-
-
-def test_slips_are_answered_with_the_nearest_name(hadal):
-    for arguments, meant in [(["rnu"], "run"), (["run", AD, "--precison", "f32"], "--precision")]:
-        outcome = hadal(*arguments)
-        assert outcome.code == 2 and "did you mean" in outcome.err and meant in outcome.err
-    refused(hadal("run", AD, "--chip", "hadal-2"), "hadal-1")
-
-
-def test_flags_that_contradict_each_other(hadal, tmp_path):
-    for flags in [["--no-values", "--output-dir", tmp_path / "o"], ["--no-timing", "--trace", tmp_path / "t.json"],
-                  ["--no-values", "--expected", f"output={tmp_path}/x.npy"]]:
-        outcome = hadal("run", AD, *flags)
-        assert outcome.code in (1, 2) and outcome.err.strip(), flags
-
-
-# ---------------------------------------------------------------- programs, chips
-
-
-@pytest.fixture(scope="module")
-def program(hadal, tmp_path_factory):
-    file = tmp_path_factory.mktemp("program") / "kws.hadal"
-    hadal.ok("compile", MODELS / "tiny_kws_f32.onnx", "-o", file)
-    return file
-
-
-def test_programs_cut_short_or_changed(hadal, tmp_path, program):
-    whole = program.read_bytes()
-    file = tmp_path / "bad.hadal"
-    for size in [0, 1, 8, 64, len(whole) // 2, len(whole) - 1]:
-        file.write_bytes(whole[:size])
-        refused(hadal("run", file))
-    for at in range(0, len(whole), len(whole) // 23):
-        file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
-        refused(hadal("run", file, "--no-timing"))
-    file.write_bytes(whole + b"\0")
-    refused(hadal("verify", file))
-
-
-def test_assembler_text_that_is_wrong(hadal, tmp_path, program):
-    text = tmp_path / "a.text"
-    hadal.ok("dis", program, "-o", text, "--inline")
-    good = text.read_text()
-    for bad in ["", "frobnicate\n", good[: len(good) // 2], good.replace("loop", "lop", 1), "\0" * 100, "(" * 100_000, "loop " * 100_000]:
-        if bad != good:
-            text.write_text(bad)
-            refused(hadal("asm", text, "-o", tmp_path / "b.hadal"))
-            assert not (tmp_path / "b.hadal").exists()
-
-
-@pytest.mark.parametrize("text", ["", "[", "name = 1", "a = \"\\u0000\"", "x = " + "[" * 10_000, "extends = \"me\"", "extends = \"../../etc/passwd\""],
-                         ids=["empty", "broken", "type", "nul", "nested", "itself", "path"])
-def test_bad_chips(hadal, tmp_path, text):
-    file = tmp_path / "me.toml"
-    file.write_text(text)
-    refused(hadal("run", AD, "--chip", file), "me.toml")
-
-
-# ---------------------------------------------------------------- the world around
-
-
-def test_a_comma_locale_changes_nothing(hadal):
-    run = lambda **e: hadal.ok("run", AD, "--json", "-", env={**os.environ, **e}).report()["cycles"]
-    assert run(LC_ALL="C") == run(LC_ALL="de_DE.UTF-8", LANG="de_DE.UTF-8", LC_NUMERIC="de_DE.UTF-8")
-
-
-def test_a_full_disk_leaves_no_partial_output(hadal, tmp_path):
-    refused(hadal("run", AD, "--json", "/dev/full"))
-    refused(hadal("compile", AD, "-o", "/dev/full"))
-
-    def small_files():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-
-    for arguments in [["run", AD, "--output-dir", tmp_path / "out"], ["run", AD, "--trace", tmp_path / "trace.json"],
-                      ["compile", AD, "-o", tmp_path / "ad.hadal"]]:
-        refused(hadal(*arguments, preexec_fn=small_files))
-    left = [f for f in tmp_path.rglob("*") if f.is_file()]
-    assert not left, left
-
-
-def test_folders_that_cannot_be_written(hadal, tmp_path):
-    (tmp_path / "file").write_text("")
-    refused(hadal("run", AD, "--output-dir", tmp_path / "file/out"))
-    refused(hadal("run", AD, "--json", tmp_path / "none/run.json"))
-
-
-def test_closed_stdout(hadal):
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run([hadal.binary, "run", str(AD), "--json", "-"], stdout=write, stderr=subprocess.PIPE, timeout=60)
-    os.close(write)
-    assert done.returncode in (0, 1, -signal.SIGPIPE) and b"Sanitizer" not in done.stderr

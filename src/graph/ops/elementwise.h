@@ -38,10 +38,10 @@ void run_f32_row(const float* const operands[3], const int64_t steps[3], int64_t
 }
 
 template <const ScalarFunction& row>
-Op scalar_op(std::string_view summary, std::vector<std::string_view> names = {}) {
+Op scalar_op(std::string_view summary, const std::vector<std::string_view>& names = {}) {
   return {.name = row.name,
           .summary = summary,
-          .attributes = std::move(names),
+          .attributes = names,
           .infer = [](const OperandTypes& inputs, const Attributes&) { return infer_scalar(row, inputs); },
           .reference =
               [](const OperandTensors& inputs, const Attributes& attributes, const std::vector<Type>& results) {

@@ -131,7 +131,8 @@ void Rewrite::become_constants(Node& node, std::vector<Tensor> tensors) {
   changed_ = true;
 }
 
-Result<ValueId> Rewrite::add(const Op& op, std::vector<ValueId> inputs, Attributes attributes, const Node& origin) {
+Result<ValueId> Rewrite::add(const Op& op, const std::vector<ValueId>& inputs, Attributes attributes,
+                             const Node& origin) {
   HADAL_TRY(const std::vector<ValueId> made, graph.add(op, inputs, std::move(attributes), {origin.origins.front()}));
   for (const ValueId v : inputs) use(v);
   readers_.resize(graph.values.size());

@@ -36,7 +36,7 @@ class Rewrite {
   /// `node`'s results are these constants.
   void become_constants(Node& node, std::vector<Tensor> tensors);
   /// A new node before the one being visited.
-  Result<ValueId> add(const Op& op, std::vector<ValueId> inputs, Attributes attributes, const Node& origin);
+  Result<ValueId> add(const Op& op, const std::vector<ValueId>& inputs, Attributes attributes, const Node& origin);
   ValueId add_constant(Tensor tensor, const Node& origin);
 
   /// A rule returns true if it removed the node.

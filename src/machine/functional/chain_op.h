@@ -100,12 +100,12 @@ T apply_bits(ChainOp op, T a, T b) {
 }
 
 template <ChainOp op, class T>
-T apply(T a, T b, T c, float alpha_, float beta_) {
+T apply(T a, T b, T c, float first, float second) {
   if constexpr (std::is_same_v<T, int64_t>) {
-    return apply_integer(op, a, b, c, alpha_, beta_);
+    return apply_integer(op, a, b, c, first, second);
   } else {
     using enum ChainOp;
-    const T alpha = alpha_, beta = beta_, zero = 0, one = 1, half = T(0.5);
+    const T alpha = first, beta = second, zero = 0, one = 1, half = T(0.5);
     const auto sigmoid_of = [&](T x) { return one / (one + std::exp(-x)); };
     const auto softplus_of = [&](T x) { return (x < zero ? zero : x) + std::log1p(std::exp(-std::fabs(x))); };
     const auto truth = [&](bool value) { return value ? one : zero; };

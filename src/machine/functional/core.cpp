@@ -30,7 +30,9 @@ Core::Core(Shared& shared, size_t number, size_t cores)
       number_(number),
       sequencer_(shared.walk, static_cast<int64_t>(number), static_cast<int64_t>(cores)),
       semaphores_(*shared.semaphores[number]),
-      bindings_(*shared.bindings[number]) {}
+      bindings_(*shared.bindings[number]) {
+  sequencer_.limit(shared.options.instruction_budget);  // Loops around nothing but `let` give no instruction to count.
+}
 
 Core::State Core::fail(Error error) {
   error_ = std::move(error);

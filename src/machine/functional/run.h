@@ -8,14 +8,15 @@
 
 #include "base/result.h"
 #include "base/tensor.h"
+#include "isa/budget.h"
 #include "isa/program.h"
 
 namespace hadal::machine {
 
 struct ValueOptions {
-  int threads = 1;                           ///< Host threads; values do not depend on it.
-  bool exact = false;                        ///< Each instruction as plain loops in a fixed order: its definition.
-  uint64_t instruction_budget = 1ull << 32;  ///< Executed instructions, all cores; more is an error.
+  int threads = 1;     ///< Host threads; values do not depend on it.
+  bool exact = false;  ///< Each instruction as plain loops in a fixed order: its definition.
+  uint64_t instruction_budget = isa::instruction_budget;  ///< Executed instructions, all cores; more is an error.
   bool bind_loads = true;  ///< Loads that change nothing are read where they come from, and instructions are looked up
                            ///< once for all runs; values do not depend on it.
   bool round_products_to_bf16 = false;  ///< A chip whose f32 product is one bf16 pass.

@@ -61,6 +61,7 @@ Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOpti
     cores_.push_back(
         {.sequencer = isa::Sequencer(walk, core, chip.cores), .fetch = Fetch(code_, chip.sequencer, clock_)});
     Core& state = cores_.back();
+    state.sequencer.limit(4 * options.instruction_budget);  // Loops around nothing but `let` issue nothing.
     state.time = launch_;
     state.tiles.resize(static_cast<size_t>(chip.scratchpad.accumulator_tiles));
     for (size_t i = 0; i < std::min<size_t>(isa::semaphores, program_->semaphores.size()); ++i)

@@ -22,7 +22,7 @@ Network::Network(const chip::Chip& chip) : cores_(static_cast<uint32_t>(chip.cor
     ports_ = static_cast<uint32_t>(rows * edges);
     for (int32_t i = 0; i < static_cast<int32_t>(cores_); ++i) places_.push_back({i % columns_, i / columns_});
     for (int32_t p = 0; p < rows * edges; ++p) places_.push_back({p % edges == 0 ? 0 : columns_ - 1, p / edges});
-    links_.resize(static_cast<size_t>(columns_ * rows) * directions);
+    links_.resize(static_cast<size_t>(columns_) * static_cast<size_t>(rows) * directions);
   } else if (network.topology == "crossbar") {
     topology_ = Topology::crossbar;
     ports_ = static_cast<uint32_t>(chip.memory.channels);
@@ -76,7 +76,7 @@ Network::Passage Network::send(Node from, Node to, int64_t bytes, Time head) {
     Place at = places_[from];
     const Place goal = places_[to];
     while (!(at == goal)) {
-      const size_t router = static_cast<size_t>(at.y * columns_ + at.x);
+      const size_t router = static_cast<size_t>(at.y) * static_cast<size_t>(columns_) + static_cast<size_t>(at.x);
       Direction way = east;
       if (at.x != goal.x) {
         way = at.x < goal.x ? east : west;

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "chip/chip.h"
+#include "isa/budget.h"
 #include "isa/program.h"
 
 namespace hadal::machine {
@@ -22,8 +23,8 @@ struct Slice {
 };
 
 struct TimingOptions {
-  uint64_t instruction_budget = 1ull << 32;  ///< Executed instructions, all cores; more is an error.
-  std::vector<Slice>* slices = nullptr;      ///< Filled where given, in the order of starting.
+  uint64_t instruction_budget = isa::instruction_budget;  ///< Executed instructions, all cores; more is an error.
+  std::vector<Slice>* slices = nullptr;                   ///< Filled where given, in the order of starting.
 };
 
 /// What bounds a layer.

@@ -17,7 +17,8 @@ inline constexpr Time longest = int64_t{1} << 61;
 struct Rate {
   double ticks_per_byte = 0;  ///< 0: not a limit.
   [[nodiscard]] Time time(int64_t bytes) const {
-    return static_cast<Time>(static_cast<double>(bytes) * ticks_per_byte + 0.5);
+    constexpr double half = 0.5;
+    return static_cast<Time>(static_cast<double>(bytes) * ticks_per_byte + half);
   }
 };
 
