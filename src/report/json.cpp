@@ -150,6 +150,7 @@ std::string json_of(const runtime::Request& request, const runtime::Outcome& out
       {"model", request.source.file.string()},
       {"chip", outcome.chip.name},
       {"precision", hadal::name_of(outcome.precision)},
+      {"cores", outcome.program.limits.cores},
       {"resolved", resolved(request, outcome)},
       {"notes", outcome.notes},
       {"cycles", timing ? Json(timing->cycles) : Json(nullptr)},

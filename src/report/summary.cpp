@@ -19,8 +19,10 @@ std::string head_text(const runtime::Request& request, const runtime::Outcome& o
   std::string out;
   for (const std::string& note : outcome.notes) out += fmt::format("note: {}\n", printable(note, 2000));
   const chip::Chip& chip = outcome.chip;
-  return out + fmt::format("{} on {}, {}: {} {} at {}\n", fitted(request.source.file.filename().string(), 60),
-                           printable(chip.name), hadal::name_of(outcome.precision), chip.cores,
+  const int64_t used = outcome.program.limits.cores;
+  return out + fmt::format("{} on {}, {}: {}{} {} at {}\n", fitted(request.source.file.filename().string(), 60),
+                           printable(chip.name), hadal::name_of(outcome.precision),
+                           used < chip.cores ? fmt::format("{} of ", used) : "", chip.cores,
                            chip.cores == 1 ? "core" : "cores", scaled(chip.clock.hertz(), "Hz"));
 }
 
