@@ -68,14 +68,13 @@ class Backend {
 
   Result<tile::Program> emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface) const {
     HADAL_TRY(tile::Program tiles, Emitter(graph, chip_).run(groups, interface));
-    if (tiles.phases.empty())
-      return Error{"compile.empty", "no output has an element: there is nothing to compute"};
+    if (tiles.phases.empty()) return Error{"compile.empty", "no output has an element: there is nothing to compute"};
     HADAL_CHECK(check_types(tiles, chip_));
     return tiles;
   }
   [[nodiscard]] Result<isa::Program> lower(const tile::Program& tiles) const {
-    const tile::Target target{chip_.cores, chip_.scratchpad.bytes, chip_.scratchpad.accumulator_bytes, chip_.memory.bytes,
-                              shared_page_bytes};
+    const tile::Target target{chip_.cores, chip_.scratchpad.bytes, chip_.scratchpad.accumulator_bytes,
+                              chip_.memory.bytes, shared_page_bytes};
     HADAL_TRY(isa::Program program, tile::lower(tiles, target));
     isa::canonicalise(program);
     return program;

@@ -1,0 +1,15 @@
+// The weights of convolutions as the matrix engine takes them: taps first, constants packed at compile time.
+#pragma once
+
+#include "compile/emitter.h"
+
+namespace hadal::compile {
+
+/// Weights [A, B, kernel...] as [KD, KH, KW, B, A]; with `multiplier` > 0 (depthwise) as [KD, KH, KW, multiplier,
+/// A / multiplier]; with `transposed_groups` > 0 those of a transposed convolution, which must be constant.
+Placed taps_first(Emitter& e, graph::ValueId v, int64_t multiplier, int64_t transposed_groups);
+
+/// Constant weights as [blocks, KD, KH, KW, B, width]: A in blocks of `width`, one after another.
+Placed blocked_weights(Emitter& e, graph::ValueId v, int64_t width);
+
+}  // namespace hadal::compile
