@@ -1,6 +1,8 @@
 // The compiler as a page: passes in order.
 #include "compile/compile.h"
 
+#include <algorithm>
+
 #include "compile/emitter.h"
 #include "compile/fuse.h"
 #include "compile/precision.h"
@@ -48,10 +50,14 @@ std::string precision_name(const graph::Graph& graph, const Options& options) {
 Status check_types(const tile::Program& program, const chip::Chip& chip) {
   for (const tile::Phase& phase : program.phases) {
     if (phase.layer.macs == 0 || rules::supports(chip.matrix, phase.layer.precision)) continue;
+    const bool multiplies_floats =
+        std::any_of(chip.matrix.rows_per_cycle.begin(), chip.matrix.rows_per_cycle.end(),
+                    [](const auto& rate) { return is_float(rate.first) && rate.second > 0; });
     return Error{"compile.precision",
                  fmt::format("the array of {} does not multiply {}", chip.name, name_of(phase.layer.precision)),
                  fmt::format("layer {}", printable(phase.layer.name)),
-                 "give --precision with a type that `hadal chips " + chip.name + "` lists"};
+                 multiplies_floats ? "give --precision with a type that `hadal chips " + chip.name + "` lists"
+                                   : "give --precision int8 --no-values for its time with integers"};
   }
   if (chip.vector.lanes > 0) return {};
   for (const tile::Phase& phase : program.phases)
@@ -126,9 +132,14 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
   interface.precision = precision_name(graph, options);
 
   HADAL_CHECK(passes.run("simplify", [&] { return graph::simplify(graph); }, graph_text));
-  HADAL_CHECK(passes.run(
-      "precision", [&]() -> Status { return options.precision ? set_precision(graph, *options.precision) : Status{}; },
-      graph_text));
+  const auto store_as = [&](bool now) -> Status {
+    if (!now) return {};
+    return passes.run(
+        "precision", [&] { return set_precision(graph, *options.precision, options.values); }, graph_text);
+  };
+  // Integers, which serve time alone, do not change what is fused.
+  const bool integers = options.precision && !is_float(*options.precision);
+  HADAL_CHECK(store_as(options.precision && !integers));
   std::vector<Group> groups;
   HADAL_CHECK(passes.run(
       "fuse",
@@ -144,6 +155,7 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
         return {};
       },
       [&] { return text_of(graph, groups); }));
+  HADAL_CHECK(store_as(integers));
   int64_t cores = chip.cores;
   HADAL_CHECK(passes.run(
       "cores",

@@ -15,6 +15,8 @@ namespace hadal::compile {
 struct Options {
   /// Storage and multiply type of floats; absent: the model's own.
   std::optional<DType> precision;
+  /// Whether values will be computed; without, floats may also be stored as integers, which need scales for values.
+  bool values = true;
   /// Name of a pass: its result's text goes to `dump`. "all": after every pass.
   std::string dump_after;
   std::function<void(const std::string& pass, const std::string& text)> dump;

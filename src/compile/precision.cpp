@@ -1,15 +1,52 @@
 #include "compile/precision.h"
 
+#include <algorithm>
+#include <set>
+#include <vector>
+
 #include "graph/ops.h"
+#include "graph/ops/scalar.h"
 
 namespace hadal::compile {
 
-Status set_precision(graph::Graph& graph, DType precision) {
-  if (!is_float(precision))
-    return Error{"precision.type",
-                 fmt::format("{} is no float type; floats can be stored as f32, bf16 or f16", name_of(precision))};
-  for (graph::Value& value : graph.values) {
+namespace {
+
+namespace ops = graph::ops;
+
+/// Values that must stay floats where others become integers: exponentials and statistics are of floats, a view has its
+/// operand's type, and a product both of its operands'.
+std::set<graph::ValueId> wide_values(const graph::Graph& graph) {
+  std::set<graph::ValueId> wide;
+  for (bool grown = true; grown;) {
+    const size_t before = wide.size();
+    for (const graph::Node& node : graph.nodes) {
+      if (graph::scalar_function(*node.op) || node.op == &ops::cast) continue;
+      std::vector<graph::ValueId> same = node.inputs;
+      const bool product = node.op == &ops::conv || node.op == &ops::matmul || node.op == &ops::conv_transpose;
+      if (!product) same.insert(same.end(), node.outputs.begin(), node.outputs.end());
+      std::erase(same, graph::absent);
+      if (node.op == &ops::softmax || node.op == &ops::normalize ||
+          std::any_of(same.begin(), same.end(), [&](graph::ValueId v) { return wide.contains(v); }))
+        wide.insert(same.begin(), same.end());
+    }
+    grown = wide.size() > before;
+  }
+  return wide;
+}
+
+}  // namespace
+
+Status set_precision(graph::Graph& graph, DType precision, bool values) {
+  if (!is_float(precision) && values)
+    return Error{
+        "precision.type",
+        fmt::format("floats of a model can be stored as {} only where no values are computed", name_of(precision)), "",
+        "give --no-values for the time alone, or a float type: f32, bf16, f16"};
+  const std::set<graph::ValueId> wide = is_float(precision) ? std::set<graph::ValueId>{} : wide_values(graph);
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    graph::Value& value = graph.values[v];
     if (!is_float(value.type.dtype) || value.type.dtype == DType::f64 || value.type.dtype == precision) continue;
+    if (wide.contains(static_cast<graph::ValueId>(v))) continue;
     value.type.dtype = precision;
     if (!value.constant) continue;
     if (value.constant->bytes.view.empty())
@@ -18,7 +55,7 @@ Status set_precision(graph::Graph& graph, DType precision) {
       value.constant = cast(*value.constant, precision);
   }
   for (graph::Node& node : graph.nodes)
-    if (node.op == &graph::ops::cast && is_float(graph.type(node.outputs[0]).dtype))
+    if (node.op == &ops::cast && is_float(graph.type(node.outputs[0]).dtype))
       node.attributes.set("to", std::string(name_of(graph.type(node.outputs[0]).dtype)));
   return {};
 }

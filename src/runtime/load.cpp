@@ -74,6 +74,7 @@ Result<Loaded> compile(const Source& source) {
 
   compile::Options options;
   options.precision = source.precision;
+  options.values = !source.allow_absent_data;
   options.dump_after = source.dump_after;
   options.cycles = [&](const isa::Program& program) -> Result<int64_t> {
     chip::Chip used = chip;

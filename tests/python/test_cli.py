@@ -132,3 +132,15 @@ def test_warm_runs_are_reported_apart(hadal):
     assert warm["runs"] == 5 and warm["chip"]["deadline_met"] is True
     assert np.isclose(warm["chip"]["median_seconds"], report["seconds"])
     assert 0 < warm["functional"]["p50_seconds"] <= warm["functional"]["p99_seconds"]
+
+
+def test_integers_store_floats_for_time_alone(hadal):
+    """A chip without floats times a model in integers; the error says how to ask for it, and values need scales."""
+    model = MODELS / "tiny_ad_f32.onnx"
+    refused = hadal("run", model, "--chip", "gemmini")
+    assert refused.code == 1 and "--precision int8 --no-values" in refused.err
+    assert hadal("run", model, "--chip", "gemmini", "--precision", "int8").code == 1
+    report = hadal.ok("run", model, "--chip", "gemmini", "--precision", "int8", "--no-values", "--json", "-").report()
+    assert report["cycles"] >= report["roofline_cycles"] and report["events"]["macs.i8"] == report["macs"]
+    # Exponentials and statistics stay in floats.
+    hadal.ok("run", MODELS / "cct2_32_opset20.onnx", "--precision", "int8", "--no-values")
