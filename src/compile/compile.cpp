@@ -67,19 +67,19 @@ Status check_types(const tile::Program& program, const chip::Chip& chip) {
   return {};
 }
 
-/// Everything from groups to instructions, on `cores` of the chip's cores.
+/// Everything from groups to instructions, by a plan.
 class Backend {
  public:
-  Backend(const chip::Chip& chip, int64_t cores) : chip_(chip) { chip_.cores = cores; }
+  Backend(const chip::Chip& chip, const Plan& plan) : chip_(chip), plan_(plan) {}
 
   Result<tile::Program> emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface) const {
-    HADAL_TRY(tile::Program tiles, Emitter(graph, chip_).run(groups, interface));
+    HADAL_TRY(tile::Program tiles, Emitter(graph, chip_, plan_).run(groups, interface));
     if (tiles.phases.empty()) return Error{"compile.empty", "no output has an element: there is nothing to compute"};
     HADAL_CHECK(check_types(tiles, chip_));
     return tiles;
   }
   [[nodiscard]] Result<isa::Program> lower(const tile::Program& tiles) const {
-    const tile::Target target{chip_.cores, chip_.scratchpad.bytes, chip_.scratchpad.accumulator_bytes,
+    const tile::Target target{plan_.cores, chip_.scratchpad.bytes, chip_.scratchpad.accumulator_bytes,
                               chip_.memory.bytes, shared_page_bytes};
     HADAL_TRY(isa::Program program, tile::lower(tiles, target));
     isa::canonicalise(program);
@@ -87,7 +87,8 @@ class Backend {
   }
 
  private:
-  chip::Chip chip_;
+  const chip::Chip& chip_;
+  Plan plan_;
 };
 
 /// The graph without the bytes of its weights: what they are decides no schedule.
@@ -99,24 +100,33 @@ graph::Graph outline(const graph::Graph& graph) {
   return out;
 }
 
-/// How many cores to use: all, or a half, a quarter or an eighth of them where that is faster.
-Result<int64_t> choose_cores(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
-                             const chip::Chip& chip, const Options& options) {
-  if (!options.cycles) return chip.cores;
-  int64_t best = chip.cores, least = 0;
-  for (const int64_t parts : {1, 2, 4, 8}) {
-    if (chip.cores % parts != 0 || chip.cores == 1) break;
+/// The plan whose program takes the fewest cycles: all cores, or a half, a quarter or an eighth of them, then more or less
+/// regard for the memory.
+Result<Plan> choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
+                         const chip::Chip& chip, const Options& options) {
+  Plan best{.cores = chip.cores};
+  if (!options.cycles) return best;
+  int64_t least = INT64_MAX;
+  /// Whether trying further in the same direction makes sense.
+  const auto try_plan = [&](const Plan& plan) -> Result<bool> {
     graph::Graph sketch = outline(graph);
-    const Backend backend(chip, chip.cores / parts);
+    const Backend backend(chip, plan);
     HADAL_TRY(const tile::Program tiles, backend.emit(sketch, groups, interface));
     HADAL_TRY(const isa::Program program, backend.lower(tiles));
     HADAL_TRY(const int64_t cycles, options.cycles(program));
-    if (parts == 1 || cycles < least) {
-      best = chip.cores / parts;
+    const bool promising = cycles / 5 * 4 <= least;
+    if (cycles < least) {
+      best = plan;
       least = cycles;
-    } else if (cycles > least * 5 / 4) {
-      break;  // Fewer still would only be slower.
     }
+    return promising;
+  };
+  for (int64_t cores = chip.cores; cores * 8 >= chip.cores && cores > 0; cores /= 2) {
+    HADAL_TRY(const bool promising, try_plan({.cores = cores}));
+    if (!promising || cores % 2 != 0) break;
+  }
+  for (const double contended : {0.25, 1.0, 2.0}) {
+    HADAL_TRY([[maybe_unused]] const bool promising, try_plan({best.cores, contended}));
   }
   return best;
 }
@@ -156,15 +166,15 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
       },
       [&] { return text_of(graph, groups); }));
   HADAL_CHECK(store_as(integers));
-  int64_t cores = chip.cores;
+  Plan plan;
   HADAL_CHECK(passes.run(
-      "cores",
+      "plan",
       [&]() -> Status {
-        HADAL_TRY(cores, choose_cores(graph, groups, interface, chip, options));
+        HADAL_TRY(plan, choose_plan(graph, groups, interface, chip, options));
         return {};
       },
-      [&] { return fmt::format("{} of {} cores\n", cores, chip.cores); }));
-  const Backend backend(chip, cores);
+      [&] { return fmt::format("{} of {} cores, contended {}\n", plan.cores, chip.cores, plan.contended); }));
+  const Backend backend(chip, plan);
   tile::Program tiles;
   HADAL_CHECK(passes.run(
       "emit",

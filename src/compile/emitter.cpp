@@ -9,10 +9,11 @@ using isa::Opcode;
 using isa::Queue;
 using tile::Statement;
 
-Emitter::Emitter(graph::Graph& graph, const chip::Chip& chip)
+Emitter::Emitter(graph::Graph& graph, const chip::Chip& chip, const Plan& plan)
     : graph_(graph),
       chip_(chip),
-      core_(tile::core_id(chip.cores)),
+      plan_(plan),
+      core_(tile::core_id(plan.cores)),
       placed_(graph.values.size()),
       orders_(graph.values.size()),
       homes_(graph.values.size(), {-1, 0}),

@@ -51,10 +51,16 @@ struct Interface {
   std::vector<DType> inputs, outputs;
 };
 
+/// What can be decided one way or another, and is tried.
+struct Plan {
+  int64_t cores = 1;       ///< Of the chip's, those that work.
+  double contended = 0.5;  ///< How much of the weights' time at the memory counts: other layers run meanwhile.
+};
+
 /// Turns groups into phases, and keeps where every value lies.
 class Emitter {
  public:
-  Emitter(graph::Graph& graph, const chip::Chip& chip);
+  Emitter(graph::Graph& graph, const chip::Chip& chip, const Plan& plan);
 
   /// Writes the phases of all groups.
   Result<tile::Program> run(const std::vector<Group>& groups, const Interface& interface);
@@ -62,7 +68,8 @@ class Emitter {
   // --- Facts.
   [[nodiscard]] const graph::Graph& graph() const { return graph_; }
   [[nodiscard]] const chip::Chip& chip() const { return chip_; }
-  [[nodiscard]] int64_t cores() const { return chip_.cores; }
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+  [[nodiscard]] int64_t cores() const { return plan_.cores; }
   [[nodiscard]] Expr core() const { return core_; }
   /// Bytes that a tile of the ring may have.
   [[nodiscard]] int64_t limit(Ring ring) const { return program_.rings[static_cast<size_t>(ring)].slot_limit; }
@@ -133,6 +140,7 @@ class Emitter {
 
   graph::Graph& graph_;
   const chip::Chip& chip_;
+  Plan plan_;
   tile::Program program_;
   Expr core_;
   std::vector<std::optional<Placed>> placed_;

@@ -86,8 +86,7 @@ struct Cost {
     const double far = units > e.cores() && units % e.cores() != 0 ? 2 : 1;
     constexpr double issue = 6;  // Instructions and registers of a step.
     // Weights are prefetched while other layers run: what counts of their time is what it takes from those.
-    constexpr double contended = 0.5;
-    return std::max(alone, port) + far * crossing + contended * memory + steps * issue + combine(tile);
+    return std::max(alone, port) + far * crossing + e.plan().contended * memory + steps * issue + combine(tile);
   }
 
   /// Another phase: its latency, and the partial sums in, over all cores.
