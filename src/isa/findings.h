@@ -13,6 +13,7 @@ class Findings {
  public:
   explicit Findings(size_t most) : most_(most) {}
   void add(const char* rule, std::string message, std::string place) {
+    ++count;
     if (errors.size() < most_) errors.push_back({rule, std::move(message), std::move(place)});
   }
   /// Adds the error unless `legal`.
@@ -22,6 +23,7 @@ class Findings {
   [[nodiscard]] bool full() const { return errors.size() >= most_; }
 
   std::vector<Error> errors;
+  size_t count = 0;  ///< Of all, kept or not: what builds on a check asks this one.
 
  private:
   size_t most_;

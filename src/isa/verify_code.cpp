@@ -246,12 +246,12 @@ void verify_instruction(const Site& s) {
   verify_syncs(s);
   if (s.in.operands.size() != s.row.operand_count() || s.in.fields.size() != s.row.field_count())
     return s.found.add("code.C1", fmt::format("the operands or fields are not those of {}", s.row.name), s.place);
-  const size_t before = s.found.errors.size();
+  const size_t before = s.found.count;
   for (size_t i = 0; i < s.in.operands.size(); ++i) verify_operand(s, i);
   for (size_t i = 0; i < s.in.fields.size(); ++i) verify_field(s, s.row.fields[i], s.in.fields[i]);
   s.require(!s.runs_on(Queue::vector) || s.in.op == Opcode::sync || s.program.limits.vector_unit, "place.C1",
             "the limits do not name a vector unit");
-  if (s.found.errors.size() == before) verify_types(s);
+  if (s.found.count == before) verify_types(s);
 }
 
 /// Nesting, and that a loop's index is its own. Operands and fields have passed.

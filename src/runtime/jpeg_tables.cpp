@@ -38,6 +38,7 @@ bool tables_fit(const Bytes& jpeg, size_t begin) {
 
 bool huffman_tables_fit(std::span<const std::byte> file) {
   const Bytes jpeg(file);
+  if (jpeg.at(0) != 0xff) return true;  // No JPEG: any bytes may stand anywhere.
   size_t at = 0;
   // Up to the first scan, from segment to segment as a decoder goes: other segments may hold any bytes.
   while (at < jpeg.size()) {

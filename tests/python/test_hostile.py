@@ -194,6 +194,18 @@ def test_nodes_and_models_that_make_nothing(hadal, tmp_path):
     refused(hadal("run", save(graph([relu()], [("x", [0, 4])], [("y", [0, 4])]), tmp_path / "d.onnx")), "nothing to compute")
 
 
+def test_tensors_without_elements_beside_others(hadal, tmp_path):
+    """Views, products and concatenations of nothing: computed or refused, never divided by."""
+    empty, shape = (numpy_helper.from_array(np.array(v, np.int64), n) for n, v in [("e", [0]), ("s", [0, 3])])
+    cut = helper.make_node("Slice", ["x", "e", "e"], ["none"])
+    for op, inputs in [("Reshape", ["none", "s"]), ("Relu", ["none"]), ("Transpose", ["none"]), ("Concat", ["none", "x"]), ("MatMul", ["none", "none"]),
+                       ("Softmax", ["none"]), ("ReduceSum", ["none"]), ("Gather", ["none", "e"]), ("Tile", ["none", "e"])]:
+        attributes = {"axis": 0} if op == "Concat" else {}
+        nodes = [cut, helper.make_node(op, inputs, ["z"], **attributes), helper.make_node("Neg", ["z"], ["w"]), relu()]
+        model = graph(nodes, [("x", [4])], [("y", [4]), ("w", None)], [empty, shape])
+        accepted_or_refused(hadal("run", save(model, tmp_path / f"{op}.onnx")))
+
+
 def test_tensors_whose_data_does_not_fit_their_shape(hadal, tmp_path):
     weight = numpy_helper.from_array(np.ones(4, np.float32), "w")
     for change in ["short", "long", "type"]:

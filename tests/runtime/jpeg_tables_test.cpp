@@ -48,6 +48,11 @@ TEST(JpegTables, OtherSegmentsMayHoldWhatLooksLikeOne) {
   EXPECT_TRUE(fits(start + segment('\xe1', table(300)) + table(100) + scan + end));
 }
 
+TEST(JpegTables, OtherFilesMayHoldAnything) {
+  EXPECT_TRUE(fits("\x89PNG\r\n\x1a\n" + scan + table(300)));
+  EXPECT_TRUE(fits(""));
+}
+
 TEST(JpegTables, CutFilesEnd) {
   const std::string whole = start + segment('\xe0', "JFIF") + table(200) + scan + "coded";
   for (size_t size = 0; size < whole.size(); ++size) EXPECT_TRUE(fits(whole.substr(0, size)));

@@ -24,9 +24,10 @@ struct Rate {
 
 /// The core clock.
 struct Cycles {
+  static constexpr int64_t most = longest / ticks_per_cycle;
   int64_t femtoseconds = 1'000'000;
   [[nodiscard]] static Time time(int64_t cycles) {
-    return cycles > longest / ticks_per_cycle ? longest : cycles * ticks_per_cycle;
+    return cycles > most ? longest : cycles * ticks_per_cycle;
   }
   [[nodiscard]] static Time time(double cycles) {
     return std::llround(cycles * static_cast<double>(ticks_per_cycle));
@@ -34,7 +35,7 @@ struct Cycles {
   /// Time of other clocks, to the nearest tick.
   [[nodiscard]] Time of_femtoseconds(int64_t time) const {
     const double cycles = static_cast<double>(time) / static_cast<double>(femtoseconds);
-    return cycles > static_cast<double>(longest / ticks_per_cycle) ? longest : Cycles::time(cycles);
+    return cycles > static_cast<double>(most) ? longest : Cycles::time(cycles);
   }
   /// Whole cycles until `time`, upwards; forgives a thousandth of a cycle, which rounded byte rates may add up to.
   [[nodiscard]] static int64_t until(Time time) {
