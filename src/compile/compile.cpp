@@ -100,8 +100,8 @@ graph::Graph outline(const graph::Graph& graph) {
   return out;
 }
 
-/// The plan whose program takes the fewest cycles: all cores, or a half, a quarter or an eighth of them, then more or less
-/// regard for the memory.
+/// The plan whose program takes the fewest cycles: all cores, or a half, a quarter or an eighth of them, then more or
+/// less regard for the memory.
 Result<Plan> choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
                          const chip::Chip& chip, const Options& options) {
   Plan best{.cores = chip.cores};

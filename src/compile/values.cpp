@@ -29,7 +29,7 @@ Order channels_last(size_t rank) {
 std::optional<std::vector<int64_t>> reshaped_strides(const Shape& extents, const std::vector<int64_t>& strides,
                                                      const Shape& to) {
   if (elements(to) == 0) return std::vector<int64_t>(to.size(), 0);  // Nothing is there to be strode over.
-  std::vector<std::pair<int64_t, int64_t>> old;  // Merged dims that hold more than one element.
+  std::vector<std::pair<int64_t, int64_t>> old;                      // Merged dims that hold more than one element.
   for (size_t i = 0; i < extents.size(); ++i) {
     if (extents[i] == 1) continue;
     if (!old.empty() && old.back().second == strides[i] * extents[i])

@@ -43,8 +43,8 @@ Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOpti
       chip_(&chip),
       options_(options),
       clock_{chip.clock.femtoseconds},
-      launch_(Cycles::edge(
-          clock_.of_femtoseconds(chip.host.launch_femtoseconds + chip.host.link_latency_femtoseconds))),
+      launch_(
+          Cycles::edge(clock_.of_femtoseconds(chip.host.launch_femtoseconds + chip.host.link_latency_femtoseconds))),
       issue_(Cycles::time(chip.sequencer.issue_cycles)),
       let_(Cycles::time(chip.sequencer.let_cycles)),
       signal_(clock_.time(chip.sequencer.signal_latency_cycles)),
@@ -77,8 +77,7 @@ Result<Timing> Machine::run() {
   for (uint32_t core = 0; core < cores_.size(); ++core) issue(core, launch_);
   while (!events_.empty() && !error_) {
     const Event event = events_.pop();
-    if (event.time > longest)
-      return Error{"run.range", "the program runs for more than 10^14 cycles"};
+    if (event.time > longest) return Error{"run.range", "the program runs for more than 10^14 cycles"};
     handle(event);
   }
   if (!error_) error_ = stuck();

@@ -1,5 +1,5 @@
-// Time inside the timing machine: ticks, parts of a core cycle. Whatever the clock, the same cycles have the same ticks, so
-// that a chip whose clocks and latencies are all twice as fast takes the same ones.
+// Time inside the timing machine: ticks, parts of a core cycle. Whatever the clock, the same cycles have the same
+// ticks, so that a chip whose clocks and latencies are all twice as fast takes the same ones.
 #pragma once
 
 #include <cmath>
@@ -26,12 +26,8 @@ struct Rate {
 struct Cycles {
   static constexpr int64_t most = longest / ticks_per_cycle;
   int64_t femtoseconds = 1'000'000;
-  [[nodiscard]] static Time time(int64_t cycles) {
-    return cycles > most ? longest : cycles * ticks_per_cycle;
-  }
-  [[nodiscard]] static Time time(double cycles) {
-    return std::llround(cycles * static_cast<double>(ticks_per_cycle));
-  }
+  [[nodiscard]] static Time time(int64_t cycles) { return cycles > most ? longest : cycles * ticks_per_cycle; }
+  [[nodiscard]] static Time time(double cycles) { return std::llround(cycles * static_cast<double>(ticks_per_cycle)); }
   /// Time of other clocks, to the nearest tick.
   [[nodiscard]] Time of_femtoseconds(int64_t time) const {
     const double cycles = static_cast<double>(time) / static_cast<double>(femtoseconds);
