@@ -28,6 +28,46 @@ def layers_of(text):
     return waits, layer_of, code
 
 
+def spans_of(text):
+    """The bytes of a region that each tensor spans, by name and by #number: (region, begin, end)."""
+    sizes = {"8": 1, "16": 2, "32": 4, "64": 8}
+    spans = {}
+    for number, line in enumerate(re.findall(r"^tensor (.*)$", text, re.MULTILINE)):
+        found = re.match(r'("(?:[^"\\]|\\.)*"|\S+) in (\S+) (\S+) \[([^\]]*)\](?: strides \[([^\]]*)\])?(?: at (\d+))?', line)
+        if not found:
+            continue  # A buffer of the scratchpad.
+        name, region, dtype, extents, strides, begin = found.groups()
+        size = 1 if dtype == "bool" or dtype.startswith("f8") else sizes[re.search(r"\d+$", dtype)[0]]
+        extents, begin = [int(e) for e in extents.split(",")], int(begin or 0)
+        last = 1
+        if strides:
+            last = sum((e - 1) * abs(int(s)) for e, s in zip(extents, strides.split(","))) + size
+        else:
+            for extent in extents:
+                last *= extent
+            last *= size
+        spans[name] = spans[f"#{number}"] = region, begin, begin + last
+    return spans
+
+
+def early_reads(text):
+    """Loads before a layer's wait of what it waits for, in words."""
+    waits, layer_of, code = layers_of(text)
+    spans, stored = spans_of(text), collections.defaultdict(set)
+    name = r'("(?:[^"\\]|\\.)*"|[^\s\["]+)\['
+    for layer, line in zip(layer_of, code):
+        if found := re.match("store " + name, line):
+            stored[layer].add(spans[found[1]])
+    wrong = []
+    for number, (layer, line) in enumerate(zip(layer_of, code)):
+        if layer not in waits or number > waits[layer][0] or not (found := re.match(r"load [^,]*?\] \[.*?\], " + name, line)):
+            continue
+        region, begin, end = spans[found[1]]
+        wrong += [f"layer {layer} loads {found[1]} before it waits for layer {earlier}" for earlier in waits[layer][1]
+                  for r, b, e in stored[earlier] if r == region and b < end and begin < e]
+    return wrong
+
+
 def loads_before_stores(text, events):
     """Loads of activations that begin before a store that their layer waits for has ended, in words."""
     waits, layer_of, code = layers_of(text)
@@ -54,4 +94,5 @@ def test_no_layer_loads_what_is_not_yet_stored(hadal, tmp_path, case):
     text = hadal.ok("dis", program, "--inline").out
     waits, _, _ = layers_of(text)
     assert waits, "no layer waits for another"
+    assert not early_reads(text)
     assert not loads_before_stores(text, trace["traceEvents"] if isinstance(trace, dict) else trace)

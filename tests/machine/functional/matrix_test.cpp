@@ -9,7 +9,7 @@ struct Types {
   DType a, b, out;
   double tolerance;
 };
-const std::vector<Types> all_types{{DType::f32, DType::f32, DType::f32, 4e-6},
+const std::vector<Types> all_types{{DType::f32, DType::f32, DType::f32, 2e-6},
                                    {DType::bf16, DType::bf16, DType::f32, 2e-6},
                                    {DType::bf16, DType::bf16, DType::bf16, 8e-3},
                                    {DType::f16, DType::f16, DType::f16, 2e-3},
@@ -111,8 +111,10 @@ void expect_conv(Opcode opcode, const Window& c) {
                    {{t.out, conv_shape(c, channels, opcode == Opcode::conv_transpose)}},
                    fields_of(c)};
       if (constant) op.constant = {1};
+      // Sums of more terms round more, in whatever order the host's vectors add them.
+      const bool deep = c.w[0] * c.w[1] * c.w[2] * c.w[3] > 1000;
       expect_fast_is_exact(
-          op, t.tolerance,
+          op, t.tolerance * (deep ? 2 : 1),
           fmt::format("{} {} x {} w {}", isa::row_of(opcode)->name, name(t), text_of(c.x), text_of(c.w)));
     }
 }
