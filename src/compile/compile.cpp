@@ -102,32 +102,34 @@ graph::Graph outline(const graph::Graph& graph) {
 
 /// The plan whose program takes the fewest cycles: all cores, or a half, a quarter or an eighth of them, then more or
 /// less regard for the memory.
-Result<Plan> choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
-                         const chip::Chip& chip, const Options& options) {
+Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
+                 const chip::Chip& chip, const Options& options) {
   Plan best{.cores = chip.cores};
   if (!options.cycles) return best;
   int64_t least = INT64_MAX;
-  /// Whether trying further in the same direction makes sense.
-  const auto try_plan = [&](const Plan& plan) -> Result<bool> {
+  const auto cycles_of = [&](const Plan& plan) -> Result<int64_t> {
     graph::Graph sketch = outline(graph);
     const Backend backend(chip, plan);
     HADAL_TRY(const tile::Program tiles, backend.emit(sketch, groups, interface));
     HADAL_TRY(const isa::Program program, backend.lower(tiles));
-    HADAL_TRY(const int64_t cycles, options.cycles(program));
-    const bool promising = cycles / 5 * 4 <= least;
-    if (cycles < least) {
+    return options.cycles(program);
+  };
+  /// Whether trying further in the same direction makes sense. A plan that fails is passed over: where none works, the
+  /// error comes from what is made of the first.
+  const auto try_plan = [&](const Plan& plan) {
+    const Result<int64_t> cycles = cycles_of(plan);
+    if (!cycles) return false;
+    const bool promising = *cycles / 5 * 4 <= least;
+    if (*cycles < least) {
       best = plan;
-      least = cycles;
+      least = *cycles;
     }
     return promising;
   };
   for (int64_t cores = chip.cores; cores * 8 >= chip.cores && cores > 0; cores /= 2) {
-    HADAL_TRY(const bool promising, try_plan({.cores = cores}));
-    if (!promising || cores % 2 != 0) break;
+    if (!try_plan({.cores = cores}) || cores % 2 != 0) break;
   }
-  for (const double contended : {0.25, 1.0, 2.0}) {
-    HADAL_TRY([[maybe_unused]] const bool promising, try_plan({best.cores, contended}));
-  }
+  for (const double contended : {0.25, 1.0, 2.0}) try_plan({best.cores, contended});
   return best;
 }
 
@@ -170,7 +172,7 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
   HADAL_CHECK(passes.run(
       "plan",
       [&]() -> Status {
-        HADAL_TRY(plan, choose_plan(graph, groups, interface, chip, options));
+        plan = choose_plan(graph, groups, interface, chip, options);
         return {};
       },
       [&] { return fmt::format("{} of {} cores, contended {}\n", plan.cores, chip.cores, plan.contended); }));
