@@ -100,8 +100,8 @@ graph::Graph outline(const graph::Graph& graph) {
   return out;
 }
 
-/// The plan whose program takes the fewest cycles: all cores, or a half, a quarter or an eighth of them, then more or
-/// less regard for the memory.
+/// The plan whose program takes the fewest cycles: all cores, or half of them and again half while that promises
+/// anything, then more or less regard for the memory.
 Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
                  const chip::Chip& chip, const Options& options) {
   Plan best{.cores = chip.cores};
@@ -126,7 +126,7 @@ Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, co
     }
     return promising;
   };
-  for (int64_t cores = chip.cores; cores * 8 >= chip.cores && cores > 0; cores /= 2) {
+  for (int64_t cores = chip.cores; cores > 0; cores /= 2) {
     if (!try_plan({.cores = cores}) || cores % 2 != 0) break;
   }
   for (const double contended : {0.25, 1.0, 2.0}) try_plan({best.cores, contended});

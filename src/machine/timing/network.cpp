@@ -6,8 +6,13 @@
 namespace hadal::machine::timing {
 
 namespace {
+
 enum Direction : size_t { east, west, south, north, directions };
-}
+
+/// A program for sixteen cores is then in a square on any larger mesh, and its groups of four in a row.
+constexpr int32_t strip_columns = 4;
+
+}  // namespace
 
 Network::Network(const chip::Chip& chip) : cores_(static_cast<uint32_t>(chip.cores)) {
   const chip::Network& network = chip.network;
@@ -20,7 +25,11 @@ Network::Network(const chip::Chip& chip) : cores_(static_cast<uint32_t>(chip.cor
     const auto rows = static_cast<int32_t>(std::max(network.y, (chip.cores + network.x - 1) / network.x));
     const int32_t edges = columns_ > 1 ? 2 : 1;
     ports_ = static_cast<uint32_t>(rows * edges);
-    for (int32_t i = 0; i < static_cast<int32_t>(cores_); ++i) places_.push_back({i % columns_, i / columns_});
+    for (int32_t y = 0; y < rows; ++y) {
+      for (int32_t x = 0; x < columns_; ++x) places_.push_back({x, y});
+    }
+    std::ranges::stable_sort(places_, {}, [](const Place& p) { return p.x / strip_columns; });
+    places_.resize(cores_);
     for (int32_t p = 0; p < rows * edges; ++p) places_.push_back({p % edges == 0 ? 0 : columns_ - 1, p / edges});
     links_.resize(static_cast<size_t>(columns_) * static_cast<size_t>(rows) * directions);
   } else if (network.topology == "crossbar") {

@@ -12,9 +12,10 @@ namespace hadal::machine::timing {
 /// A place on the network: core i is node i, memory port p is node cores + p.
 using Node = uint32_t;
 
-/// A mesh has its cores in rows, core i at column i mod x; messages go along their row, then along the column (XY), and
-/// memory ports sit on the routers of the left and right edge in turn. A crossbar gives every node a link in and a link
-/// out, one hop apart, and every memory channel a port. Without a topology nothing is limited and nothing is far.
+/// A mesh numbers its cores row by row in strips of four columns, so that cores with numbers in a row are neighbours
+/// whatever the width; messages go along their row, then along the column (XY), and memory ports sit on the routers of
+/// the left and right edge in turn. A crossbar gives every node a link in and a link out, one hop apart, and every memory
+/// channel a port. Without a topology nothing is limited and nothing is far.
 class Network {
  public:
   explicit Network(const chip::Chip& chip);
