@@ -160,10 +160,10 @@ MatrixLayer search_layer(const Layer& layer, int64_t width) {
   out.stored_bytes = bytes_of(layer.out.dtype);
   out.result_bytes = std::max<int64_t>(out.stored_bytes, 4);
   const int64_t bytes = bytes_of(layer.x.dtype);
-  out.stream_bytes = [w, taps, width, bytes, groups](int64_t rows, int64_t k) {
+  out.stream_bytes = [w, taps, width, bytes](int64_t rows, int64_t k) {
     const int64_t high = std::min((rows - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1, w.in[1]);
     const int64_t wide = std::min((width - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1, w.in[2]);
-    return high * wide * std::min(w.kernel[0], w.in[0]) * (k / taps) * groups * bytes;
+    return high * wide * std::min(w.kernel[0], w.in[0]) * (k / taps) * bytes;
   };
   return out;
 }

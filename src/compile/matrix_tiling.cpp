@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "rules/cycles.h"
 #include "rules/matrix.h"
 
 namespace hadal::compile {
@@ -31,13 +32,26 @@ struct Cost {
   const MatrixLayer& layer;
   double hbm_bytes_per_cycle = 1, port_bytes_per_cycle = 1, link_bytes_per_cycle = 1;
 
+  /// A tile's own groups are streamed.
+  [[nodiscard]] int64_t groups(int64_t n) const { return layer.grouped ? n / layer.n_step : 1; }
+  [[nodiscard]] int64_t stream_bytes(int64_t rows, int64_t n, int64_t k) const {
+    return layer.stream_bytes(rows, k) * groups(n);
+  }
+
+  /// How many times the bytes of runs of `run` out of rows of `whole` are moved, in bursts.
+  [[nodiscard]] double bursts(int64_t run, int64_t whole) const {
+    if (run >= whole) return 1;
+    const int64_t burst = e.chip().dma.burst_bytes;
+    return static_cast<double>(rules::ceil_div(run, burst) * burst) / static_cast<double>(run);
+  }
+
   /// Largest chunk of `part` whose operands fit the rings; 0: none.
   [[nodiscard]] int64_t largest_k(int64_t rows, int64_t n, int64_t part) const {
     const int64_t bytes = bytes_of(layer.operands);
     const int64_t weight_limit = e.limit(layer.constant_weights ? Ring::weight : Ring::activation2);
     int64_t k = std::min(part, weight_limit / (n * bytes));
-    if (layer.stream_bytes(rows, k) > e.limit(Ring::activation)) {
-      const double each = static_cast<double>(layer.stream_bytes(rows, layer.k)) / static_cast<double>(layer.k);
+    if (stream_bytes(rows, n, k) > e.limit(Ring::activation)) {
+      const double each = static_cast<double>(stream_bytes(rows, n, layer.k)) / static_cast<double>(layer.k);
       k = std::min(k, static_cast<int64_t>(static_cast<double>(e.limit(Ring::activation)) / each));
     }
     if (k >= part) return part;
@@ -54,8 +68,8 @@ struct Cost {
     const int64_t tiles = layer.batch * count(layer.rows, tile.rows) * count(layer.n, tile.n);
     const int64_t units = tiles * tile.splits, chunks = count(tile.part, tile.k);
     const auto rounds = static_cast<double>(count(units, e.cores())), steps = rounds * static_cast<double>(chunks);
-    const int64_t groups = layer.grouped ? tile.n / layer.n_step : 1;
-    const rules::MatrixWork work{tile.rows * layer.row_pixels, tile.k, tile.n / groups, groups, layer.operands};
+    const int64_t parallel = groups(tile.n);
+    const rules::MatrixWork work{tile.rows * layer.row_pixels, tile.k, tile.n / parallel, parallel, layer.operands};
     rules::MatrixCycles array{.array = 0, .last = 0};
     if (layer.depthwise)
       array.array = rules::depthwise_cycles(chip, work.m, tile.n, layer.k, layer.operands);
@@ -63,8 +77,11 @@ struct Cost {
       array = rules::matrix_cycles(chip.matrix, work);
     const int64_t results = tile.rows * layer.row_pixels * tile.n;
     const int64_t emit = rules::emit_cycles(chip.matrix, results);
-    const double result_bytes = static_cast<double>(results * (tile.splits > 1 ? 4 : layer.stored_bytes));
-    const double stream = static_cast<double>(layer.stream_bytes(tile.rows, tile.k));
+    const int64_t stored = tile.splits > 1 ? 4 : layer.stored_bytes, bytes = bytes_of(layer.operands);
+    const double result_bytes = static_cast<double>(results * stored) * bursts(tile.n * stored, layer.n * stored);
+    const double stream =
+        static_cast<double>(stream_bytes(tile.rows, tile.n, tile.k)) *
+        bursts(tile.k / layer.k_step * groups(tile.n) * bytes, layer.k / layer.k_step * groups(layer.n) * bytes);
     const double weights = static_cast<double>(tile.k * tile.n * bytes_of(layer.operands));
     const double compute = static_cast<double>(array.array);
 
@@ -75,7 +92,7 @@ struct Cost {
     // Units of equal columns share weights, those of equal rows activations, as far as they run at the same time.
     const int64_t columns = count(layer.n, tile.n);
     const auto share_w = static_cast<double>(std::min(tiles / columns, e.cores()));
-    const auto share_x = static_cast<double>(std::min(columns, e.cores()));
+    const auto share_x = static_cast<double>(layer.grouped ? 1 : std::min(columns, e.cores()));
     const double port = steps * (stream + weights) / port_bytes_per_cycle;
     const double all = static_cast<double>(units) * static_cast<double>(chunks);
     const double memory = layer.constant_weights ? all * weights / share_w / hbm_bytes_per_cycle : 0;

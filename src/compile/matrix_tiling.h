@@ -17,7 +17,7 @@ struct MatrixLayer {
   int64_t k = 1, k_step = 1;  ///< Contraction (taps * channels); chunks are multiples of the step.
   DType operands = DType::f32;
   int64_t result_bytes = 4, stored_bytes = 4;  ///< Of a result's tile at most, and of what is stored.
-  /// Bytes of the streamed operand for a tile of `rows` and a chunk of `k`.
+  /// Bytes of the streamed operand, or of one group's part of it, for a tile of `rows` and a chunk of `k`.
   std::function<int64_t(int64_t rows, int64_t k)> stream_bytes;
   bool constant_weights = true;
   bool grouped = false;      ///< A tile of n has its own channels: k is that of one group, all of it.
