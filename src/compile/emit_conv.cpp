@@ -4,9 +4,9 @@
 #include <array>
 #include <optional>
 
-#include "compile/conv_weights.h"
 #include "compile/matrix_tiling.h"
 #include "compile/spatial.h"
+#include "compile/weights.h"
 #include "graph/ops.h"
 
 namespace hadal::compile {

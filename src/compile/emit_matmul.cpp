@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "compile/matrix_tiling.h"
+#include "compile/weights.h"
 #include "graph/ops.h"
 
 namespace hadal::compile {
@@ -109,7 +110,12 @@ tile::Window window(const MatrixOperand& operand, const std::vector<Expr>& batch
 
 void emit_matmul(Emitter& e, const Group& group) {
   const graph::Node& node = e.graph().nodes[static_cast<size_t>(group.main)];
-  const Placed a = e.operand(node.inputs[0]), b = e.operand(node.inputs[1]), out = e.result(group.result);
+  const graph::ValueId weights = node.inputs[1];
+  const bool constant = e.graph().is_constant(weights);
+  const bool blocks = constant && e.graph().type(weights).shape.size() == 2;  // Laid out for tiles of n.
+  const Placed a = e.operand(node.inputs[0]),
+               b = blocks ? dense(*e.graph().value(weights).constant) : e.operand(weights);
+  const Placed out = e.result(group.result);
   std::vector<Placed> streams;
   for (const graph::ValueId v : group.streams) streams.push_back(e.operand(v));
   const Product p = product_of(node, a, b, out, streams);
@@ -125,7 +131,7 @@ void emit_matmul(Emitter& e, const Group& group) {
   layer.operands = a.dtype;
   layer.stored_bytes = bytes_of(out.dtype);
   layer.result_bytes = std::max<int64_t>(layer.stored_bytes, 4);
-  layer.constant_weights = e.graph().is_constant(node.inputs[1]);
+  layer.constant_weights = constant;
   layer.may_split = layer.constant_weights && is_float(a.dtype);
   layer.stream_bytes = [&](int64_t rows, int64_t k) { return rows * k * bytes_of(a.dtype); };
   const MatrixTile tile = choose_matrix_tile(e, layer);
@@ -135,8 +141,15 @@ void emit_matmul(Emitter& e, const Group& group) {
   e.account(static_cast<uint64_t>(batch * m * p.n) * static_cast<uint64_t>(p.k), a.dtype);
   const MatrixOperand from_a =
       matrix_operand(e, a, p, p.a, {m, p.a.back()}, {p.k, p.a_k}, e.graph().value(node.inputs[0]).name);
-  const MatrixOperand from_b =
-      matrix_operand(e, b, p, p.b, {p.k, p.b_k}, {p.n, p.b_n}, e.graph().value(node.inputs[1]).name);
+  const std::string& weights_name = e.graph().value(weights).name;
+  MatrixOperand from_b;
+  if (blocks) {
+    const Placed laid = blocked_matrix(e, weights, node.attributes.integer("transpose_b"), tile.n);
+    from_b.tensor = e.tensor(laid, weights_name, false);
+    e.count_bytes(laid, p.k * p.n * bytes_of(laid.dtype));
+  } else {
+    from_b = matrix_operand(e, b, p, p.b, {p.k, p.b_k}, {p.n, p.b_n}, weights_name);
+  }
   Placed whole = out;
   whole.extents = p.rows;
   whole.extents.push_back(p.n);
@@ -198,8 +211,9 @@ void emit_matmul(Emitter& e, const Group& group) {
                  from_a.swapped ? std::vector<Expr>{1, kt, mt} : std::vector<Expr>{1, mt, kt}, share_a);
       const tile::TileView tb =
           e.load(layer.constant_weights ? Ring::weight : Ring::activation2,
-                 window(from_b, box.origins, k0, kt, box.origins[row + 1], nt), "b",
-                 from_b.swapped ? std::vector<Expr>{1, nt, kt} : std::vector<Expr>{1, kt, nt}, share_b);
+                 blocks ? tile::Window{from_b.tensor, {at[row + 1], k0, Expr(0)}, {Expr(1), kt, nt}}
+                        : window(from_b, box.origins, k0, kt, box.origins[row + 1], nt),
+                 "b", from_b.swapped ? std::vector<Expr>{1, nt, kt} : std::vector<Expr>{1, kt, nt}, share_b);
       if (!split && !extra_first) load_extra();
       std::vector<tile::Operand> operands{result, ta, tb};
       operands.insert(operands.end(), extra.begin(), extra.end());

@@ -1,4 +1,4 @@
-// The weights of convolutions as the matrix engine takes them: taps first, constants packed at compile time.
+// Weights as the matrix engine takes them: taps of convolutions first, constants packed at compile time.
 #pragma once
 
 #include "compile/emitter.h"
@@ -11,5 +11,11 @@ Placed taps_first(Emitter& e, graph::ValueId v, int64_t multiplier, int64_t tran
 
 /// Constant weights as [blocks, KD, KH, KW, B, width]: A in blocks of `width`, one after another.
 Placed blocked_weights(Emitter& e, graph::ValueId v, int64_t width);
+
+/// A constant [K, N], or [N, K] where `transposed`, as [blocks, K, width]: N in blocks of `width`, one after another.
+Placed blocked_matrix(Emitter& e, graph::ValueId v, bool transposed, int64_t width);
+
+/// Where the elements of a tensor lie in its own bytes.
+Placed dense(const Tensor& tensor);
 
 }  // namespace hadal::compile

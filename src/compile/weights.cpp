@@ -1,7 +1,8 @@
-#include "compile/conv_weights.h"
+#include "compile/weights.h"
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "compile/spatial.h"
 
@@ -77,14 +78,6 @@ Tensor blocked(const Tensor& tensor, const Placed& view, int64_t width) {
   return out;
 }
 
-/// A tensor as it lies in its own bytes.
-Placed dense(const Tensor& tensor) {
-  Placed out{0, tensor.dtype, tensor.shape, std::vector<int64_t>(tensor.shape.size()), 0};
-  int64_t stride = bytes_of(tensor.dtype);
-  for (size_t i = tensor.shape.size(); i-- > 0; stride *= tensor.shape[i]) out.strides[i] = stride;
-  return out;
-}
-
 /// Weights [C, O / groups, kernel...] of a transposed convolution as [O, C / groups, kernel...], which conv has.
 Tensor as_conv_weights(const Tensor& tensor, int64_t groups) {
   const int64_t channels = tensor.shape[0] / groups, features = tensor.shape[1];
@@ -105,6 +98,13 @@ Tensor as_conv_weights(const Tensor& tensor, int64_t groups) {
 
 }  // namespace
 
+Placed dense(const Tensor& tensor) {
+  Placed out{0, tensor.dtype, tensor.shape, std::vector<int64_t>(tensor.shape.size()), 0};
+  int64_t stride = bytes_of(tensor.dtype);
+  for (size_t i = tensor.shape.size(); i-- > 0; stride *= tensor.shape[i]) out.strides[i] = stride;
+  return out;
+}
+
 Placed taps_first(Emitter& e, graph::ValueId v, int64_t multiplier, int64_t transposed_groups) {
   if (transposed_groups > 0) {
     if (!e.graph().is_constant(v)) e.fail("compile.unsupported", "a transposed convolution whose weights are computed");
@@ -120,6 +120,20 @@ Placed taps_first(Emitter& e, graph::ValueId v, int64_t multiplier, int64_t tran
 Placed blocked_weights(Emitter& e, graph::ValueId v, int64_t width) {
   const Tensor& tensor = *e.graph().value(v).constant;
   return e.constant(e.graph().value(v).name, blocked(tensor, taps_first_view(dense(tensor), 0), width));
+}
+
+Placed blocked_matrix(Emitter& e, graph::ValueId v, bool transposed, int64_t width) {
+  const Tensor& tensor = *e.graph().value(v).constant;
+  Placed view = dense(tensor);
+  if (transposed) {
+    std::swap(view.extents[0], view.extents[1]);
+    std::swap(view.strides[0], view.strides[1]);
+  }
+  view.extents.insert(view.extents.begin(), {1, 1, 1});
+  view.strides.insert(view.strides.begin(), {0, 0, 0});
+  Tensor blocks = blocked(tensor, view, width);
+  blocks.shape = {blocks.shape[0], blocks.shape[4], blocks.shape[5]};
+  return e.constant(e.graph().value(v).name, blocks);
 }
 
 }  // namespace hadal::compile
