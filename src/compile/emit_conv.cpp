@@ -206,7 +206,7 @@ void emit_conv(Emitter& e, const Group& group) {
   const Placed partial =
       split ? partial_sums(e, layer.out, tile.splits, e.graph().value(group.result).name) : layer.out;
   const int to = split ? e.tensor(partial, e.graph().value(group.result).name + ".parts") : layer.out_tensor;
-  const std::vector<int64_t> parts{1, 1, tile.rows, width, tile.n};
+  const std::vector<int64_t> parts{1, 1, tile.rows * tile.stack, width, tile.n};
   auto counts = counts_of(layer.out.extents, parts);
   const int64_t parts_of_group = (group_features + tile.n - 1) / tile.n;
   if (layer.group_by_group) counts[4] = layer.groups * parts_of_group;
@@ -242,56 +242,64 @@ void emit_conv(Emitter& e, const Group& group) {
   tile::TileView weights;
   if (once) weights = load_weights(Expr(0), Expr(group_channels), Expr(0), Expr(layer.out.extents[4]));
 
+  const Epilogue epilogue{layer.group, layer.streams, layer.tensors, layer.strides, 5};
+  const bool stacked = tile.stack > 1, extra_first = epilogue_first(e, layer.streams, layer.x, chunks);
+  // Channels that the tile's groups read.
+  const bool whole_groups = layer.groups > 1 && !layer.group_by_group;
+
   e.units(counts, [&](const std::vector<Expr>& at, const Expr& unit) {
-    TileBox box = tile_box(layer.out.extents, parts, at);
+    TileBox stack = tile_box(layer.out.extents, parts, at);
     const Expr own_group = layer.group_by_group ? floor_div(at[4], Expr(parts_of_group)) : Expr(0);
     if (layer.group_by_group) {
       const Expr first = mod(at[4], Expr(parts_of_group)) * Expr(tile.n);
-      box.origins[4] = own_group * Expr(group_features) + first;
-      box.extents[4] = group_features % tile.n == 0 ? Expr(tile.n) : min(Expr(tile.n), Expr(group_features) - first);
+      stack.origins[4] = own_group * Expr(group_features) + first;
+      stack.extents[4] = group_features % tile.n == 0 ? Expr(tile.n) : min(Expr(tile.n), Expr(group_features) - first);
     }
-    std::vector<tile::Operand> extra;
-    const auto load_extra = [&] {
-      extra = load_epilogue(e, layer.group, layer.streams, layer.tensors, layer.strides, box, 5, share_c);
-    };
-    const bool extra_first = epilogue_first(e, layer.streams, layer.x, chunks);
-    if (!split && extra_first) load_extra();
-    const tile::TileView result{e.tile(Ring::result, split ? DType::f32 : layer.out.dtype, "y"), box.extents};
+    const Expr o0 = stack.origins[4], ot = stack.extents[4];
+    const Expr first_group = whole_groups ? floor_div(o0, Expr(group_features)) : Expr(0);
+    const Expr tile_groups = whole_groups ? floor_div(ot, Expr(group_features)) : Expr(1);
     const Expr part0 = at.back() * Expr(part_channels), part1 = min(part0 + Expr(part_channels), Expr(group_channels));
-    std::array<InputWindow, spatial> windows;
-    for (size_t d = 0; d < spatial; ++d) windows[d] = input_window(w, d, box.origins[d + 1], box.extents[d + 1]);
-    // Channels that the tile's groups read.
-    const bool whole_groups = layer.groups > 1 && !layer.group_by_group;
-    const Expr first_group = whole_groups ? floor_div(box.origins[4], Expr(group_features)) : Expr(0);
-    const Expr tile_groups = whole_groups ? floor_div(box.extents[4], Expr(group_features)) : Expr(1);
-    e.loop("c", Expr(chunks), [&](const Expr& chunk) {
-      const Expr c0 = part0 + chunk * Expr(chunk_channels);
-      const bool even = part_channels % chunk_channels == 0 && group_channels % part_channels == 0;
-      const Expr ct =
-          even ? Expr(chunk_channels) : max(min(Expr(chunk_channels), part1 - c0), Expr(0)).within(0, chunk_channels);
-      const Expr x0 = whole_groups ? first_group * Expr(group_channels) : own_group * Expr(group_channels) + c0;
-      const Expr xt = whole_groups ? tile_groups * Expr(group_channels) : ct;
-      const tile::TileView x = e.load(Ring::activation,
-                                      {layer.x_tensor,
-                                       {box.origins[0], windows[0].origin, windows[1].origin, windows[2].origin, x0},
-                                       {Expr(1), windows[0].extent, windows[1].extent, windows[2].extent, xt}},
-                                      "x", {}, share_x);
-      const tile::TileView taps_tile = once ? weights : load_weights(c0, ct, box.origins[4], box.extents[4]);
-      if (!split && !extra_first) load_extra();
-      std::vector<tile::Operand> operands{result, x, taps_tile};
-      operands.insert(operands.end(), extra.begin(), extra.end());
-      e.emit(layer.depthwise ? Opcode::conv_depthwise : Opcode::conv, Queue::matrix, operands,
-             {accumulator_offset(e, unit), chunk, equal(chunk, Expr(chunks - 1)), chain, w.stride[0], w.stride[1],
-              w.stride[2], w.dilation[0], w.dilation[1], w.dilation[2], windows[0].before, windows[1].before,
-              windows[2].before, windows[0].after, windows[1].after, windows[2].after,
-              layer.depthwise ? Expr(1) : tile_groups});
-    });
-    tile::Window window{to, box.origins, box.extents};
-    if (split) {
-      window.origins.insert(window.origins.begin(), at.back());
-      window.extents.insert(window.extents.begin(), Expr(1));
-    }
-    e.store(window, result);
+    const std::vector<tile::Operand> vectors =
+        split ? std::vector<tile::Operand>{} : load_vectors(e, epilogue, stack, share_c);
+    tile::TileView held = weights;
+    if (stacked && !once) held = load_weights(Expr(0), Expr(group_channels), o0, ot);
+    const auto emit_tile = [&](const Expr& i) {
+      const TileBox box = tile_of_stack(stack, 2, tile, i);
+      std::vector<tile::Operand> extra = vectors;
+      if (extra_first) load_tiles(e, epilogue, box, extra);
+      const tile::TileView result{e.tile(Ring::result, split ? DType::f32 : layer.out.dtype, "y"), box.extents};
+      std::array<InputWindow, spatial> windows;
+      for (size_t d = 0; d < spatial; ++d) windows[d] = input_window(w, d, box.origins[d + 1], box.extents[d + 1]);
+      e.loop("c", Expr(chunks), [&](const Expr& chunk) {
+        const Expr c0 = part0 + chunk * Expr(chunk_channels);
+        const bool even = part_channels % chunk_channels == 0 && group_channels % part_channels == 0;
+        const Expr ct =
+            even ? Expr(chunk_channels) : max(min(Expr(chunk_channels), part1 - c0), Expr(0)).within(0, chunk_channels);
+        const Expr x0 = whole_groups ? first_group * Expr(group_channels) : own_group * Expr(group_channels) + c0;
+        const Expr xt = whole_groups ? tile_groups * Expr(group_channels) : ct;
+        const tile::TileView x = e.load(Ring::activation,
+                                        {layer.x_tensor,
+                                         {box.origins[0], windows[0].origin, windows[1].origin, windows[2].origin, x0},
+                                         {Expr(1), windows[0].extent, windows[1].extent, windows[2].extent, xt}},
+                                        "x", {}, share_x);
+        const tile::TileView taps_tile = once || stacked ? held : load_weights(c0, ct, o0, ot);
+        if (!extra_first) load_tiles(e, epilogue, box, extra);
+        std::vector<tile::Operand> operands{result, x, taps_tile};
+        operands.insert(operands.end(), extra.begin(), extra.end());
+        e.emit(layer.depthwise ? Opcode::conv_depthwise : Opcode::conv, Queue::matrix, operands,
+               {accumulator_offset(e, unit * Expr(tile.stack) + i), chunk, equal(chunk, Expr(chunks - 1)), chain,
+                w.stride[0], w.stride[1], w.stride[2], w.dilation[0], w.dilation[1], w.dilation[2], windows[0].before,
+                windows[1].before, windows[2].before, windows[0].after, windows[1].after, windows[2].after,
+                layer.depthwise ? Expr(1) : tile_groups});
+      });
+      tile::Window window{to, box.origins, box.extents};
+      if (split) {
+        window.origins.insert(window.origins.begin(), at.back());
+        window.extents.insert(window.extents.begin(), Expr(1));
+      }
+      e.store(window, result);
+    };
+    e.loop("t", stack_trips(stack, 2, tile), emit_tile);
   });
   if (split) emit_combine(e, layer.group, partial, layer.out, layer.streams, layer.strides, "conv");
 }
@@ -325,11 +333,12 @@ void emit_conv_transpose(Emitter& e, const Group& group) {
   if (!fits(rows, n)) return e.fail("plan.capacity", "no tile of this transposed convolution fits the scratchpad");
 
   const std::vector<int64_t> parts{1, w.out[0], rows, w.out[2], n};
+  const Epilogue epilogue{layer.group, layer.streams, layer.tensors, layer.strides, 5};
   const Expr chain = layer.group.chain.steps.empty() ? Expr(isa::no_chain) : Expr(e.add_chain(layer.group.chain));
   e.units(counts_of(layer.out.extents, parts), [&](const std::vector<Expr>& at, const Expr& unit) {
     const TileBox box = tile_box(layer.out.extents, parts, at);
-    const std::vector<tile::Operand> extra =
-        load_epilogue(e, layer.group, layer.streams, layer.tensors, layer.strides, box, 5, {});
+    std::vector<tile::Operand> extra = load_vectors(e, epilogue, box, {});
+    load_tiles(e, epilogue, box, extra);
     const tile::TileView result{e.tile(Ring::result, layer.out.dtype, "y"), box.extents};
     // Input rows that reach output rows [o, o + t).
     const Expr o = box.origins[2] + Expr(w.pad[1]);

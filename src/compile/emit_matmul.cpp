@@ -173,7 +173,7 @@ void emit_matmul(Emitter& e, const Group& group) {
   }
   const Expr chain = split || group.chain.steps.empty() ? Expr(isa::no_chain) : Expr(e.add_chain(group.chain));
   std::vector<int64_t> parts(p.rows.size() - 1, 1);
-  parts.push_back(tile.rows);
+  parts.push_back(tile.rows * tile.stack);
   parts.push_back(tile.n);
   std::vector<int64_t> counts = counts_of(whole.extents, parts);
   counts.push_back(tile.splits);
@@ -190,43 +190,52 @@ void emit_matmul(Emitter& e, const Group& group) {
   const isa::Sharing share_n = e.sharing(counts, varies_n);
   const isa::Sharing share_a = e.sharing(counts, varies_a), share_b = e.sharing(counts, varies_b);
 
+  const Epilogue epilogue{group, streams, stream_tensors, stream_strides, 3};
+  const size_t row = p.rows.size() - 1;
+  const bool stacked = tile.stack > 1, extra_first = epilogue_first(e, streams, a, chunks);
+  const auto load_weights = [&](const std::vector<Expr>& at, const TileBox& box, const Expr& k0, const Expr& kt) {
+    const Expr nt = box.extents[row + 1];
+    return e.load(constant ? Ring::weight : Ring::activation2,
+                  blocks ? tile::Window{from_b.tensor, {at[row + 1], k0, Expr(0)}, {Expr(1), kt, nt}}
+                         : window(from_b, box.origins, k0, kt, box.origins[row + 1], nt),
+                  "b", from_b.swapped ? std::vector<Expr>{1, nt, kt} : std::vector<Expr>{1, kt, nt}, share_b);
+  };
   e.units(counts, [&](const std::vector<Expr>& at, const Expr& unit) {
-    const TileBox box = tile_box(whole.extents, parts, at);
-    const size_t row = p.rows.size() - 1;
-    const Expr mt = box.extents[row], nt = box.extents[row + 1], first_k = at.back() * Expr(tile.part);
-    const Expr last_k = min(first_k + Expr(tile.part), Expr(p.k));
-    std::vector<tile::Operand> extra;
-    const auto load_extra = [&] {
-      extra = load_epilogue(e, group, streams, stream_tensors, stream_strides, box, 3, share_n);
+    const TileBox stack = tile_box(whole.extents, parts, at);
+    const Expr first_k = at.back() * Expr(tile.part), last_k = min(first_k + Expr(tile.part), Expr(p.k));
+    const std::vector<tile::Operand> vectors =
+        split ? std::vector<tile::Operand>{} : load_vectors(e, epilogue, stack, share_n);
+    tile::TileView held;
+    if (stacked) held = load_weights(at, stack, Expr(0), Expr(p.k));
+    const auto emit_tile = [&](const Expr& i) {
+      const TileBox box = tile_of_stack(stack, row, tile, i);
+      const Expr mt = box.extents[row], nt = box.extents[row + 1];
+      std::vector<tile::Operand> extra = vectors;
+      if (extra_first) load_tiles(e, epilogue, box, extra);
+      const tile::TileView result{e.tile(Ring::result, split ? DType::f32 : out.dtype, "y"), {Expr(1), mt, nt}};
+      e.loop("k", Expr(chunks), [&](const Expr& chunk) {
+        const Expr k0 = first_k + chunk * Expr(tile.k);
+        const bool even = tile.part % tile.k == 0 && p.k % tile.part == 0;
+        const Expr kt = even ? Expr(tile.k) : max(min(Expr(tile.k), last_k - k0), Expr(0)).within(0, tile.k);
+        const tile::TileView ta =
+            e.load(Ring::activation, window(from_a, box.origins, box.origins[row], mt, k0, kt), "a",
+                   from_a.swapped ? std::vector<Expr>{1, kt, mt} : std::vector<Expr>{1, mt, kt}, share_a);
+        const tile::TileView tb = stacked ? held : load_weights(at, box, k0, kt);
+        if (!extra_first) load_tiles(e, epilogue, box, extra);
+        std::vector<tile::Operand> operands{result, ta, tb};
+        operands.insert(operands.end(), extra.begin(), extra.end());
+        e.emit(Opcode::matmul, Queue::matrix, operands,
+               {accumulator_offset(e, unit * Expr(tile.stack) + i), chunk, equal(chunk, Expr(chunks - 1)), chain,
+                Expr(from_a.swapped ? 1 : 0), Expr(from_b.swapped ? 1 : 0)});
+      });
+      tile::Window window{to, box.origins, box.extents};
+      if (split) {
+        window.origins.insert(window.origins.begin(), at.back());
+        window.extents.insert(window.extents.begin(), Expr(1));
+      }
+      e.store(window, result);
     };
-    const bool extra_first = epilogue_first(e, streams, a, chunks);
-    if (!split && extra_first) load_extra();
-    const tile::TileView result{e.tile(Ring::result, split ? DType::f32 : out.dtype, "y"), {Expr(1), mt, nt}};
-    e.loop("k", Expr(chunks), [&](const Expr& chunk) {
-      const Expr k0 = first_k + chunk * Expr(tile.k);
-      const bool even = tile.part % tile.k == 0 && p.k % tile.part == 0;
-      const Expr kt = even ? Expr(tile.k) : max(min(Expr(tile.k), last_k - k0), Expr(0)).within(0, tile.k);
-      const tile::TileView ta =
-          e.load(Ring::activation, window(from_a, box.origins, box.origins[row], mt, k0, kt), "a",
-                 from_a.swapped ? std::vector<Expr>{1, kt, mt} : std::vector<Expr>{1, mt, kt}, share_a);
-      const tile::TileView tb =
-          e.load(layer.constant_weights ? Ring::weight : Ring::activation2,
-                 blocks ? tile::Window{from_b.tensor, {at[row + 1], k0, Expr(0)}, {Expr(1), kt, nt}}
-                        : window(from_b, box.origins, k0, kt, box.origins[row + 1], nt),
-                 "b", from_b.swapped ? std::vector<Expr>{1, nt, kt} : std::vector<Expr>{1, kt, nt}, share_b);
-      if (!split && !extra_first) load_extra();
-      std::vector<tile::Operand> operands{result, ta, tb};
-      operands.insert(operands.end(), extra.begin(), extra.end());
-      e.emit(Opcode::matmul, Queue::matrix, operands,
-             {accumulator_offset(e, unit), chunk, equal(chunk, Expr(chunks - 1)), chain, Expr(from_a.swapped ? 1 : 0),
-              Expr(from_b.swapped ? 1 : 0)});
-    });
-    tile::Window window{to, box.origins, box.extents};
-    if (split) {
-      window.origins.insert(window.origins.begin(), at.back());
-      window.extents.insert(window.extents.begin(), Expr(1));
-    }
-    e.store(window, result);
+    e.loop("m", stack_trips(stack, row, tile), emit_tile);
   });
   if (split) emit_combine(e, group, partial, whole, streams, stream_strides, "matmul");
 }

@@ -65,9 +65,10 @@ struct Cost {
   [[nodiscard]] double cycles(const MatrixTile& tile) const {
     const chip::Chip& chip = e.chip();
     const auto count = [](int64_t extent, int64_t part) { return (extent + part - 1) / part; };
-    const int64_t tiles = layer.batch * count(layer.rows, tile.rows) * count(layer.n, tile.n);
-    const int64_t units = tiles * tile.splits, chunks = count(tile.part, tile.k);
-    const auto rounds = static_cast<double>(count(units, e.cores())), steps = rounds * static_cast<double>(chunks);
+    const int64_t stacks = layer.batch * count(layer.rows, tile.rows * tile.stack) * count(layer.n, tile.n);
+    const int64_t units = stacks * tile.splits, chunks = count(tile.part, tile.k);
+    const auto rounds = static_cast<double>(count(units, e.cores()) * chunks);  // Of weights,
+    const auto steps = rounds * static_cast<double>(tile.stack);                // and of activations.
     const int64_t parallel = groups(tile.n);
     const rules::MatrixWork work{tile.rows * layer.row_pixels, tile.k, tile.n / parallel, parallel, layer.operands};
     rules::MatrixCycles array{.array = 0, .last = 0};
@@ -91,14 +92,15 @@ struct Cost {
     const double alone = first + steps * pace + last;
     // Units of equal columns share weights, those of equal rows activations, as far as they run at the same time.
     const int64_t columns = count(layer.n, tile.n);
-    const auto share_w = static_cast<double>(std::min(tiles / columns, e.cores()));
+    const auto share_w = static_cast<double>(std::min(stacks / columns, e.cores()));
     const auto share_x = static_cast<double>(layer.grouped ? 1 : std::min(columns, e.cores()));
-    const double port = steps * (stream + weights) / port_bytes_per_cycle;
-    const double all = static_cast<double>(units) * static_cast<double>(chunks);
+    const double port = (steps * stream + rounds * weights) / port_bytes_per_cycle;
+    const auto all = static_cast<double>(units * chunks), tiles = static_cast<double>(units * tile.stack);
     const double memory = layer.constant_weights ? all * weights / share_w / hbm_bytes_per_cycle : 0;
     // Half of what the cores' links take together is what a mesh's bisection leaves; a tree passes two links a core.
-    const double crossing = (all * stream / std::max(1.0, share_x / 2) + static_cast<double>(units) * result_bytes) /
-                            (static_cast<double>(e.cores()) * link_bytes_per_cycle / 2);
+    const double crossing =
+        (tiles * static_cast<double>(chunks) * stream / std::max(1.0, share_x / 2) + tiles * result_bytes) /
+        (static_cast<double>(e.cores()) * link_bytes_per_cycle / 2);
     // Units in several uneven rounds are dealt in turn, and find nothing in their own core.
     const double far = units > e.cores() && units % e.cores() != 0 ? 2 : 1;
     constexpr double issue = 6;  // Instructions and registers of a step.
@@ -137,6 +139,18 @@ std::vector<int64_t> chunk_sizes(const MatrixLayer& layer, const chip::Chip& chi
   return sizes;
 }
 
+/// How many tiles of rows may hold the same weights: one, all, or what gives every core a stack.
+std::vector<int64_t> stack_sizes(const MatrixLayer& layer, const MatrixTile& tile, int64_t cores) {
+  const int64_t tiles = (layer.rows + tile.rows - 1) / tile.rows;
+  if (tile.k < layer.k || tiles == 1) return {1};
+  const int64_t columns = layer.batch * ((layer.n + tile.n - 1) / tile.n),
+                stacks = std::max<int64_t>(1, cores / columns);
+  std::vector<int64_t> sizes{1, tiles};
+  if (const int64_t each = even_part(tiles, (tiles + stacks - 1) / stacks); each > 1 && each < tiles)
+    sizes.push_back(each);
+  return sizes;
+}
+
 constexpr int64_t most_splits = 4;  // Partial sums and three operands of an epilogue are streams of one chain.
 
 }  // namespace
@@ -148,7 +162,7 @@ MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer) {
       std::max(chip.dma.bytes_per_cycle, 1.0),
       chip.network.topology == "none" ? std::max(chip.dma.bytes_per_cycle, 1.0) : chip.network.link_bytes_per_cycle};
   const int64_t sums = chip.scratchpad.accumulator_bytes / std::max<int64_t>(chip.scratchpad.accumulator_tiles, 1) / 4;
-  MatrixTile best{0, 0, 0, 1, 1};
+  MatrixTile best{.rows = 0};
   double least = std::numeric_limits<double>::infinity();
   std::vector<int64_t> widths;
   for (const int64_t n : part_sizes(layer.n / layer.n_step, e.cores())) widths.push_back(n * layer.n_step);
@@ -164,17 +178,35 @@ MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer) {
         if (results > sums || results * (splits > 1 ? 4 : layer.result_bytes) > e.limit(Ring::result)) continue;
         const int64_t largest = cost.largest_k(rows, n, part);
         for (const int64_t k : chunk_sizes(layer, chip, part, largest)) {
-          const MatrixTile tile{rows, n, k, (layer.k + part - 1) / part, part};
+          MatrixTile tile{.rows = rows, .n = n, .k = k, .splits = (layer.k + part - 1) / part, .part = part};
           const auto chunks = [&](int64_t of) { return (of + k - 1) / k; };
           if (chunks(layer.k - (tile.splits - 1) * part) != chunks(part)) continue;  // No part may run out of chunks.
-          const double cycles = cost.cycles(tile);
-          if (cycles >= least) continue;
-          least = cycles;
-          best = tile;
+          for (const int64_t stack : stack_sizes(layer, tile, e.cores())) {
+            tile.stack = stack;
+            const double cycles = cost.cycles(tile);
+            if (cycles >= least) continue;
+            least = cycles;
+            best = tile;
+          }
         }
       }
   }
   return best;
+}
+
+Expr stack_trips(const TileBox& stack, size_t dim, const MatrixTile& tile) {
+  if (tile.stack == 1) return Expr(1);
+  return ceil_div(stack.extents[dim], Expr(tile.rows)).within(1, tile.stack);
+}
+
+TileBox tile_of_stack(const TileBox& stack, size_t dim, const MatrixTile& tile, const Expr& i) {
+  if (tile.stack == 1) return stack;
+  TileBox box = stack;
+  const Expr first = i * Expr(tile.rows), extent = stack.extents[dim];
+  box.origins[dim] = stack.origins[dim] + first;
+  const bool even = extent.is_constant() && extent.constant() % tile.rows == 0;
+  box.extents[dim] = even ? Expr(tile.rows) : min(Expr(tile.rows), extent - first).within(1, tile.rows);
+  return box;
 }
 
 Placed partial_sums(Emitter& e, const Placed& out, int64_t splits, const std::string& name) {
@@ -218,25 +250,40 @@ void emit_combine(Emitter& e, const Group& group, const Placed& partial, const P
   emit_chain(e, e.graph().value(group.result).name, op, out, operands, chain);
 }
 
-std::vector<tile::Operand> load_epilogue(Emitter& e, const Group& group, const std::vector<Placed>& streams,
-                                         const std::vector<int>& tensors,
-                                         const std::vector<std::vector<int64_t>>& strides, const TileBox& box,
-                                         size_t rank, const isa::Sharing& sharing) {
-  std::vector<tile::Operand> out;
-  for (size_t i = 0; i < streams.size(); ++i) {
-    const auto& own = strides[i];
-    const bool vector = e.graph().is_constant(group.streams[i]) &&
-                        std::all_of(own.begin(), own.end() - 1, [](int64_t s) { return s == 0; }) &&
-                        box.extents.back().highest() * bytes_of(streams[i].dtype) <= e.limit(Ring::parameter);
-    const tile::Window window = window_of(tensors[i], own, box);
-    // Leading dims of the box are single: what is left is the view's rank.
-    std::vector<Expr> shape(window.extents.end() - static_cast<std::ptrdiff_t>(std::min(rank, window.extents.size())),
-                            window.extents.end());
-    while (shape.size() < rank) shape.insert(shape.begin(), Expr(1));
-    out.emplace_back(e.load(vector ? Ring::parameter : Ring::residual, window, vector ? "p" : "r", shape,
-                            vector ? sharing : isa::Sharing{}));
-  }
+namespace {
+
+/// Whether a stream is a vector of constants along the last dim of a box.
+bool is_vector(const Emitter& e, const Epilogue& epilogue, size_t i, const TileBox& box) {
+  const auto& own = epilogue.strides[i];
+  return e.graph().is_constant(epilogue.group.streams[i]) &&
+         std::all_of(own.begin(), own.end() - 1, [](int64_t s) { return s == 0; }) &&
+         box.extents.back().highest() * bytes_of(epilogue.streams[i].dtype) <= e.limit(Ring::parameter);
+}
+
+tile::TileView load_operand(Emitter& e, const Epilogue& epilogue, size_t i, const TileBox& box, Ring ring,
+                            const isa::Sharing& sharing) {
+  const tile::Window window = window_of(epilogue.tensors[i], epilogue.strides[i], box);
+  // Leading dims of the box are single: what is left is the view's rank.
+  const size_t kept = std::min(epilogue.rank, window.extents.size());
+  std::vector<Expr> shape(window.extents.end() - static_cast<std::ptrdiff_t>(kept), window.extents.end());
+  while (shape.size() < epilogue.rank) shape.insert(shape.begin(), Expr(1));
+  return e.load(ring, window, ring == Ring::parameter ? "p" : "r", shape, sharing);
+}
+
+}  // namespace
+
+std::vector<tile::Operand> load_vectors(Emitter& e, const Epilogue& epilogue, const TileBox& box,
+                                        const isa::Sharing& sharing) {
+  std::vector<tile::Operand> out(epilogue.streams.size());
+  for (size_t i = 0; i < out.size(); ++i)
+    if (is_vector(e, epilogue, i, box)) out[i] = load_operand(e, epilogue, i, box, Ring::parameter, sharing);
   return out;
+}
+
+void load_tiles(Emitter& e, const Epilogue& epilogue, const TileBox& box, std::vector<tile::Operand>& operands) {
+  for (size_t i = 0; i < operands.size(); ++i)
+    if (std::holds_alternative<std::monostate>(operands[i]))
+      operands[i] = load_operand(e, epilogue, i, box, Ring::residual, {});
 }
 
 bool epilogue_first(const Emitter& e, const std::vector<Placed>& streams, const Placed& x, int64_t chunks) {
@@ -244,9 +291,9 @@ bool epilogue_first(const Emitter& e, const std::vector<Placed>& streams, const 
                                    [&](const Placed& stream) { return e.stored_at(stream) < e.stored_at(x); });
 }
 
-Expr accumulator_offset(const Emitter& e, const Expr& unit) {
+Expr accumulator_offset(const Emitter& e, const Expr& i) {
   const int64_t tiles = std::max<int64_t>(e.chip().scratchpad.accumulator_tiles, 1);
-  return mod(unit, Expr(tiles)) * Expr(e.chip().scratchpad.accumulator_bytes / tiles / 128 * 128);
+  return mod(i, Expr(tiles)) * Expr(e.chip().scratchpad.accumulator_bytes / tiles / 128 * 128);
 }
 
 }  // namespace hadal::compile

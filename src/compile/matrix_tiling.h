@@ -28,6 +28,7 @@ struct MatrixLayer {
 
 struct MatrixTile {
   int64_t rows = 1, n = 1;
+  int64_t stack = 1;   ///< Tiles of rows in a row that hold the same weights: what a core takes at once.
   int64_t k = 1;       ///< Of a chunk: what one instruction contracts.
   int64_t splits = 1;  ///< Parts of the contraction on different cores; more than 1 leaves partial sums to add.
   int64_t part = 1;    ///< Contraction of a part; chunks do not cross it.
@@ -35,6 +36,10 @@ struct MatrixTile {
 
 /// The tile with the least estimated cycles among those that fit; rows == 0 where none fits.
 MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer);
+
+/// Tiles of a stack, cut along `dim` of its box, and the `i`th of them.
+Expr stack_trips(const TileBox& stack, size_t dim, const MatrixTile& tile);
+TileBox tile_of_stack(const TileBox& stack, size_t dim, const MatrixTile& tile, const Expr& i);
 
 /// Partial sums [splits, dims of `out`...] of a split contraction.
 Placed partial_sums(Emitter& e, const Placed& out, int64_t splits, const std::string& name);
@@ -44,19 +49,28 @@ void emit_combine(Emitter& e, const Group& group, const Placed& partial, const P
                   const std::vector<Placed>& streams, const std::vector<std::vector<int64_t>>& strides,
                   const std::string& op);
 
-/// Loads the operands of an epilogue for an output tile: vectors of constants by the prefetch queue, tiles by the load
-/// queue, which `sharing` cores do together. `strides` are each stream's over the dims of `box`; the views get rank 3
-/// [1, m, n], or 5 for convolutions.
-std::vector<tile::Operand> load_epilogue(Emitter& e, const Group& group, const std::vector<Placed>& streams,
-                                         const std::vector<int>& tensors,
-                                         const std::vector<std::vector<int64_t>>& strides, const TileBox& box,
-                                         size_t rank, const isa::Sharing& sharing);
+/// The operands of an epilogue, for views of rank 3 [1, m, n], or 5 for convolutions.
+struct Epilogue {
+  const Group& group;
+  const std::vector<Placed>& streams;
+  const std::vector<int>& tensors;
+  const std::vector<std::vector<int64_t>>& strides;  ///< Each stream's over the dims of a box.
+  size_t rank;
+};
+
+/// Loads the vectors of constants by the prefetch queue, which `sharing` cores do together; others stay empty.
+std::vector<tile::Operand> load_vectors(Emitter& e, const Epilogue& epilogue, const TileBox& box,
+                                        const isa::Sharing& sharing);
+
+/// Loads those that are empty, for an output tile, by the load queue.
+void load_tiles(Emitter& e, const Epilogue& epilogue, const TileBox& box, std::vector<tile::Operand>& operands);
 
 /// Whether to load the epilogue's operands before those of the product: they are needed last, but where they were
 /// stored before `x` was, their loads need not wait for it.
 bool epilogue_first(const Emitter& e, const std::vector<Placed>& streams, const Placed& x, int64_t chunks);
 
-/// Offset of the accumulator tile of unit `i`: two halves take turns, so that one empties while the other fills.
-Expr accumulator_offset(const Emitter& e, const Expr& unit);
+/// Offset of the accumulator tile of the `i`th output tile: two halves take turns, so that one empties while the other
+/// fills.
+Expr accumulator_offset(const Emitter& e, const Expr& i);
 
 }  // namespace hadal::compile

@@ -159,12 +159,35 @@ void Emitter::declare_ports(const Interface& interface) {
         port(graph_.outputs[i], isa::RegionKind::output, interface.outputs[i]);
 }
 
+namespace {
+
+/// The order in which these strides step through memory; single dims stay where they are.
+Order order_of_strides(const Shape& shape, const std::vector<int64_t>& strides) {
+  Order order = row_major(shape.size()), dims;
+  for (const size_t d : order)
+    if (shape[d] != 1) dims.push_back(d);
+  std::stable_sort(dims.begin(), dims.end(), [&](size_t a, size_t b) { return strides[a] > strides[b]; });
+  size_t next = 0;
+  for (size_t& d : order)
+    if (shape[d] != 1) d = dims[next++];
+  return order;
+}
+
+}  // namespace
+
 /// The memory order that suits a node's result: channels last behind convolutions, else its operand's.
 Order Emitter::order_of(const Node& node) const {
   const size_t rank = graph_.type(node.outputs[0]).shape.size();
   if (node.op == &ops::conv || node.op == &ops::conv_transpose || node.op == &ops::pool || node.op == &ops::resize)
     return channels_last(rank);
-  if (node.op == &ops::matmul || node.op == &ops::reshape || node.op == &ops::gather) return row_major(rank);
+  if (node.op == &ops::matmul || node.op == &ops::gather) return row_major(rank);
+  if (node.op == &ops::reshape) {
+    const graph::Type& source = graph_.type(node.inputs[0]);
+    const Shape& shape = graph_.type(node.outputs[0]).shape;
+    const auto strides = reshaped_strides(
+        source.shape, dense_strides(source.shape, orders_[static_cast<size_t>(node.inputs[0])], 1), shape);
+    return strides ? order_of_strides(shape, *strides) : row_major(rank);
+  }
   if (node.op == &ops::transpose) {
     const Order& source = orders_[static_cast<size_t>(node.inputs[0])];
     const auto moved = node.attributes.integers("order");
