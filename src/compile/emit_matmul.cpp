@@ -130,8 +130,9 @@ void emit_matmul(Emitter& e, const Group& group) {
   layer.k = p.k;
   layer.operands = a.dtype;
   layer.stored_bytes = bytes_of(out.dtype);
-  layer.result_bytes = std::max<int64_t>(layer.stored_bytes, 4);
   layer.constant_weights = constant;
+  layer.far_stream = e.far(a);
+  layer.far_result = e.far(out);
   layer.may_split = layer.constant_weights && is_float(a.dtype);
   layer.stream_bytes = [&](int64_t rows, int64_t k) { return rows * k * bytes_of(a.dtype); };
   const MatrixTile tile = choose_matrix_tile(e, layer);
@@ -192,22 +193,27 @@ void emit_matmul(Emitter& e, const Group& group) {
 
   const Epilogue epilogue{group, streams, stream_tensors, stream_strides, 3};
   const size_t row = p.rows.size() - 1;
-  const bool stacked = tile.stack > 1, extra_first = epilogue_first(e, streams, a, chunks);
-  const auto load_weights = [&](const std::vector<Expr>& at, const TileBox& box, const Expr& k0, const Expr& kt) {
+  const bool extra_first = epilogue_first(e, streams, a, chunks);
+  const auto load_a = [&](const TileBox& box, const Expr& k0, const Expr& kt) {
+    const Expr mt = box.extents[row];
+    return e.load(Ring::activation, window(from_a, box.origins, box.origins[row], mt, k0, kt), "a",
+                  from_a.swapped ? std::vector<Expr>{1, kt, mt} : std::vector<Expr>{1, mt, kt}, share_a);
+  };
+  const auto load_b = [&](const TileBox& box, const Expr& block, const Expr& k0, const Expr& kt) {
     const Expr nt = box.extents[row + 1];
     return e.load(constant ? Ring::weight : Ring::activation2,
-                  blocks ? tile::Window{from_b.tensor, {at[row + 1], k0, Expr(0)}, {Expr(1), kt, nt}}
+                  blocks ? tile::Window{from_b.tensor, {block, k0, Expr(0)}, {Expr(1), kt, nt}}
                          : window(from_b, box.origins, k0, kt, box.origins[row + 1], nt),
                   "b", from_b.swapped ? std::vector<Expr>{1, nt, kt} : std::vector<Expr>{1, kt, nt}, share_b);
   };
-  e.units(counts, [&](const std::vector<Expr>& at, const Expr& unit) {
+  e.units(counts, [&](const std::vector<Expr>& at, const Expr& number) {
     const TileBox stack = tile_box(whole.extents, parts, at);
     const Expr first_k = at.back() * Expr(tile.part), last_k = min(first_k + Expr(tile.part), Expr(p.k));
     const std::vector<tile::Operand> vectors =
         split ? std::vector<tile::Operand>{} : load_vectors(e, epilogue, stack, share_n);
     tile::TileView held;
-    if (stacked) held = load_weights(at, stack, Expr(0), Expr(p.k));
-    const auto emit_tile = [&](const Expr& i) {
+    if (tile.stack > 1) held = load_b(stack, at[row + 1], Expr(0), Expr(p.k));
+    e.loop("t", stack_tiles(stack, row, tile), [&](const Expr& i) {
       const TileBox box = tile_of_stack(stack, row, tile, i);
       const Expr mt = box.extents[row], nt = box.extents[row + 1];
       std::vector<tile::Operand> extra = vectors;
@@ -217,15 +223,13 @@ void emit_matmul(Emitter& e, const Group& group) {
         const Expr k0 = first_k + chunk * Expr(tile.k);
         const bool even = tile.part % tile.k == 0 && p.k % tile.part == 0;
         const Expr kt = even ? Expr(tile.k) : max(min(Expr(tile.k), last_k - k0), Expr(0)).within(0, tile.k);
-        const tile::TileView ta =
-            e.load(Ring::activation, window(from_a, box.origins, box.origins[row], mt, k0, kt), "a",
-                   from_a.swapped ? std::vector<Expr>{1, kt, mt} : std::vector<Expr>{1, mt, kt}, share_a);
-        const tile::TileView tb = stacked ? held : load_weights(at, box, k0, kt);
+        const tile::TileView ta = load_a(box, k0, kt);
+        const tile::TileView tb = tile.stack > 1 ? held : load_b(box, at[row + 1], k0, kt);
         if (!extra_first) load_tiles(e, epilogue, box, extra);
         std::vector<tile::Operand> operands{result, ta, tb};
         operands.insert(operands.end(), extra.begin(), extra.end());
         e.emit(Opcode::matmul, Queue::matrix, operands,
-               {accumulator_offset(e, unit * Expr(tile.stack) + i), chunk, equal(chunk, Expr(chunks - 1)), chain,
+               {accumulator_offset(e, number * Expr(tile.stack) + i), chunk, equal(chunk, Expr(chunks - 1)), chain,
                 Expr(from_a.swapped ? 1 : 0), Expr(from_b.swapped ? 1 : 0)});
       });
       tile::Window window{to, box.origins, box.extents};
@@ -234,8 +238,7 @@ void emit_matmul(Emitter& e, const Group& group) {
         window.extents.insert(window.extents.begin(), Expr(1));
       }
       e.store(window, result);
-    };
-    e.loop("m", stack_trips(stack, row, tile), emit_tile);
+    });
   });
   if (split) emit_combine(e, group, partial, whole, streams, stream_strides, "matmul");
 }

@@ -34,11 +34,11 @@ void Emitter::declare_rings() {
   };
   ring("activation", Queue::load, Queue::matrix, 2, 4, tile(16, 64 << 10, 32));
   ring("activation2", Queue::load, Queue::matrix, 2, 3, bytes / 32);
-  ring("weight", Queue::prefetch, Queue::matrix, 2, 64, tile(12, 64 << 10, 64));
+  ring("weight", Queue::prefetch, Queue::matrix, plan_.weight_slots, 64, tile(12, 64 << 10, 64));
   ring("parameter", Queue::prefetch, Queue::matrix, 4, 64, bytes / 256);
   ring("residual", Queue::load, Queue::matrix, 2, 3, bytes / 24);
   ring("result", Queue::matrix, Queue::store, 2, 4, tile(24, 64 << 10, 48));
-  ring("stream", Queue::load, Queue::vector, 8, 8, tile(40, 32 << 10, 256));
+  ring("stream", Queue::load, Queue::vector, bytes < (4 << 20) ? 4 : 8, 8, tile(40, 32 << 10, 256));
   ring("constant", Queue::prefetch, Queue::vector, 8, 16, bytes / 128);
   ring("temporary", Queue::vector, Queue::vector, 2, 2, bytes / 48);
   ring("output", Queue::vector, Queue::store, 2, 4, bytes / 48);

@@ -9,6 +9,7 @@
 
 #include "chip/chip.h"
 #include "compile/fuse.h"
+#include "compile/plan.h"
 #include "graph/graph.h"
 #include "isa/sharing.h"
 #include "tile/program.h"
@@ -51,12 +52,6 @@ struct Interface {
   std::vector<DType> inputs, outputs;
 };
 
-/// What can be decided one way or another, and is tried.
-struct Plan {
-  int64_t cores = 1;       ///< Of the chip's, those that work.
-  double contended = 0.5;  ///< How much of the weights' time at the memory counts: other layers run meanwhile.
-};
-
 /// Turns groups into phases, and keeps where every value lies.
 class Emitter {
  public:
@@ -73,6 +68,12 @@ class Emitter {
   [[nodiscard]] Expr core() const { return core_; }
   /// Bytes that a tile of the ring may have.
   [[nodiscard]] int64_t limit(Ring ring) const { return program_.rings[static_cast<size_t>(ring)].slot_limit; }
+
+  /// Whether a value lies in HBM rather than in the shared space, as far as the plan knows.
+  [[nodiscard]] bool far(const Placed& placed) const {
+    const tile::Storage& storage = program_.storages[static_cast<size_t>(placed.storage)];
+    return storage.kind != isa::RegionKind::scratch || plan_.far.contains(storage.name);
+  }
 
   // --- Values.
   /// Where an operand lies; views of other values are resolved, and made by a copy where no view can say them.

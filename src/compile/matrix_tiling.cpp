@@ -65,10 +65,14 @@ struct Cost {
   [[nodiscard]] double cycles(const MatrixTile& tile) const {
     const chip::Chip& chip = e.chip();
     const auto count = [](int64_t extent, int64_t part) { return (extent + part - 1) / part; };
-    const int64_t stacks = layer.batch * count(layer.rows, tile.rows * tile.stack) * count(layer.n, tile.n);
-    const int64_t units = stacks * tile.splits, chunks = count(tile.part, tile.k);
-    const auto rounds = static_cast<double>(count(units, e.cores()) * chunks);  // Of weights,
-    const auto steps = rounds * static_cast<double>(tile.stack);                // and of activations.
+    // Units of equal columns share weights, those of equal rows activations, as far as they run at the same time.
+    const int64_t columns = count(layer.n, tile.n), rows = layer.batch * count(layer.rows, tile.rows * tile.stack);
+    const auto share_w = static_cast<double>(std::min(rows, e.cores()));
+    const auto share_x = static_cast<double>(layer.grouped ? 1 : std::min(columns, e.cores()));
+    const int64_t units = rows * columns * tile.splits, chunks = count(tile.part, tile.k);
+    const auto steps = static_cast<double>(count(units, e.cores()) * chunks * tile.stack);
+    const auto all = static_cast<double>(units * chunks * tile.stack);
+    const auto fresh = 1 / static_cast<double>(tile.stack);  // Weights that a step loads.
     const int64_t parallel = groups(tile.n);
     const rules::MatrixWork work{tile.rows * layer.row_pixels, tile.k, tile.n / parallel, parallel, layer.operands};
     rules::MatrixCycles array{.array = 0, .last = 0};
@@ -90,17 +94,14 @@ struct Cost {
     const double pace = std::max({compute, first, static_cast<double>(emit) / static_cast<double>(chunks)});
     const double last = static_cast<double>(rules::emit_tail(array, emit)) + result_bytes / port_bytes_per_cycle;
     const double alone = first + steps * pace + last;
-    // Units of equal columns share weights, those of equal rows activations, as far as they run at the same time.
-    const int64_t columns = count(layer.n, tile.n);
-    const auto share_w = static_cast<double>(std::min(stacks / columns, e.cores()));
-    const auto share_x = static_cast<double>(layer.grouped ? 1 : std::min(columns, e.cores()));
-    const double port = (steps * stream + rounds * weights) / port_bytes_per_cycle;
-    const auto all = static_cast<double>(units * chunks), tiles = static_cast<double>(units * tile.stack);
-    const double memory = layer.constant_weights ? all * weights / share_w / hbm_bytes_per_cycle : 0;
+    const double port = steps * (stream + weights * fresh) / port_bytes_per_cycle;
+    const double streams = all * stream, stores = all / static_cast<double>(chunks) * result_bytes;
+    const double memory = ((layer.constant_weights ? all * weights * fresh / share_w : 0) +
+                           (layer.far_stream ? streams / share_x : 0) + (layer.far_result ? stores : 0)) /
+                          hbm_bytes_per_cycle;
     // Half of what the cores' links take together is what a mesh's bisection leaves; a tree passes two links a core.
     const double crossing =
-        (tiles * static_cast<double>(chunks) * stream / std::max(1.0, share_x / 2) + tiles * result_bytes) /
-        (static_cast<double>(e.cores()) * link_bytes_per_cycle / 2);
+        (streams / std::max(1.0, share_x / 2) + stores) / (static_cast<double>(e.cores()) * link_bytes_per_cycle / 2);
     // Units in several uneven rounds are dealt in turn, and find nothing in their own core.
     const double far = units > e.cores() && units % e.cores() != 0 ? 2 : 1;
     constexpr double issue = 6;  // Instructions and registers of a step.
@@ -175,7 +176,7 @@ MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer) {
       for (const int64_t n : widths) {
         if (layer.equal_parts && layer.n % n != 0) continue;
         const int64_t results = rows * layer.row_pixels * n;
-        if (results > sums || results * (splits > 1 ? 4 : layer.result_bytes) > e.limit(Ring::result)) continue;
+        if (results > sums || results * (splits > 1 ? 4 : layer.stored_bytes) > e.limit(Ring::result)) continue;
         const int64_t largest = cost.largest_k(rows, n, part);
         for (const int64_t k : chunk_sizes(layer, chip, part, largest)) {
           MatrixTile tile{.rows = rows, .n = n, .k = k, .splits = (layer.k + part - 1) / part, .part = part};
@@ -194,18 +195,18 @@ MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer) {
   return best;
 }
 
-Expr stack_trips(const TileBox& stack, size_t dim, const MatrixTile& tile) {
+Expr stack_tiles(const TileBox& stack, size_t rows, const MatrixTile& tile) {
   if (tile.stack == 1) return Expr(1);
-  return ceil_div(stack.extents[dim], Expr(tile.rows)).within(1, tile.stack);
+  return ceil_div(stack.extents[rows], Expr(tile.rows)).within(1, tile.stack);
 }
 
-TileBox tile_of_stack(const TileBox& stack, size_t dim, const MatrixTile& tile, const Expr& i) {
+TileBox tile_of_stack(const TileBox& stack, size_t rows, const MatrixTile& tile, const Expr& i) {
   if (tile.stack == 1) return stack;
   TileBox box = stack;
-  const Expr first = i * Expr(tile.rows), extent = stack.extents[dim];
-  box.origins[dim] = stack.origins[dim] + first;
+  const Expr first = i * Expr(tile.rows), extent = stack.extents[rows];
+  box.origins[rows] = stack.origins[rows] + first;
   const bool even = extent.is_constant() && extent.constant() % tile.rows == 0;
-  box.extents[dim] = even ? Expr(tile.rows) : min(Expr(tile.rows), extent - first).within(1, tile.rows);
+  box.extents[rows] = even ? Expr(tile.rows) : min(Expr(tile.rows), extent - first).within(1, tile.rows);
   return box;
 }
 

@@ -16,10 +16,11 @@ struct MatrixLayer {
   int64_t n = 1, n_step = 1;  ///< Output columns; tiles are multiples of the step.
   int64_t k = 1, k_step = 1;  ///< Contraction (taps * channels); chunks are multiples of the step.
   DType operands = DType::f32;
-  int64_t result_bytes = 4, stored_bytes = 4;  ///< Of a result's tile at most, and of what is stored.
+  int64_t stored_bytes = 4;  ///< Of what is stored.
   /// Bytes of the streamed operand, or of one group's part of it, for a tile of `rows` and a chunk of `k`.
   std::function<int64_t(int64_t rows, int64_t k)> stream_bytes;
   bool constant_weights = true;
+  bool far_stream = false, far_result = false;  ///< What is streamed, or stored, lies in HBM.
   bool grouped = false;      ///< A tile of n has its own channels: k is that of one group, all of it.
   bool depthwise = false;    ///< Grouped by single channels: not a matrix product.
   bool may_split = false;    ///< The contraction may be split over cores.
@@ -28,18 +29,19 @@ struct MatrixLayer {
 
 struct MatrixTile {
   int64_t rows = 1, n = 1;
-  int64_t stack = 1;   ///< Tiles of rows in a row that hold the same weights: what a core takes at once.
   int64_t k = 1;       ///< Of a chunk: what one instruction contracts.
   int64_t splits = 1;  ///< Parts of the contraction on different cores; more than 1 leaves partial sums to add.
   int64_t part = 1;    ///< Contraction of a part; chunks do not cross it.
+  int64_t stack =
+      1;  ///< Tiles of rows, one below the other, for which a core holds the weights: what it takes at once.
 };
 
 /// The tile with the least estimated cycles among those that fit; rows == 0 where none fits.
 MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer);
 
-/// Tiles of a stack, cut along `dim` of its box, and the `i`th of them.
-Expr stack_trips(const TileBox& stack, size_t dim, const MatrixTile& tile);
-TileBox tile_of_stack(const TileBox& stack, size_t dim, const MatrixTile& tile, const Expr& i);
+/// Tiles of a stack, whose rows are dim `rows` of its box, and the `i`th of them.
+Expr stack_tiles(const TileBox& stack, size_t rows, const MatrixTile& tile);
+TileBox tile_of_stack(const TileBox& stack, size_t rows, const MatrixTile& tile, const Expr& i);
 
 /// Partial sums [splits, dims of `out`...] of a split contraction.
 Placed partial_sums(Emitter& e, const Placed& out, int64_t splits, const std::string& name);
