@@ -31,8 +31,8 @@ class Passes {
 };
 
 std::string text_of(const Plan& plan, const chip::Chip& chip) {
-  std::string text = fmt::format("{} of {} cores, contended {}, {} tiles of weights\n", plan.cores, chip.cores,
-                                 plan.contended, plan.weight_slots);
+  std::string text = fmt::format("{} of {} cores, contended {}, {} tiles of weights, attention {}\n", plan.cores,
+                                 chip.cores, plan.contended, plan.weight_slots, plan.joined ? "joined" : "in parts");
   for (const std::string& name : plan.far) text += fmt::format("in HBM: {}\n", printable(name));
   return text;
 }
@@ -69,7 +69,7 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
   HADAL_CHECK(passes.run(
       "fuse",
       [&]() -> Status {
-        groups = fuse(graph);
+        groups = join_attention(graph, fuse(graph));
         return {};
       },
       [&] { return text_of(graph, groups); }));

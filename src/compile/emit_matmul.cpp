@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "compile/matrix_tiling.h"
+#include "compile/product.h"
 #include "compile/weights.h"
 #include "graph/ops.h"
 
@@ -9,104 +10,6 @@ namespace hadal::compile {
 
 using isa::Opcode;
 using isa::Queue;
-
-namespace {
-
-/// A batch of products out[b..., m, n] = a[b..., m, k] b[b..., k, n] with strides; batch dims that no operand tells
-/// from rows are rows.
-struct Product {
-  std::vector<int64_t> rows;       ///< Extents of the batch dims and m.
-  std::vector<int64_t> a, b, out;  ///< Byte strides over these.
-  std::vector<std::vector<int64_t>> streams;
-  int64_t n = 1, k = 1, a_k = 0, b_k = 0, b_n = 0, out_n = 0;
-  std::vector<int64_t> streams_n;
-};
-
-Product product_of(const graph::Node& node, const Placed& a, const Placed& b, const Placed& out,
-                   const std::vector<Placed>& streams) {
-  const size_t rank = out.extents.size();
-  const bool ta = node.attributes.integer("transpose_a"), tb = node.attributes.integer("transpose_b");
-  const auto last = [](const std::vector<int64_t>& of, size_t back) { return of[of.size() - back]; };
-  Product p;
-  p.n = out.extents[rank - 1];
-  p.k = last(a.extents, ta ? 2 : 1);
-  p.a_k = last(a.strides, ta ? 2 : 1);
-  p.b_k = last(b.strides, tb ? 1 : 2);
-  p.b_n = last(b.strides, tb ? 2 : 1);
-  p.out_n = out.strides[rank - 1];
-  // Strides over [batch..., m].
-  const auto over_rows = [&](const Placed& placed, int64_t m_stride, bool has_m) {
-    std::vector<int64_t> strides(rank - 1, 0);
-    const size_t batch = placed.extents.size() - 2, lead = rank - 2 - batch;
-    for (size_t i = 0; i < batch; ++i)
-      if (placed.extents[i] != 1) strides[lead + i] = placed.strides[i];
-    if (has_m) strides[rank - 2] = m_stride;
-    return strides;
-  };
-  IndexSpace space{{out.extents.begin(), out.extents.end() - 1}, {}};
-  space.strides.push_back(over_rows(a, last(a.strides, ta ? 1 : 2), true));
-  space.strides.push_back(over_rows(b, 0, false));
-  space.strides.push_back({out.strides.begin(), out.strides.end() - 1});
-  for (const Placed& stream : streams) {
-    auto strides = broadcast_strides(stream, out.extents);
-    p.streams_n.push_back(strides.back());
-    strides.pop_back();
-    space.strides.push_back(std::move(strides));
-  }
-  space = merged(space, row_major(rank - 1));
-  if (space.strides[1].back() != 0) {  // The last dim is a batch of b: m is 1.
-    space.extents.push_back(1);
-    for (auto& strides : space.strides) strides.push_back(0);
-  }
-  p.rows = space.extents;
-  p.a = space.strides[0];
-  p.b = space.strides[1];
-  p.out = space.strides[2];
-  p.streams.assign(space.strides.begin() + 3, space.strides.end());
-  return p;
-}
-
-/// Dims of a matrix operand in memory: [batch..., first, second], and whether they are swapped from (first, second).
-struct MatrixOperand {
-  int tensor = 0;
-  bool swapped = false;
-  std::vector<int64_t> batch_strides;
-};
-
-MatrixOperand matrix_operand(Emitter& e, const Placed& placed, const Product& p, const std::vector<int64_t>& strides,
-                             std::pair<int64_t, int64_t> first, std::pair<int64_t, int64_t> second,
-                             const std::string& name) {
-  MatrixOperand out;
-  out.batch_strides.assign(strides.begin(), strides.end() - 1);
-  Placed view = placed;
-  view.extents.assign(p.rows.begin(), p.rows.end() - 1);
-  view.strides = out.batch_strides;
-  for (size_t i = 0; i < view.extents.size(); ++i)
-    if (view.strides[i] == 0) view.extents[i] = 1;
-  out.swapped = std::abs(first.second) < std::abs(second.second) && first.first > 1;
-  if (out.swapped) std::swap(first, second);
-  view.extents.insert(view.extents.end(), {first.first, second.first});
-  view.strides.insert(view.strides.end(), {first.second, second.second});
-  out.tensor = e.tensor(view, name);
-  return out;
-}
-
-tile::Window window(const MatrixOperand& operand, const std::vector<Expr>& batch, const Expr& first,
-                    const Expr& first_extent, const Expr& second, const Expr& second_extent) {
-  tile::Window window{operand.tensor, {}, {}};
-  for (size_t i = 0; i < operand.batch_strides.size(); ++i) {
-    window.origins.push_back(operand.batch_strides[i] == 0 ? Expr(0) : batch[i]);
-    window.extents.emplace_back(1);
-  }
-  const std::pair one{first, first_extent}, two{second, second_extent};
-  for (const auto& [origin, extent] : operand.swapped ? std::array{two, one} : std::array{one, two}) {
-    window.origins.push_back(origin);
-    window.extents.push_back(extent);
-  }
-  return window;
-}
-
-}  // namespace
 
 void emit_matmul(Emitter& e, const Group& group) {
   const graph::Node& node = e.graph().nodes[static_cast<size_t>(group.main)];
@@ -141,7 +44,7 @@ void emit_matmul(Emitter& e, const Group& group) {
   e.begin_phase(e.graph().value(group.result).name, "matmul", e.nodes());
   e.account(static_cast<uint64_t>(batch * m * p.n) * static_cast<uint64_t>(p.k), a.dtype);
   const MatrixOperand from_a =
-      matrix_operand(e, a, p, p.a, {m, p.a.back()}, {p.k, p.a_k}, e.graph().value(node.inputs[0]).name);
+      matrix_operand(e, a, p.rows, p.a, {m, p.a.back()}, {p.k, p.a_k}, e.graph().value(node.inputs[0]).name);
   const std::string& weights_name = e.graph().value(weights).name;
   MatrixOperand from_b;
   if (blocks) {
@@ -149,7 +52,7 @@ void emit_matmul(Emitter& e, const Group& group) {
     from_b.tensor = e.tensor(laid, weights_name, false);
     e.count_bytes(laid, p.k * p.n * bytes_of(laid.dtype));
   } else {
-    from_b = matrix_operand(e, b, p, p.b, {p.k, p.b_k}, {p.n, p.b_n}, weights_name);
+    from_b = matrix_operand(e, b, p.rows, p.b, {p.k, p.b_k}, {p.n, p.b_n}, weights_name);
   }
   Placed whole = out;
   whole.extents = p.rows;
@@ -196,14 +99,14 @@ void emit_matmul(Emitter& e, const Group& group) {
   const bool extra_first = epilogue_first(e, streams, a, chunks);
   const auto load_a = [&](const TileBox& box, const Expr& k0, const Expr& kt) {
     const Expr mt = box.extents[row];
-    return e.load(Ring::activation, window(from_a, box.origins, box.origins[row], mt, k0, kt), "a",
+    return e.load(Ring::activation, matrix_window(from_a, box.origins, box.origins[row], mt, k0, kt), "a",
                   from_a.swapped ? std::vector<Expr>{1, kt, mt} : std::vector<Expr>{1, mt, kt}, share_a);
   };
   const auto load_b = [&](const TileBox& box, const Expr& block, const Expr& k0, const Expr& kt) {
     const Expr nt = box.extents[row + 1];
     return e.load(constant ? Ring::weight : Ring::activation2,
                   blocks ? tile::Window{from_b.tensor, {block, k0, Expr(0)}, {Expr(1), kt, nt}}
-                         : window(from_b, box.origins, k0, kt, box.origins[row + 1], nt),
+                         : matrix_window(from_b, box.origins, k0, kt, box.origins[row + 1], nt),
                   "b", from_b.swapped ? std::vector<Expr>{1, nt, kt} : std::vector<Expr>{1, kt, nt}, share_b);
   };
   e.units(counts, [&](const std::vector<Expr>& at, const Expr& number) {

@@ -44,6 +44,8 @@ void Emitter::declare_rings() {
   ring("output", Queue::vector, Queue::store, 2, 4, bytes / 48);
   ring("copy", Queue::load, Queue::store, 2, 4, bytes / 48);
   ring("index", Queue::load, Queue::load, 2, 2, bytes / 128);
+  ring("score", Queue::matrix, Queue::vector, 2, 2, bytes / 24);
+  ring("probability", Queue::vector, Queue::matrix, 2, 2, bytes / 24);
 }
 
 void Emitter::fail(std::string code, std::string message, std::string remedy) {

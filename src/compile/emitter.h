@@ -43,8 +43,10 @@ enum class Ring : int {
   output,       ///< vector -> store
   copy,         ///< load -> store
   index,        ///< load -> load: indices of a gather
+  score,        ///< matrix -> vector
+  probability,  ///< vector -> matrix
 };
-inline constexpr int ring_count = 12;
+inline constexpr int ring_count = 14;
 
 /// What the model states of its inputs and outputs, before precision changed them.
 struct Interface {
@@ -135,6 +137,7 @@ class Emitter {
   void choose_homes();
   [[nodiscard]] Status check_ops() const;
   void emit_group(const Group& group);
+  void emit_main(const Group& group);
   void emit_view(const graph::Node& node);
   void emit_concat(const graph::Node& node);
   [[nodiscard]] Order order_of(const graph::Node& node) const;
@@ -169,6 +172,8 @@ void emit_map(Emitter& e, const Group& group);
 void emit_copy(Emitter& e, const Placed& from, const Placed& to, const std::string& name, const std::string& op,
                const std::vector<std::string>& nodes);
 void emit_matmul(Emitter& e, const Group& group);
+/// False, and nothing is emitted, where the scores of a few rows do not fit.
+bool emit_attention(Emitter& e, const Group& group);
 void emit_conv(Emitter& e, const Group& group);
 void emit_conv_transpose(Emitter& e, const Group& group);
 void emit_pool(Emitter& e, const Group& group);

@@ -15,10 +15,15 @@ struct Group {
   isa::Chain chain;                     ///< No steps: the main op's result is the group's.
   std::vector<graph::ValueId> streams;  ///< Operands of the chain, behind the main op's result.
   graph::ValueId result = graph::absent;
+  /// Of an attention, whose main op multiplies the values: the groups of the scores and of their softmax.
+  std::vector<Group> before{};
 };
 
 /// Partitions the nodes into groups, in an order in which operands are made before they are used.
 std::vector<Group> fuse(const graph::Graph& graph);
+
+/// The same groups with those of an attention as one.
+std::vector<Group> join_attention(const graph::Graph& graph, std::vector<Group> groups);
 
 /// The same groups so that neighbours depend on each other as little as may be, the longest way first.
 std::vector<Group> in_order(const graph::Graph& graph, std::vector<Group> groups);

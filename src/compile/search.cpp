@@ -1,5 +1,6 @@
 #include "compile/search.h"
 
+#include <algorithm>
 #include <climits>
 
 #include "compile/backend.h"
@@ -90,9 +91,12 @@ Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, co
     if (!search.attempt({.cores = cores}) || cores % 2 != 0) break;
   }
   if (search.best().cores == 0) return {.cores = chip.cores};
-  // Then: what turned out to lie in HBM, more or less regard for the memory, and weights that run further ahead.
+  // Then: what turned out to lie in HBM, more or less regard for the memory, attention in parts, and weights that run
+  // further ahead.
   if (!search.far().empty()) vary([&](Plan& plan) { plan.far = search.far(); });
   for (const double contended : {0.25, 1.0, 2.0}) vary([&](Plan& plan) { plan.contended = contended; });
+  if (std::any_of(groups.begin(), groups.end(), [](const Group& group) { return !group.before.empty(); }))
+    vary([&](Plan& plan) { plan.joined = false; });
   for (const int slots : {4, 8}) {
     if (!vary([&](Plan& plan) { plan.weight_slots = slots; })) break;
   }

@@ -322,7 +322,7 @@ std::string_view instructions_of(const graph::Op& op) {
   return lowering ? lowering->instructions : "";
 }
 
-void Emitter::emit_group(const Group& group) {
+void Emitter::emit_main(const Group& group) {
   const Node* main = group.main >= 0 ? &graph_.nodes[static_cast<size_t>(group.main)] : nullptr;
   if (elements(graph_.type(group.result).shape) == 0) {
     result(group.result);
@@ -335,6 +335,21 @@ void Emitter::emit_group(const Group& group) {
     if (v != graph::absent && elements(graph_.type(v).shape) == 0)
       return fail("compile.empty", fmt::format("{} of a tensor without elements", main->op->name));
   lowering_of(main->op)->emit(*this, group);
+}
+
+void Emitter::emit_group(const Group& group) {
+  nodes_.clear();
+  for (const int n : group.nodes)
+    for (const std::string& origin : graph_.nodes[static_cast<size_t>(n)].origins)
+      if (!std::count(nodes_.begin(), nodes_.end(), origin)) nodes_.push_back(origin);
+  if (group.before.empty()) return emit_main(group);
+  if (plan_.joined && emit_attention(*this, group)) return;
+  for (const Group& part : group.before) emit_group(part);
+  Group mix = group;
+  for (const Group& part : group.before)
+    for (const int n : part.nodes) std::erase(mix.nodes, n);
+  mix.before.clear();
+  emit_group(mix);
 }
 
 /// All nodes that the chip has no lowering of, in one error.
@@ -357,10 +372,6 @@ Result<tile::Program> Emitter::run(const std::vector<Group>& groups, const Inter
   choose_orders();
   choose_homes();
   for (const Group& group : groups) {
-    nodes_.clear();
-    for (const int n : group.nodes)
-      for (const std::string& origin : graph_.nodes[static_cast<size_t>(n)].origins)
-        if (!std::count(nodes_.begin(), nodes_.end(), origin)) nodes_.push_back(origin);
     emit_group(group);
     if (error_) return *error_;
   }

@@ -1,0 +1,77 @@
+// Attention is two products with a softmax between: what nobody else reads need not leave the core.
+#include <algorithm>
+#include <map>
+
+#include "compile/fuse.h"
+#include "graph/ops.h"
+
+namespace hadal::compile {
+
+namespace ops = graph::ops;
+using graph::Node;
+using graph::ValueId;
+
+namespace {
+
+class Join {
+ public:
+  Join(const graph::Graph& graph, std::vector<Group> groups)
+      : graph_(graph), groups_(std::move(groups)), readers_(graph.values.size(), 0) {
+    for (const Node& node : graph.nodes)
+      for (const ValueId v : node.inputs)
+        if (v != graph::absent) ++readers_[static_cast<size_t>(v)];
+    for (const ValueId v : graph.outputs) ++readers_[static_cast<size_t>(v)];
+    for (size_t g = 0; g < groups_.size(); ++g) maker_[groups_[g].result] = g;
+  }
+
+  std::vector<Group> run() {
+    std::vector<bool> joined(groups_.size(), false);
+    for (Group& group : groups_) {
+      const auto softmax = before(group, &ops::matmul, &ops::softmax);
+      if (!softmax) continue;
+      const Node& rows = main_of(groups_[*softmax]);
+      const auto scores = before(groups_[*softmax], &ops::softmax, &ops::matmul);
+      const bool plain = rows.attributes.integer("log") == 0 && main_of(group).attributes.integer("transpose_a") == 0 &&
+                         rows.attributes.integer("axis") + 1 == static_cast<int64_t>(rank(rows.outputs[0])) &&
+                         rank(group.result) == rank(rows.outputs[0]) && groups_[*softmax].chain.steps.empty();
+      if (!scores || !plain || !is_float(graph_.type(groups_[*scores].result).dtype)) continue;
+      joined[*scores] = joined[*softmax] = true;
+      group.before = {std::move(groups_[*scores]), std::move(groups_[*softmax])};
+      for (const Group& part : group.before)
+        group.nodes.insert(group.nodes.end(), part.nodes.begin(), part.nodes.end());
+      std::sort(group.nodes.begin(), group.nodes.end());
+    }
+    std::vector<Group> out;
+    for (size_t g = 0; g < groups_.size(); ++g)
+      if (!joined[g]) out.push_back(std::move(groups_[g]));
+    return out;
+  }
+
+ private:
+  [[nodiscard]] const Node& main_of(const Group& group) const { return graph_.nodes[static_cast<size_t>(group.main)]; }
+  [[nodiscard]] size_t rank(ValueId v) const { return graph_.type(v).shape.size(); }
+
+  /// The group that makes the first operand of a group's main op `op`, for it alone, by a main op `theirs`.
+  [[nodiscard]] std::optional<size_t> before(const Group& group, const graph::Op* op, const graph::Op* theirs) const {
+    if (group.main < 0 || main_of(group).op != op) return std::nullopt;
+    const ValueId v = main_of(group).inputs[0];
+    const auto made = maker_.find(v);
+    if (made == maker_.end() || readers_[static_cast<size_t>(v)] != 1) return std::nullopt;
+    const Group& other = groups_[made->second];
+    if (other.main < 0 || main_of(other).op != theirs) return std::nullopt;
+    return made->second;
+  }
+
+  const graph::Graph& graph_;
+  std::vector<Group> groups_;
+  std::vector<int> readers_;
+  std::map<ValueId, size_t> maker_;
+};
+
+}  // namespace
+
+std::vector<Group> join_attention(const graph::Graph& graph, std::vector<Group> groups) {
+  return Join(graph, std::move(groups)).run();
+}
+
+}  // namespace hadal::compile

@@ -1,0 +1,45 @@
+// A matrix product as its emitters see it: rows, columns, contraction, and the strides of each operand over them.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compile/emitter.h"
+
+namespace hadal::compile {
+
+/// A batch of products out[b..., m, n] = a[b..., m, k] b[b..., k, n] with strides; batch dims that no operand tells
+/// from rows are rows.
+struct Product {
+  std::vector<int64_t> rows;       ///< Extents of the batch dims and m.
+  std::vector<int64_t> a, b, out;  ///< Byte strides over these.
+  std::vector<std::vector<int64_t>> streams;
+  int64_t n = 1, k = 1, a_k = 0, b_k = 0, b_n = 0, out_n = 0;
+  std::vector<int64_t> streams_n;
+};
+
+/// An operand's strides over the batch dims and rows of a result of rank `rank`; `m_stride` is that along the rows.
+std::vector<int64_t> row_strides(const Placed& operand, size_t rank, int64_t m_stride);
+
+inline int64_t from_end(const std::vector<int64_t>& of, size_t back) { return of[of.size() - back]; }
+
+Product product_of(const graph::Node& node, const Placed& a, const Placed& b, const Placed& out,
+                   const std::vector<Placed>& streams);
+
+/// Dims of a matrix operand in memory: [batch..., first, second], and whether they are swapped from (first, second).
+struct MatrixOperand {
+  int tensor = 0;
+  bool swapped = false;
+  std::vector<int64_t> batch_strides;
+};
+
+MatrixOperand matrix_operand(Emitter& e, const Placed& placed, const std::vector<int64_t>& rows,
+                             const std::vector<int64_t>& strides, std::pair<int64_t, int64_t> first,
+                             std::pair<int64_t, int64_t> second, const std::string& name);
+
+/// The part of an operand that a tile reads.
+tile::Window matrix_window(const MatrixOperand& operand, const std::vector<Expr>& batch, const Expr& first,
+                           const Expr& first_extent, const Expr& second, const Expr& second_extent);
+
+}  // namespace hadal::compile
