@@ -47,6 +47,7 @@ class Builder {
   ValueId constant(Tensor tensor);
   ValueId constant(const Integers& values);  ///< i64, one axis.
   ValueId scalar(DType dtype, double value);
+  ValueId integer(int64_t value) { return reshape(constant(Integers{value}), {}); }  ///< i64, exact.
   /// A tensor filled with one number. Error: onnx.memory.
   Tensor filled(DType dtype, const Shape& shape, double value);
 
