@@ -142,6 +142,21 @@ int64_t integer_at(const Tensor& tensor, int64_t i) {
   return static_cast<int64_t>(number_at(tensor, i));
 }
 
+Tensor first_of(const Tensor& tensor, size_t axis, int64_t extent) {
+  Shape shape = tensor.shape;
+  shape[axis] = extent;
+  std::byte* data = nullptr;
+  Tensor out = Tensor::zeros(tensor.dtype, shape, data);
+  if (out.size() == 0) return out;
+  const auto outer = static_cast<std::ptrdiff_t>(axis);
+  const int64_t rows = elements(Shape(shape.begin(), shape.begin() + outer));
+  const auto to = out.bytes.view.size() / static_cast<size_t>(rows);
+  const auto from = tensor.bytes.view.size() / static_cast<size_t>(rows);
+  for (size_t row = 0; row < static_cast<size_t>(rows); ++row)
+    std::memcpy(data + row * to, tensor.bytes.view.data() + row * from, to);
+  return out;
+}
+
 Tensor cast(const Tensor& tensor, DType dtype) {
   if (tensor.dtype == dtype) return tensor;
   std::byte* data = nullptr;

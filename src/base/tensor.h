@@ -54,6 +54,8 @@ double load_number(DType dtype, const std::byte* at);
 void store_number(DType dtype, std::byte* at, double value);
 /// The same values in another type.
 Tensor cast(const Tensor& tensor, DType dtype);
+/// The first `extent` elements along an axis.
+Tensor first_of(const Tensor& tensor, size_t axis, int64_t extent);
 
 template <class T>
 Tensor Tensor::of(DType dtype, Shape shape, const std::vector<T>& values) {

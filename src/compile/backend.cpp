@@ -1,6 +1,9 @@
 #include "compile/backend.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <set>
 
 #include "isa/canonical.h"
 #include "rules/matrix.h"
@@ -13,25 +16,36 @@ namespace {
 /// Bytes of the shared space that stay together in one core.
 constexpr int64_t shared_page_bytes = 2048;
 
-/// What the array must multiply.
+/// "layer a, b, c" of those that satisfy `is`; empty where there is none.
+template <class Is>
+std::string layers_that(const tile::Program& program, const Is& is) {
+  std::string out;
+  for (const tile::Phase& phase : program.phases)
+    if (is(phase.layer)) out += (out.empty() ? "layer " : ", ") + printable(phase.layer.name);
+  return out;
+}
+
+/// What the array must multiply, and whether there are lanes.
 Status check_types(const tile::Program& program, const chip::Chip& chip) {
-  for (const tile::Phase& phase : program.phases) {
-    if (phase.layer.macs == 0 || rules::supports(chip.matrix, phase.layer.precision)) continue;
+  std::set<std::string_view> types;
+  const std::string unmultiplied = layers_that(program, [&](const isa::Layer& layer) {
+    if (layer.macs == 0 || rules::supports(chip.matrix, layer.precision)) return false;
+    types.insert(name_of(layer.precision));
+    return true;
+  });
+  if (!unmultiplied.empty()) {
     const bool multiplies_floats =
         std::any_of(chip.matrix.rows_per_cycle.begin(), chip.matrix.rows_per_cycle.end(),
                     [](const auto& rate) { return is_float(rate.first) && rate.second > 0; });
     return Error{"compile.precision",
-                 fmt::format("the array of {} does not multiply {}", chip.name, name_of(phase.layer.precision)),
-                 fmt::format("layer {}", printable(phase.layer.name)),
+                 fmt::format("the array of {} does not multiply {}", chip.name, fmt::join(types, ", ")), unmultiplied,
                  multiplies_floats ? "give --precision with a type that `hadal chips " + chip.name + "` lists"
                                    : "give --precision int8 --no-values for its time with integers"};
   }
   if (chip.vector.lanes > 0) return {};
-  for (const tile::Phase& phase : program.phases)
-    if (phase.layer.macs == 0)
-      return Error{"compile.vector", fmt::format("{} has no vector unit for {}", chip.name, phase.layer.op),
-                   fmt::format("layer {}", printable(phase.layer.name)), "take a chip with one"};
-  return {};
+  const std::string others = layers_that(program, [](const isa::Layer& layer) { return layer.macs == 0; });
+  if (others.empty()) return {};
+  return Error{"compile.vector", fmt::format("{} has no vector unit", chip.name), others, "take a chip with one"};
 }
 
 }  // namespace

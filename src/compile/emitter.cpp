@@ -130,6 +130,19 @@ int Emitter::add_table(isa::ResampleTable table) {
   return static_cast<int>(program_.tables.size()) - 1;
 }
 
+int Emitter::add_function(const std::string& name) {
+  const auto found = std::find(program_.functions.begin(), program_.functions.end(), name);
+  if (found != program_.functions.end()) return static_cast<int>(found - program_.functions.begin());
+  program_.functions.push_back(name);
+  return static_cast<int>(program_.functions.size()) - 1;
+}
+
+std::optional<Placed> Emitter::count_of(graph::ValueId v) const {
+  const auto found = count_storage_.find(v);
+  if (found == count_storage_.end()) return std::nullopt;
+  return Placed{found->second, DType::i64, {1}, {8}, 0};
+}
+
 void Emitter::begin_phase(const std::string& name, std::string op, std::vector<std::string> nodes) {
   tile::Phase phase;
   phase.layer.name = name;

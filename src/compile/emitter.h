@@ -94,6 +94,9 @@ class Emitter {
   void count_bytes(const Placed& placed, int64_t bytes);
   int add_chain(const isa::Chain& chain);
   int add_table(isa::ResampleTable table);
+  int add_function(const std::string& name);
+  /// The scalar of an output of which data decide how much there is; none where nobody asks.
+  [[nodiscard]] std::optional<Placed> count_of(graph::ValueId v) const;
 
   // --- The phase being written.
   void begin_phase(const std::string& name, std::string op, std::vector<std::string> nodes);
@@ -133,9 +136,12 @@ class Emitter {
   [[nodiscard]] tile::Phase& phase() { return program_.phases.back(); }
   void declare_rings();
   void declare_ports(const Interface& interface);
+  void declare_output(graph::ValueId v, int storage);
   void choose_orders();
   void choose_homes();
   [[nodiscard]] Status check_ops() const;
+  void take_error(const Group& group);
+  [[nodiscard]] Error all_errors() const;
   void emit_group(const Group& group);
   void emit_main(const Group& group);
   void emit_view(const graph::Node& node);
@@ -152,11 +158,13 @@ class Emitter {
   std::vector<std::pair<int, size_t>>
       homes_;                        ///< Of a value: the concat node it is an operand of, and which; -1: none.
   std::vector<int> output_storage_;  ///< Of a value: storage of the model's output that it is; -1: none.
-  std::map<int, int> stored_at_;     ///< By storage.
+  std::map<graph::ValueId, int> count_storage_;         ///< Of outputs that are counted.
+  std::map<int, int> stored_at_;                        ///< By storage.
   std::map<std::pair<int, int64_t>, int64_t> counted_;  ///< Compulsory bytes counted, by storage and offset.
   std::vector<std::vector<tile::Statement>*> body_;
   int64_t loops_ = 0;
   std::optional<Error> error_;
+  std::vector<Error> errors_;       ///< Of groups before.
   std::vector<std::string> nodes_;  ///< Of the group being emitted.
 };
 
@@ -187,6 +195,8 @@ void emit_cumsum(Emitter& e, const Group& group);
 void emit_gather(Emitter& e, const Group& group);
 void emit_gather_elements(Emitter& e, const Group& group);
 void emit_pad(Emitter& e, const Group& group);
+void emit_scatter(Emitter& e, const Group& group);
+void emit_host_call(Emitter& e, const Group& group);
 
 /// Smallest equal parts of `extent` that are at most `part`: 100 by 40 is 3 parts of 34.
 inline int64_t even_part(int64_t extent, int64_t part) {

@@ -155,8 +155,17 @@ void Emitter::declare_ports(const Interface& interface) {
                dense_strides(type.shape, row_major(type.shape.size()), bytes_of(type.dtype)), 0};
   }
   for (size_t i = 0; i < graph_.outputs.size(); ++i)
-    output_storage_[static_cast<size_t>(graph_.outputs[i])] =
-        port(graph_.outputs[i], isa::RegionKind::output, interface.outputs[i]);
+    declare_output(graph_.outputs[i], port(graph_.outputs[i], isa::RegionKind::output, interface.outputs[i]));
+}
+
+void Emitter::declare_output(ValueId v, int storage) {
+  output_storage_[static_cast<size_t>(v)] = storage;
+  const int32_t producer = graph_.value(v).producer;
+  const auto axis = producer < 0 ? std::nullopt : graph_.nodes[static_cast<size_t>(producer)].op->counted_axis;
+  if (!axis) return;
+  count_storage_[v] = static_cast<int>(program_.storages.size());
+  program_.outputs.back().count = isa::Count{static_cast<uint8_t>(*axis), static_cast<uint16_t>(count_storage_[v])};
+  program_.storages.push_back({graph_.value(v).name + ".count", isa::RegionKind::output, 8});
 }
 
 namespace {
@@ -305,6 +314,8 @@ const Lowering* lowering_of(const graph::Op* op) {
       {&ops::cumsum, {emit_cumsum, "scan"}},
       {&ops::gather, {emit_gather, "gather"}},
       {&ops::gather_elements, {emit_gather_elements, "select_along"}},
+      {&ops::scatter, {emit_scatter, "scatter"}},
+      {&ops::non_max_suppression, {emit_host_call, "host_call"}},
       {&ops::pad, {emit_pad, "load"}}};
   const auto found = lowerings.find(op);
   return found == lowerings.end() ? nullptr : &found->second;
@@ -363,6 +374,21 @@ Status Emitter::check_ops() const {
                "docs/ops.md lists what runs where"};
 }
 
+/// Goes on without the group, so that one error tells of all that the chip cannot run.
+void Emitter::take_error(const Group& group) {
+  errors_.push_back(*std::exchange(error_, std::nullopt));
+  for (const int n : group.nodes)
+    for (const ValueId v : graph_.nodes[static_cast<size_t>(n)].outputs) result(v);
+}
+
+Error Emitter::all_errors() const {
+  if (errors_.size() == 1) return errors_[0];
+  std::string list;
+  for (const Error& error : errors_)
+    list += fmt::format("{}{}: {}", list.empty() ? "" : "; ", error.place, error.message);
+  return Error{"compile.unsupported", fmt::format("{} layers cannot run on {}: {}", errors_.size(), chip_.name, list)};
+}
+
 Result<tile::Program> Emitter::run(const std::vector<Group>& groups, const Interface& interface) {
   HADAL_CHECK(check_ops());
   program_.model = graph_.name;
@@ -373,8 +399,9 @@ Result<tile::Program> Emitter::run(const std::vector<Group>& groups, const Inter
   choose_homes();
   for (const Group& group : groups) {
     emit_group(group);
-    if (error_) return *error_;
+    if (error_) take_error(group);
   }
+  if (!errors_.empty()) return all_errors();
   return std::move(program_);
 }
 

@@ -91,6 +91,9 @@ struct Op {
   /// The definition of right: plain loops over whole tensors (absent operands are null).
   std::vector<Tensor> (*reference)(const std::vector<const Tensor*>& inputs, const Attributes&,
                                    const std::vector<Type>& results);
+  /// Where data decide how many results there are: the axis along which the (one) result's type has the most. What is
+  /// not needed there is filler, at the end.
+  std::optional<size_t> counted_axis = std::nullopt;
 };
 
 /// The op of that name, or null.

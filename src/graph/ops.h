@@ -10,9 +10,9 @@ namespace hadal::graph::ops {
 // Scalar functions: operands of one dtype, NumPy broadcasting over all of them. See ops/scalar.h for the table.
 extern const Op neg, abs, sign, floor, ceil, round, exp, log, sqrt, rsqrt, reciprocal;
 extern const Op sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, erf;
-extern const Op is_nan, is_inf;         // -> bool
-extern const Op not_, and_, or_, xor_;  // bool; their names are "not", "and", "or", "xor"
-extern const Op bit_not, bit_and, bit_or, bit_xor, shift_left, shift_right;  // integers
+extern const Op is_nan, is_inf;                                     // -> bool
+extern const Op not_, and_, or_, xor_;                              // bool; their names are "not", "and", "or", "xor"
+extern const Op bit_and, bit_or, bit_xor, shift_left, shift_right;  // integers
 extern const Op relu, leaky_relu, elu, selu, celu, sigmoid, hard_sigmoid, hard_swish, silu, gelu, gelu_tanh, softplus,
     softsign, mish, thresholded_relu;                                 // alpha, beta (selu: beta is gamma)
 extern const Op clip;                                                 // alpha = low, beta = high; each may be infinite
@@ -31,13 +31,13 @@ extern const Op pad;  // (x) low, high per axis, >= 0; mode: constant | reflect 
 extern const Op concat;  // (x...) axis
 
 // Indexing. Indices are i32 or i64; a negative one counts from the end; one beyond the ends is clamped.
-extern const Op gather;            // (x, i) axis: x.shape[:axis] + i.shape + x.shape[axis+1:]
-extern const Op gather_elements;   // (x, i) axis
-extern const Op gather_nd;         // (x, i) batch: number of leading batch axes
-extern const Op scatter_elements;  // (x, i, updates) axis, combine: set | add | mul | min | max
-extern const Op scatter_nd;        // (x, i, updates) combine
-extern const Op topk;              // (x) k, axis, largest, sorted -> values, indices: i64; ties: the lower index first
-extern const Op cumsum;            // (x) axis, exclusive, reverse
+extern const Op gather;           // (x, i) axis: x.shape[:axis] + i.shape + x.shape[axis+1:]
+extern const Op gather_elements;  // (x, i) axis
+/// (x, i, updates) axis, combine: set | add | mul | min | max. i has the extents of the updates, or 1 elsewhere than
+/// the axis.
+extern const Op scatter;
+extern const Op topk;    // (x) k, axis, largest, sorted -> values, indices: i64; ties: the lower index first
+extern const Op cumsum;  // (x) axis, exclusive, reverse
 
 // Contraction. i8 and u8 operands accumulate in, and result in, i32.
 extern const Op matmul;  // (a, b) transpose_a, transpose_b (of the last two axes); leading axes broadcast
@@ -60,8 +60,8 @@ extern const Op normalize;  // (x, scale?, bias?) axes, epsilon, kind: layer | r
 /// (x) mode: nearest | linear | cubic; coordinates and rounding as ONNX names them; sizes and scales per axis;
 /// cubic, exclude_outside, antialias, roi, extrapolation. See ops/resize.h for its tables of taps.
 extern const Op resize;
-/// Host op. (boxes [B,N,4], scores [B,C,N]) max_per_class, iou_threshold, score_threshold, center: 1 if boxes are
-/// (x, y, w, h). -> i64 [B*C*min(max_per_class, N), 3] of (batch, class, box); unused rows are -1.
+/// Host op. (boxes [B,N,4] by two corners, scores [B,C,N], boxes kept of a class, largest overlap, smallest score)
+/// most: a bound of what is kept. -> i64 [B*C*min(most, N), 3] of (batch, class, box); unused rows are -1.
 extern const Op non_max_suppression;
 
 }  // namespace hadal::graph::ops

@@ -288,6 +288,13 @@ Status Assembler::port(Cursor& c, std::vector<Port>& ports) {
   HADAL_TRY(const size_t region, regions_.read(c));
   if (region > UINT16_MAX) return c.fail("asm.range", "there are too many regions");
   port.region = static_cast<uint16_t>(region);
+  if (c.accept("counted")) {
+    HADAL_TRY(const auto axis, c.number<uint8_t>());
+    HADAL_CHECK(c.expect("by"));
+    HADAL_TRY(const size_t count, regions_.read(c));
+    if (count > UINT16_MAX) return c.fail("asm.range", "there are too many regions");
+    port.count = Count{axis, static_cast<uint16_t>(count)};
+  }
   ports.push_back(std::move(port));
   return {};
 }

@@ -106,6 +106,19 @@ Status check_gather(const Checked& c) {
   return c.fail("gather.C1", fmt::format("{} is not {} by the rows of {}", c.shown(0), c.shown(2), c.shown(1)));
 }
 
+Status check_scatter(const Checked& c) {
+  const Box &to = c.boxes[0], &from = c.boxes[1], &index = c.boxes[2];
+  const int64_t axis = c.in.fields[at::scatter_axis].value;
+  bool legal = to.rank == from.rank && to.rank == index.rank && axis < to.rank;
+  for (size_t i = 0; legal && i < to.rank; ++i) {
+    const bool along = static_cast<int64_t>(i) == axis, one = index.extents[i] == 1 && !along;
+    legal = (along || to.extents[i] == from.extents[i]) && (one || index.extents[i] == from.extents[i]);
+  }
+  if (legal) return {};
+  return c.fail("scatter.C1", fmt::format("{} does not take {} where {} says along axis {}", c.shown(0), c.shown(1),
+                                          c.shown(2), axis));
+}
+
 }  // namespace
 
 std::string Checked::shown(size_t operand) const {
@@ -167,6 +180,8 @@ Status check(const Program& program, const Sequencer& sequencer, const Instructi
     case Opcode::gather:
       HADAL_CHECK(check_gather(c));
       return check_alias(c, 0);
+    case Opcode::scatter:
+      return check_scatter(c);
     case Opcode::matmul:
     case Opcode::conv:
     case Opcode::conv_depthwise:

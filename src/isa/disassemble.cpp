@@ -153,8 +153,9 @@ void Printer::layer(const Layer& layer) {
 
 void Printer::ports(const char* word, const std::vector<Port>& ports) {
   for (const Port& port : ports)
-    line("{} {} {} stored {} [{}] in {}", word, spelled(port.name), name_of(port.dtype), name_of(port.stored),
-         fmt::join(port.shape, ", "), regions_[port.region]);
+    line("{} {} {} stored {} [{}] in {}{}", word, spelled(port.name), name_of(port.dtype), name_of(port.stored),
+         fmt::join(port.shape, ", "), regions_[port.region],
+         port.count ? fmt::format(" counted {} by {}", port.count->axis, regions_[port.count->region]) : "");
 }
 
 void Printer::declarations() {

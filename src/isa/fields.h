@@ -10,6 +10,7 @@ enum loop : size_t { loop_index, loop_count, loop_max };
 enum let : size_t { let_target, let_op, let_a, let_b };
 enum load : size_t { load_fill, load_value, load_share, load_step };
 enum gather : size_t { gather_bounds };
+enum scatter : size_t { scatter_axis, scatter_combine };
 
 /// matmul, and the accumulator fields that every matrix instruction begins with.
 enum matrix : size_t { accumulator, accumulate, emit, epilogue, matrix_fields };
@@ -63,5 +64,6 @@ enum topk : size_t { topk_largest, topk_sorted };
 enum scan : size_t { scan_exclusive, scan_reverse };
 enum select_along : size_t { select_axis };
 enum host_call : size_t { host_function };
+enum host_operand : size_t { host_out, host_count, host_in };
 
 }  // namespace hadal::isa::at

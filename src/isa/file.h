@@ -58,7 +58,10 @@ inline constexpr std::array<SectionRow, 17> sections{{
     {"code", "instructions, one after the other, without a count"},
     {"source", "layer of each instruction (u32)"},
     {"layers", "name, op, list of nodes, multiply-accumulates (u64), compulsory bytes (u64), dtype (u8)"},
-    {"ports", "inputs, then outputs: name, dtype, stored dtype (u8), list of extents (i64), region (u16)"},
+    {"ports",
+     "inputs, then outputs: name, dtype, stored dtype (u8), list of extents (i64), region (u16), counted axis (u8, "
+     "255: "
+     "none), region of its count (u16)"},
     {"weights", "name, offset in the region, size, present (u8), offset in weight_data (u64)"},
     {"weight_data", "bytes of the present weights, each at a multiple of 64; begins at a multiple of 4096 in the file"},
 }};

@@ -237,6 +237,8 @@ void layout(A& a, Layer& l) {
   a.kind(l.precision, dtype_count);
 }
 
+inline constexpr uint8_t no_axis = 255;
+
 template <class A>
 void layout(A& a, Port& p) {
   a.text(p.name);
@@ -244,6 +246,10 @@ void layout(A& a, Port& p) {
   a.kind(p.stored, dtype_count);
   a.list(p.shape, 8, [](A& b, int64_t& extent) { b.number(extent); });
   a.number(p.region);
+  Count count = p.count.value_or(Count{no_axis, 0});
+  a.number(count.axis);
+  a.number(count.region);
+  p.count = count.axis == no_axis ? std::nullopt : std::optional(count);
 }
 
 template <class A>

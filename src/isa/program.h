@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -139,6 +140,7 @@ enum class Opcode : uint16_t {
   load = 16,
   store,
   gather,
+  scatter,
   // Matrix.
   matmul = 32,
   conv,
@@ -189,6 +191,11 @@ struct Layer {
   bool operator==(const Layer&) const = default;
 };
 
+struct Count {
+  uint8_t axis = 0;
+  uint16_t region = 0;
+  bool operator==(const Count&) const = default;
+};
 /// A model's input or output: bytes of a region, row-major.
 struct Port {
   std::string name;
@@ -196,6 +203,9 @@ struct Port {
   DType stored = DType::f32;  ///< As the program holds it; the runtime converts.
   Shape shape;
   uint16_t region = 0;
+  /// Of an output of which data decide how much there is: the axis along which only the first elements count, and the
+  /// region whose i64 says how many.
+  std::optional<Count> count = {};
   bool operator==(const Port&) const = default;
 };
 

@@ -125,6 +125,18 @@ constexpr std::array rows{
         "As load; each row is a run of its own.",
         {writes("to"), reads("from", "", in_memory), reads("index")},
         {choice("bounds", {"error", "clamp"}, "What an index outside the table does.")}},
+    Row{Opcode::scatter,
+        "scatter",
+        on(Queue::store),
+        "Writes rows where an index says.",
+        "to[..., index[..., i, ...], ...] = to[same] combine from[..., i, ...] along `axis`, one after the other in "
+        "the order of `from`; the rest of `to` stays. `index` has the extents of `from`, or 1 elsewhere than the axis: "
+        "then it serves a whole row. A negative index counts from the end; outside is an error. Each "
+        "result is rounded to the type, as a chain's.",
+        "As store; what one index writes is a run of its own, and where `combine` is not set, read before.",
+        {OperandRow{"to", true, in_memory, false, "", true}, reads("from"), reads("index")},
+        {count("axis", 0, "The axis that is looked up."),
+         choice("combine", {"set", "add", "mul", "min", "max"}, "What becomes of old and new.")}},
     Row{Opcode::matmul,
         "matmul",
         on(Queue::matrix),
@@ -279,12 +291,12 @@ constexpr std::array rows{
         "host_call",
         on(Queue::host),
         "Runs a named function of the host on tensors in memory.",
-        "Operands are read and written in HBM over the host link. `non_max_suppression`: boxes, scores and limits in; "
-        "indices out.",
+        "Operands are read and written in HBM over the host link. `count`, an i64, becomes the number of rows of `out` "
+        "that hold results; the others hold filler. `non_max_suppression`: boxes, scores and limits in; indices out.",
         "Round trip over the link, bytes over its bandwidth, operations over the host's rate.",
-        {writes("out", "", in_hbm), reads("in0", "", in_hbm), OperandRow{"in1", false, in_hbm, true, ""},
-         OperandRow{"in2", false, in_hbm, true, ""}, OperandRow{"in3", false, in_hbm, true, ""},
-         OperandRow{"in4", false, in_hbm, true, ""}},
+        {writes("out", "", in_hbm), OperandRow{"count", true, in_hbm, true, ""}, reads("in0", "", in_hbm),
+         OperandRow{"in1", false, in_hbm, true, ""}, OperandRow{"in2", false, in_hbm, true, ""},
+         OperandRow{"in3", false, in_hbm, true, ""}, OperandRow{"in4", false, in_hbm, true, ""}},
         {FieldRow{"function", FieldKind::function, "The function.", 0, {}}}},
 };
 

@@ -42,6 +42,7 @@ struct OperandRow {
   uint8_t spaces = in_scratchpad;
   bool optional = false;
   std::string_view dims;  ///< Letters: equal letters, equal extents. Empty: the rules say.
+  bool kept = false;      ///< Written where an index says: the rest stays, so that earlier writes come first.
 };
 
 inline constexpr int operand_limit = 9;

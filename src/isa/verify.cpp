@@ -14,8 +14,8 @@ constexpr std::array all_rules{
          "Parameters have distinct names and registers, and a minimum that is not above the maximum; core_id and "
          "core_count range over the cores."},
     Rule{"region.C1",
-         "Weight and input regions are never written; a weight lies in the weight region; a port's bytes lie in a "
-         "region of its kind."},
+         "Weight and input regions are never written; a weight lies in the weight region; a port's bytes, and the "
+         "i64 that counts what is in them, lie in regions of its kind."},
     Rule{"view.C1",
          "A box lies inside its tensor, for all values of the registers. With `fill` a load's may pass the tensor's "
          "edges."},
@@ -58,6 +58,10 @@ constexpr std::array all_rules{
     Rule{"select_along.C1",
          "The output has the index's extents, elsewhere than the axis at most the input's; the type stays."},
     Rule{"gather.C1", "The output is the index by the table's rows; the index is an integer; the type stays."},
+    Rule{
+        "scatter.C1",
+        "Elsewhere than the axis, operand and updates have the same extents; the index is an integer with those of the "
+        "updates, or 1; the type stays."},
     Rule{"dma.C1", "Both sides of a copy have the same number of elements."},
     Rule{
         "share.C1",

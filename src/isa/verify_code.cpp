@@ -222,6 +222,10 @@ void verify_types(const Site& s) {
     case Opcode::gather:
       integer(2, "gather.C1");
       return same(0, 1, "gather.C1");
+    case Opcode::scatter:
+      integer(2, "scatter.C1");
+      same(0, 1, "scatter.C1");
+      return axis(at::scatter_axis, "scatter.C1");
     case Opcode::let: {
       const int64_t op = s.in.fields[at::let_op].value;
       const Field& b = s.in.fields[at::let_b];

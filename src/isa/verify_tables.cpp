@@ -103,6 +103,13 @@ void verify_ports(const Program& p, Findings& found) {
       found.require(bytes >= 0 && static_cast<uint64_t>(bytes) <= region.bytes, "region.C1",
                     "its bytes do not fit its region", place);
       found.require(taken.insert(port.region).second, "region.C1", "its region is another port's", place);
+      if (!port.count) continue;
+      const bool counts = ports == &p.outputs && port.count->axis < port.shape.size() &&
+                          port.count->region < p.regions.size() && taken.insert(port.count->region).second &&
+                          p.regions[port.count->region].kind == RegionKind::output &&
+                          p.regions[port.count->region].bytes >= sizeof(int64_t);
+      found.require(counts, "region.C1", "its count is not an i64 in an output region, for an axis of an output",
+                    place);
     }
 }
 

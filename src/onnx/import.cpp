@@ -59,7 +59,6 @@ Result<ModelSummary> summarize_model(const std::filesystem::path& path) try {
     if (!constants.contains(input.name)) out.inputs.push_back({input.name, text_of(input)});
   for (const ModelValue& output : model.graph.outputs) out.outputs.push_back({output.name, text_of(output)});
   count_nodes(model.graph.nodes, out.node_counts);
-  out.unsupported = unsupported_nodes(model, model.graph.nodes);
   return out;
 } catch (const std::bad_alloc&) {
   return Error{"onnx.memory", "the model does not fit in memory", printable(path.filename().string())};

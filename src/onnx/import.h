@@ -27,8 +27,9 @@ struct Imported {
 };
 
 /// Reads the model and its external data (only files inside its folder). Opset 7 and newer. Every graph output is
-/// the result of a node. Errors: onnx.file, onnx.parse, onnx.external, onnx.opset, onnx.unsupported (lists every such
-/// node), onnx.attribute, onnx.shape, onnx.memory, onnx.graph, and those of the ops' shape rules; the place is
+/// the result of a node. Errors: onnx.file, onnx.parse, onnx.external, onnx.opset, onnx.unsupported (lists every node
+/// that cannot be imported, with the reason), onnx.memory, onnx.graph. A single such node has an error of its own:
+/// onnx.operator, onnx.attribute, onnx.shape, onnx.dtype, onnx.dynamic, or one of the ops' rules; the place is
 /// "model.onnx: node 'name' (Type)".
 Result<Imported> import_model(const std::filesystem::path& path, const ImportOptions& options);
 
@@ -40,7 +41,6 @@ struct ModelSummary {
   std::map<std::string, int> opsets;        ///< Domain ("" is ai.onnx) to version.
   std::vector<ModelInput> inputs, outputs;  ///< Inputs without those that have initialisers.
   std::map<std::string, int> node_counts;   ///< By "Type" or "domain.Type", nested graphs included.
-  std::vector<std::string> unsupported;     ///< "'name' (Type)" of nodes that no importer knows.
   int64_t parameter_bytes = 0;              ///< Of all initialisers.
   std::map<std::string, std::string> metadata;
 };

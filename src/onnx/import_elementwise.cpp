@@ -111,6 +111,14 @@ Values is_inf(Site& n) {
   return {n.make(ops::equal, {n[0], n.b.scalar(n.b.dtype(n[0]), sought)})};
 }
 
+Values bitwise_not(Site& n) {
+  const DType dtype = n.b.dtype(n[0]);
+  std::byte* data = nullptr;
+  Tensor ones = Tensor::zeros(dtype, {}, data);
+  std::fill_n(data, bytes_of(dtype), std::byte{0xff});
+  return {n.make(ops::bit_xor, {n[0], n.b.constant(std::move(ones))})};
+}
+
 Values bit_shift(Site& n) {
   const std::string direction = n.text("direction");
   if (direction != "LEFT" && direction != "RIGHT")
@@ -170,7 +178,7 @@ constexpr Operator rows[] = {
     {"Atanh", unary<ops::atanh>, "atanh", 1, 1, ""},
     {"BitShift", bit_shift, "shift_left shift_right", 2, 2, "direction:s"},
     {"BitwiseAnd", binary<ops::bit_and>, "bit_and", 2, 2, ""},
-    {"BitwiseNot", unary<ops::bit_not>, "bit_not", 1, 1, ""},
+    {"BitwiseNot", bitwise_not, "bit_xor", 1, 1, ""},
     {"BitwiseOr", binary<ops::bit_or>, "bit_or", 2, 2, ""},
     {"BitwiseXor", binary<ops::bit_xor>, "bit_xor", 2, 2, ""},
     {"Cast", cast, "cast clip", 1, 1, "to:i saturate:i round_mode:s"},

@@ -43,8 +43,57 @@ Values gather_elements(Site& n) {
                  {{"axis", Site::axis(n.integer("axis"), n.b.rank(n[0]))}})};
 }
 
+/// Indices of the last axis of `index` as one number each: the position in the axes of `shape` from `batch` on, taken
+/// as one; those before are the index's own first ones. Negative ones count from the end.
+ValueId flat_index(Site& n, ValueId index, const Shape& shape, size_t batch) {
+  const Shape found = n.b.shape(index);
+  const auto depth = found.empty() ? 0 : found.back();
+  if (depth < 1 || depth > static_cast<int64_t>(shape.size() - batch))
+    fail("onnx.shape", "the last axis of the indices is {}, of {} axes to be looked up", depth, shape.size() - batch);
+  const Shape tuples(found.begin(), found.end() - 1);
+  index = n.b.cast(index, DType::i64);
+  ValueId flat = absent;
+  for (size_t d = 0; d < static_cast<size_t>(depth); ++d) {
+    const int64_t extent = shape[batch + d];
+    if (extent == 0 && elements(tuples) > 0) fail("onnx.shape", "axis {} is empty", batch + d);
+    const ValueId stated = n.b.reshape(n.b.slice(index, std::ssize(found) - 1, static_cast<int64_t>(d), 1), tuples);
+    const ValueId is_negative = n.make(ops::less, {stated, n.b.scalar(DType::i64, 0)});
+    const ValueId from_end = n.make(ops::add, {stated, n.b.integer(extent)});
+    const ValueId at = n.make(ops::where, {is_negative, from_end, stated});
+    flat = flat == absent ? at : n.make(ops::add, {n.make(ops::mul, {flat, n.b.integer(extent)}), at});
+  }
+  for (size_t d = 0, axis = batch; axis-- > 0; ++d) {
+    int64_t stride = 1;
+    for (size_t inner = axis + 1; inner < batch + static_cast<size_t>(depth); ++inner) stride *= shape[inner];
+    Integers starts;
+    for (int64_t i = 0; i < shape[axis]; ++i) starts.push_back(i * stride);
+    Shape along(tuples.size() - axis, 1);
+    along[0] = shape[axis];
+    flat = n.make(ops::add, {flat, n.b.reshape(n.b.constant(starts), along)});
+  }
+  return flat;
+}
+
+/// Rows of the first `count` axes as one.
+ValueId joined(Site& n, ValueId x, size_t count) {
+  const Shape shape = n.b.shape(x);
+  const auto rest = shape.begin() + static_cast<std::ptrdiff_t>(count);
+  Shape to{elements(Shape(shape.begin(), rest))};
+  to.insert(to.end(), rest, shape.end());
+  return n.b.reshape(x, to);
+}
+
 Values gather_nd(Site& n) {
-  return {n.make(ops::gather_nd, {n[0], as_indices(n, n[1])}, {{"batch", n.integer("batch_dims")}})};
+  const Shape x = n.b.shape(n[0]), indices = n.b.shape(n[1]);
+  const int64_t batch = n.integer("batch_dims"), least = std::min(std::ssize(x), std::ssize(indices));
+  if (batch < 0 || batch >= least)
+    fail("onnx.attribute", "batch_dims is {}, the ranks are {} and {}", batch, x.size(), indices.size());
+  if (!std::equal(x.begin(), x.begin() + batch, indices.begin()))
+    fail("onnx.shape", "the first {} axes of {} and {} differ", batch, text_of(x), text_of(indices));
+  const auto first = static_cast<size_t>(batch);
+  const ValueId rows = flat_index(n, n[1], x, first);
+  const ValueId table = joined(n, n[0], first + static_cast<size_t>(indices.back()));
+  return {n.make(ops::gather, {table, rows}, {{"axis", int64_t{0}}})};
 }
 
 std::string combine_of(const Site& n) {
@@ -53,13 +102,27 @@ std::string combine_of(const Site& n) {
 }
 
 Values scatter_elements(Site& n) {
+  if (elements(n.b.shape(n[2])) == 0) return {n[0]};
   const int64_t axis = Site::axis(n.integer("axis"), n.b.rank(n[0]));
-  return {
-      n.make(ops::scatter_elements, {n[0], as_indices(n, n[1]), n[2]}, {{"axis", axis}, {"combine", combine_of(n)}})};
+  if (n.b.shape(n[1]) != n.b.shape(n[2]))
+    fail("onnx.shape", "indices are {}, updates {}", text_of(n.b.shape(n[1])), text_of(n.b.shape(n[2])));
+  return {n.make(ops::scatter, {n[0], as_indices(n, n[1]), n[2]}, {{"axis", axis}, {"combine", combine_of(n)}})};
 }
 
+/// The looked-up axes of x are one, and so are those of the updates that name them: each index serves a row.
 Values scatter_nd(Site& n) {
-  return {n.make(ops::scatter_nd, {n[0], as_indices(n, n[1]), n[2]}, {{"combine", combine_of(n)}})};
+  const Shape x = n.b.shape(n[0]), indices = n.b.shape(n[1]), updates = n.b.shape(n[2]);
+  if (elements(updates) == 0) return {n[0]};
+  const ValueId flat = flat_index(n, n[1], x, 0);
+  Shape expected(indices.begin(), indices.end() - 1);
+  expected.insert(expected.end(), x.begin() + indices.back(), x.end());
+  if (updates != expected) fail("onnx.shape", "updates are {}, expected {}", text_of(updates), text_of(expected));
+  const ValueId table = joined(n, n[0], static_cast<size_t>(indices.back()));
+  Shape rows(n.b.shape(table).size(), 1);
+  rows[0] = elements(n.b.shape(flat));
+  const ValueId result = n.make(ops::scatter, {table, n.b.reshape(flat, rows), joined(n, n[2], indices.size() - 1)},
+                                {{"axis", int64_t{0}}, {"combine", combine_of(n)}});
+  return {n.b.reshape(result, x)};
 }
 
 Values topk(Site& n) {
@@ -112,27 +175,38 @@ Values trilu(Site& n) {
   return {n.make(ops::where, {n.b.constant(std::move(mask)), n[0], n.b.scalar(n.b.dtype(n[0]), 0)})};
 }
 
+/// Two corners of boxes that are given as (centre x, centre y, width, height).
+ValueId corners(Site& n, ValueId boxes) {
+  const ValueId centre = n.b.slice(boxes, 2, 0, 2), size = n.b.slice(boxes, 2, 2, 2);
+  const ValueId half = n.make(ops::mul, {size, n.b.scalar(n.b.dtype(boxes), 0.5)});
+  return n.make(ops::concat, {n.make(ops::sub, {centre, half}), n.make(ops::add, {centre, half})},
+                {{"axis", int64_t{2}}});
+}
+
+/// Limits may be known when the model runs only: then all boxes may be kept.
 Values non_max_suppression(Site& n) {
-  const int64_t most = n.has(2) ? n.integer(2, "max_output_boxes_per_class") : 0;
-  const double score = n.has(4) ? n.number(4, "score_threshold") : -std::numeric_limits<double>::infinity();
-  const double overlap = n.has(3) ? n.number(3, "iou_threshold") : 0;
-  return {n.make(ops::non_max_suppression, {n[0], n[1]},
-                 {{"max_per_class", most},
-                  {"iou_threshold", overlap},
-                  {"score_threshold", score},
-                  {"center", n.integer("center_point_box")}})};
+  const bool centred = n.integer("center_point_box") != 0;
+  const auto limit = [&](size_t i, DType dtype, double otherwise) {
+    return n.has(i) ? n[i] : n.b.scalar(dtype, otherwise);
+  };
+  const ValueId most = limit(2, DType::i64, 0);
+  const int64_t bound = n.b.known(most) ? integer_at(*n.b.known(most), 0) : std::numeric_limits<int64_t>::max();
+  const ValueId overlap = limit(3, DType::f32, 0), score = limit(4, DType::f32, -INFINITY);
+  return {n.make(ops::non_max_suppression, {centred ? corners(n, n[0]) : n[0], n[1], most, overlap, score},
+                 {{"most", bound}})};
 }
 
 constexpr Operator rows[] = {
     {"CumSum", cumsum, "cumsum", 2, 2, "exclusive:i reverse:i"},
     {"Gather", gather, "gather slice reshape cast", 2, 2, "axis:i"},
     {"GatherElements", gather_elements, "gather_elements cast", 2, 2, "axis:i"},
-    {"GatherND", gather_nd, "gather_nd cast", 2, 2, "batch_dims:i"},
-    {"NonMaxSuppression", non_max_suppression, "non_max_suppression", 2, 5, "center_point_box:i"},
+    {"GatherND", gather_nd, "gather reshape slice cast less add where mul", 2, 2, "batch_dims:i"},
+    {"NonMaxSuppression", non_max_suppression, "non_max_suppression concat slice mul sub add", 2, 5,
+     "center_point_box:i"},
     {"OneHot", one_hot, "reshape cast where less add equal slice", 3, 3, "axis:i"},
-    {"Scatter", scatter_elements, "scatter_elements cast", 3, 3, "axis:i"},
-    {"ScatterElements", scatter_elements, "scatter_elements cast", 3, 3, "axis:i reduction:s"},
-    {"ScatterND", scatter_nd, "scatter_nd cast", 3, 3, "reduction:s"},
+    {"Scatter", scatter_elements, "scatter cast", 3, 3, "axis:i"},
+    {"ScatterElements", scatter_elements, "scatter cast", 3, 3, "axis:i reduction:s"},
+    {"ScatterND", scatter_nd, "scatter reshape slice cast less add where mul", 3, 3, "reduction:s"},
     {"TopK", topk, "topk", 1, 2, "axis:i k:i largest:i sorted:i"},
     {"Trilu", trilu, "where", 1, 2, "upper:i"},
 };

@@ -1,15 +1,16 @@
-#include "onnx/importer.h"
+#include "onnx/refusals.h"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
-#include <sstream>
 
 namespace hadal::onnx {
 
 namespace {
+
+constexpr ValueId refused = absent - 1;  ///< Of a value that a node which cannot be imported would make.
 
 /// Values by the model's names, in one graph or function body.
 struct Scope {
@@ -24,11 +25,6 @@ struct Scope {
     return nullptr;
   }
 };
-
-std::string describe(const ModelNode& node) {
-  const std::string type = node.domain.empty() ? node.type : node.domain + "." + node.type;
-  return fmt::format("'{}' ({})", printable(node.name), printable(type));
-}
 
 /// "x#12" is how the graph names what it makes of origin x: then no origin may be called x.
 std::string derived_prefix(const std::string& name) {
@@ -55,7 +51,8 @@ const ModelFunction* function_named(const Model& model, const std::string& domai
 
 class GraphImporter {
  public:
-  GraphImporter(const Model& model, const ImportOptions& options) : model_(model), options_(options), b_(options) {}
+  GraphImporter(const Model& model, const ImportOptions& options)
+      : model_(model), options_(options), b_(options), refusals_(model.file) {}
 
   Imported run();
 
@@ -69,6 +66,7 @@ class GraphImporter {
   void rename(ValueId v, const std::string& name);
   void import_nodes(const std::vector<ModelNode>& nodes, Scope& scope);
   void import_node(const ModelNode& node, Scope& scope);
+  Values results_of(const ModelNode& node, Scope& scope);
   Values import_operator(const ModelNode& node, Scope& scope);
   Values run_operator(const Operator& row, const ModelNode& node, Values inputs, const Scope& scope);
   Values import_if(const ModelNode& node, const Values& inputs, Scope& scope);
@@ -76,7 +74,7 @@ class GraphImporter {
   void finish_outputs(const Scope& scope);
   ValueId look_up(const Scope& scope, const std::string& name) const;
   std::string origin_of(const ModelNode& node);
-  void require_supported(const std::vector<ModelNode>& nodes) const;
+  Values placeholders(const ModelNode& node);
   void write_notes(Imported& out) const;
 
   const Model& model_;
@@ -85,6 +83,7 @@ class GraphImporter {
   std::unordered_set<std::string> value_names_, origins_;
   std::map<std::string, int64_t> symbols_;
   std::set<std::string> unbound_;
+  Refusals refusals_;
   int64_t imported_ = 0;  ///< Nodes so far: functions that call functions can multiply without end.
   int depth_ = 0;
 };
@@ -210,26 +209,33 @@ void GraphImporter::bind_constants(const ModelGraph& graph, Scope& scope) {
 
 // ---- nodes
 
-void GraphImporter::require_supported(const std::vector<ModelNode>& nodes) const {
-  const std::vector<std::string> unsupported = unsupported_nodes(model_, nodes);
-  if (unsupported.empty()) return;
-  throw Failure{Error{"onnx.unsupported",
-                      fmt::format("{} nodes are not supported: {}", unsupported.size(), fmt::join(unsupported, ", ")),
-                      model_.file}};
+// ---- nodes that cannot be imported: all are told at once, so the rest is looked at as far as types are known
+
+/// Values that stand for the outputs of a refused node: of the types that the model states, or refused themselves.
+Values GraphImporter::placeholders(const ModelNode& node) {
+  Values out;
+  for (const std::string& name : node.outputs) {
+    const auto stated = model_.graph.types.find(name);
+    const bool known = stated != model_.graph.types.end() && stated->second.dtype && stated->second.shape &&
+                       std::ranges::all_of(*stated->second.shape, [](const ModelDim& dim) { return dim.extent >= 0; });
+    if (known) {
+      Type type{*stated->second.dtype, {}};
+      for (const ModelDim& dim : *stated->second.shape) type.shape.push_back(*dim.extent);
+      b_.check_size(type);
+      out.push_back(b_.graph.add_input(fmt::format("{}#refused", name), std::move(type)));
+    } else {
+      out.push_back(refused);
+    }
+  }
+  return out;
 }
 
 Values GraphImporter::run_operator(const Operator& row, const ModelNode& node, Values inputs, const Scope& scope) {
   if (inputs.size() < row.least || inputs.size() > row.most)
-    fail("onnx.graph", "{} inputs, expected {} to {}", inputs.size(), row.least, row.most);
+    fail("onnx.inputs", "{} inputs, expected {} to {}", inputs.size(), row.least, row.most);
   for (size_t i = 0; i < row.least; ++i)
-    if (inputs[i] == absent) fail("onnx.graph", "input {} is missing", i);
-  for (const auto& [name, value] : node.attributes) {
-    const std::string row_text = fmt::format(" {} ", row.attributes);
-    if (row_text.find(fmt::format(" {}:{} ", name, letters_of(value.kind))) != std::string::npos) continue;
-    if (row_text.find(fmt::format(" {}:", name)) == std::string::npos)
-      fail("onnx.attribute", "attribute '{}' is not known", printable(name));
-    fail("onnx.attribute", "attribute '{}' is {}", printable(name), name_of(value.kind));
-  }
+    if (inputs[i] == absent) fail("onnx.inputs", "input {} is missing", i);
+  check_attributes(row, node);
   Site site(b_, node, std::move(inputs), opset_of(*scope.opsets, node.domain));
   return row.import(site);
 }
@@ -245,7 +251,6 @@ Values GraphImporter::import_if(const ModelNode& node, const Values& inputs, Sco
   if (found == node.attributes.end() || found->second.kind != ModelAttribute::Kind::graph)
     fail("onnx.attribute", "{} is no graph", name);
   const ModelGraph& branch = *found->second.graph;
-  require_supported(branch.nodes);
   reserve_names(branch);
   Scope inner{{}, &scope, scope.opsets, scope.attributes};
   bind_constants(branch, inner);
@@ -272,10 +277,18 @@ Values GraphImporter::import_call(const ModelFunction& function, const ModelNode
 Values GraphImporter::import_operator(const ModelNode& node, Scope& scope) {
   Values inputs;
   for (const std::string& name : node.inputs) inputs.push_back(look_up(scope, name));
-  if (node.type == "If" && node.domain.empty()) return import_if(node, inputs, scope);
+  if (node.type == "If" && node.domain.empty())
+    return std::ranges::count(inputs, refused) > 0 ? placeholders(node) : import_if(node, inputs, scope);
   const Operator* const row = operator_named(node.domain, node.type);
-  if (!row) return import_call(*function_named(model_, node.domain, node.type), node, inputs);
-
+  if (!row) {
+    const ModelFunction* const function = function_named(model_, node.domain, node.type);
+    if (!function) fail("onnx.operator", "the operator is not known, and no function of the model");
+    return import_call(*function, node, inputs);
+  }
+  if (std::ranges::count(inputs, refused) > 0) {
+    check_attributes(*row, node);
+    return placeholders(node);
+  }
   const auto refers = [](const auto& entry) { return entry.second.kind == ModelAttribute::Kind::reference; };
   if (std::none_of(node.attributes.begin(), node.attributes.end(), refers))
     return run_operator(*row, node, std::move(inputs), scope);
@@ -289,21 +302,35 @@ Values GraphImporter::import_operator(const ModelNode& node, Scope& scope) {
   return run_operator(*row, resolved, std::move(inputs), scope);
 }
 
+/// The node's results, or what stands for them.
+Values GraphImporter::results_of(const ModelNode& node, Scope& scope) {
+  try {
+    Values results = import_operator(node, scope);
+    for (size_t i = 0; i < node.outputs.size(); ++i)
+      if (!node.outputs[i].empty() && (i >= results.size() || results[i] == absent))
+        fail("onnx.unsupported", "output {} is not supported", i);
+    return results;
+  } catch (Failure& failure) {
+    if (is_fatal(failure.error)) throw;
+    refusals_.add(node, std::move(failure.error));
+    return placeholders(node);
+  }
+}
+
 void GraphImporter::import_node(const ModelNode& node, Scope& scope) try {
   constexpr int64_t most_nodes = 1'000'000;
   if (++imported_ > most_nodes) fail("onnx.graph", "functions expand to more than {} nodes", most_nodes);
   if (node.outputs.empty()) fail("onnx.graph", "it has no outputs");
   b_.begin_origin(origin_of(node));
   const auto first_new = static_cast<ValueId>(b_.graph.values.size());
-  const Values results = import_operator(node, scope);
+  const Values results = results_of(node, scope);
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i].empty()) continue;
-    if (i >= results.size() || results[i] == absent) fail("onnx.unsupported", "output {} is not supported", i);
     bind(scope, node.outputs[i], results[i]);
     if (results[i] >= first_new && !value_names_.contains(b_.graph.value(results[i]).name))
       rename(results[i], node.outputs[i]);
   }
-  if (!results.empty() && results[0] != absent && results[0] < first_new) b_.absorb(results[0]);
+  if (!results.empty() && results[0] >= 0 && results[0] < first_new) b_.absorb(results[0]);
 } catch (Failure& failure) {
   if (failure.error.place.empty()) failure.error.place = fmt::format("{}: node {}", model_.file, describe(node));
   throw;
@@ -349,21 +376,23 @@ void GraphImporter::finish_outputs(const Scope& scope) {
 
 void GraphImporter::write_notes(Imported& out) const {
   if (!unbound_.empty()) out.notes.push_back(fmt::format("unbound symbols are 1: {}", fmt::join(unbound_, ", ")));
+  const auto is_output = [&](ValueId v) { return std::ranges::count(out.graph.outputs, v) > 0; };
   for (const graph::Node& node : out.graph.nodes)
-    if (node.op == &ops::non_max_suppression)
-      out.notes.push_back(fmt::format("the result of '{}' has room for all boxes it may select; unused rows are -1",
-                                      printable(node.origins[0])));
+    if (node.op->counted_axis && !is_output(node.outputs[0]))
+      out.notes.push_back(fmt::format("data decide how much '{}' finds: nodes that read it work on {} rows, the most",
+                                      printable(node.origins[0]),
+                                      out.graph.type(node.outputs[0]).shape[*node.op->counted_axis]));
 }
 
 Imported GraphImporter::run() {
   b_.graph.name = model_.graph.name.empty() ? model_.file : model_.graph.name;
-  require_supported(model_.graph.nodes);
   reserve_names(model_.graph);
   Scope scope{{}, nullptr, &model_.opsets, nullptr};
   b_.begin_origin("initializer");
   bind_constants(model_.graph, scope);
   bind_inputs(scope);
   import_nodes(model_.graph.nodes, scope);
+  if (!refusals_.empty()) throw Failure{refusals_.error()};
   finish_outputs(scope);
   Imported out{std::move(b_.graph), {}, model_.metadata};
   write_notes(out);
@@ -371,62 +400,6 @@ Imported GraphImporter::run() {
 }
 
 }  // namespace
-
-std::vector<std::string> unsupported_nodes(const Model& model, const std::vector<ModelNode>& nodes) {
-  std::set<const ModelFunction*> seen;
-  std::vector<const std::vector<ModelNode>*> lists{&nodes};
-  std::vector<std::string> out;
-  for (size_t i = 0; i < lists.size(); ++i)
-    for (const ModelNode& node : *lists[i]) {
-      if (operator_named(node.domain, node.type) || (node.type == "If" && node.domain.empty())) continue;
-      const ModelFunction* const function = function_named(model, node.domain, node.type);
-      if (!function)
-        out.push_back(describe(node));
-      else if (seen.insert(function).second)
-        lists.push_back(&function->nodes);
-    }
-  return out;
-}
-
-namespace {
-
-using OperatorRows = std::map<std::pair<std::string_view, std::string_view>, const Operator*>;
-
-/// All rows by domain and type.
-const OperatorRows& operator_rows() {
-  static const auto rows = [] {
-    OperatorRows out;
-    for (const auto& family : {elementwise_operators(), shape_operators(), constant_operators(), index_operators(),
-                               conv_operators(), matmul_operators(), norm_operators(), reduce_operators(),
-                               resize_operators(), attention_operators(), quantize_operators()})
-      for (const Operator& row : family) out[{row.domain, row.type}] = &row;
-    return out;
-  }();
-  return rows;
-}
-
-}  // namespace
-
-const Operator* operator_named(const std::string& domain, const std::string& type) {
-  const auto found = operator_rows().find({domain, type});
-  return found == operator_rows().end() ? nullptr : found->second;
-}
-
-std::vector<OperatorInfo> operators() {
-  const auto words = [](std::string_view text) {
-    std::vector<std::string> out;
-    std::istringstream in{std::string(text)};
-    for (std::string word; in >> word;) out.push_back(word.substr(0, word.find(':')));
-    return out;
-  };
-  // Not a row: the branch that a constant condition picks is imported in the place of the node.
-  std::vector<OperatorInfo> out{{"If", 1, 1, {"else_branch", "then_branch"}, {}}};
-  for (const auto& [key, row] : operator_rows())
-    out.push_back({key.first.empty() ? std::string(key.second) : fmt::format("{}.{}", key.first, key.second),
-                   row->least, row->most, words(row->attributes), words(row->becomes)});
-  std::ranges::sort(out, {}, &OperatorInfo::name);
-  return out;
-}
 
 Imported import_graph(const Model& model, const ImportOptions& options) { return GraphImporter(model, options).run(); }
 

@@ -47,6 +47,7 @@ class Builder {
   ValueId constant(Tensor tensor);
   ValueId constant(const Integers& values);  ///< i64, one axis.
   ValueId scalar(DType dtype, double value);
+  ValueId integer(int64_t value) { return reshape(constant(Integers{value}), {}); }  ///< i64, exact.
   /// A tensor filled with one number. Error: onnx.memory.
   Tensor filled(DType dtype, const Shape& shape, double value);
 
@@ -160,10 +161,10 @@ std::span<const Operator> quantize_operators();
 
 /// The row of a type in a domain, or null.
 const Operator* operator_named(const std::string& domain, const std::string& type);
+/// Errors where the node has an attribute that the row does not list, or of another kind.
+void check_attributes(const Operator& row, const ModelNode& node);
 
 /// Imports the model's graph. Throws Failure.
 Imported import_graph(const Model& model, const ImportOptions& options);
-/// "'name' (Type)" of the nodes that nothing can import: no operator, no function, no If.
-std::vector<std::string> unsupported_nodes(const Model& model, const std::vector<ModelNode>& nodes);
 
 }  // namespace hadal::onnx

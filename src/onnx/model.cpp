@@ -292,6 +292,7 @@ Result<ModelGraph> Reader::graph(const pb::GraphProto& from) {
   }
   for (const auto& entry : from.input()) out.inputs.push_back(value_of(entry));
   for (const auto& entry : from.output()) out.outputs.push_back(value_of(entry));
+  for (const auto& entry : from.value_info()) out.types.emplace(entry.name(), value_of(entry));
   return out;
 }
 

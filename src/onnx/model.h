@@ -56,6 +56,7 @@ struct ModelGraph {
   std::vector<ModelNode> nodes;
   std::vector<std::pair<std::string, Tensor>> constants;  ///< Initialisers.
   std::vector<ModelValue> inputs, outputs;
+  std::map<std::string, ModelValue> types;  ///< Of values in between, where the model states them.
 };
 
 struct ModelFunction {

@@ -48,7 +48,7 @@ Json outputs(const runtime::Outcome& outcome) {
     out.push_back({{"name", ports[i].name},
                    {"dtype", hadal::name_of(ports[i].dtype)},
                    {"stored", hadal::name_of(ports[i].stored)},
-                   {"shape", ports[i].shape},
+                   {"shape", i < outcome.outputs.size() ? outcome.outputs[i].shape : ports[i].shape},
                    {"file", i < outcome.output_files.size() ? Json(outcome.output_files[i]) : Json(nullptr)}});
   return out;
 }

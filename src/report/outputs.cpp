@@ -63,7 +63,8 @@ std::string outputs_text(const runtime::Outcome& outcome) {
     const isa::Port& port = outcome.program.outputs[i];
     std::string values = is_row(tensor) ? top_text(tensor) : range_text(tensor);
     if (i < outcome.output_files.size()) values += "  -> " + printable(outcome.output_files[i]);
-    table.add({fitted(port.name, 40), std::string(hadal::name_of(port.dtype)), text_of(port.shape), std::move(values)});
+    table.add(
+        {fitted(port.name, 40), std::string(hadal::name_of(port.dtype)), text_of(tensor.shape), std::move(values)});
   }
   return table.text("  ");
 }

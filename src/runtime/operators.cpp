@@ -30,8 +30,10 @@ Versions {} to {} of ai.onnx are read. Where an operator runs:
 - **host**: by a function of the machine that the chip is plugged into, listed below with the reason.
 - **nowhere**: it is read, and folded where its inputs are constants; else it is an error of compilation.
 
-Everything else is an error. One error lists all such nodes of a model, by name and type. A node of an operator that the
-model itself defines as a function is replaced by that function's nodes.
+Everything else is an error. One error lists all such nodes of a model, by name and type, with the reason: an unknown
+operator, or an attribute, a type or a form that is not supported. What depends on such a node is looked at as far as the
+model states the types of values. A node of an operator that the model itself defines as a function is replaced by that
+function's nodes.
 
 ## Operators of ONNX
 
@@ -55,7 +57,11 @@ constexpr std::string_view host_introduction = R"(
 ## On the host
 
 Rule: only what decides from data how much there is to do next, one candidate after another. It would leave the lanes
-idle, and its result is small. The functions that `host_call` may name:
+idle, and its result is small. A report names each call and its time.
+
+Shapes are static, so that such a result has room for the most that there may be (of non-maximum suppression, the boxes
+that a class may keep, or all where that is only known when the model runs); what is not needed is -1. An output of the
+model holds what counts, and no more; nodes that read the result work on all of it, and a note says so. The functions that `host_call` may name:
 
 )";
 

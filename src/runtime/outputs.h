@@ -34,7 +34,8 @@ Result<std::vector<Expected>> read_expected(const std::vector<NamedFile>& files,
 /// How far an output is from what was expected.
 struct Comparison {
   std::string name;
-  double error = 0;  ///< max |got - want| / max |want|; infinite where NaN or infinities are at other places.
+  double error = 0;  ///< max |got - want| / max |want|; infinite where NaN or infinities are at other places, or
+                     ///< where data made another number of them.
   double tolerance = 0;
   bool ok = false;
 };

@@ -43,6 +43,7 @@ void describe(const Program& in, const Target& target, const Placement& placemen
   const auto ports = [&](const std::vector<isa::Port>& from, std::vector<isa::Port>& to) {
     for (isa::Port port : from) {
       port.region = placement.region[port.region];
+      if (port.count) port.count->region = placement.region[port.count->region];
       to.push_back(std::move(port));
     }
   };

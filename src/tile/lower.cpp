@@ -45,6 +45,7 @@ class Lowering {
   void body(const std::vector<Statement>& statements, std::vector<Sync> awaited = {});
   bool must_follow_waits(const Statement& statement);
   void wait_for(const std::vector<Sync>& phases);
+  void host_instruction(const Statement& statement);
   void loop(const Statement& statement);
   void instruction(const Statement& statement, const std::vector<Sync>& waits, const std::vector<Sync>& signals);
   uint16_t view(const Operand& operand);
@@ -68,6 +69,7 @@ class Lowering {
   size_t last_signal_ = 0;      ///< Last phase whose stores are waited for.
   std::optional<Sync> waited_;  ///< Counts the waits for phases that the load queue is past; the store queue takes it.
   int waits_passed_ = 0;        ///< Of those, how many the store queue has not taken.
+  Sync call_, called_;  ///< From the load queue, which knows what is stored, to the host's; thence to the store queue.
 };
 
 void Lowering::declare_semaphores() {
@@ -79,6 +81,12 @@ void Lowering::declare_semaphores() {
     if (ring.producer == ring.consumer) continue;
     code_.program.semaphores.push_back({ring.name + ".free", placement_.slots[index], ring.producer});
     code_.program.semaphores.push_back({ring.name + ".full", 0, ring.consumer});
+  }
+  if (!in_.functions.empty()) {
+    call_ = Sync{static_cast<uint8_t>(code_.program.semaphores.size()), 1, false};
+    called_ = Sync{static_cast<uint8_t>(call_.id + 1), 1, false};
+    code_.program.semaphores.push_back({"call", 0, Queue::host});
+    code_.program.semaphores.push_back({"called", 0, Queue::store});
   }
   for (size_t p = 0; p < in_.phases.size(); ++p)
     if (order_.joined_at[p] >= 0) last_signal_ = p;
@@ -247,8 +255,24 @@ void Lowering::wait_for(const std::vector<Sync>& phases) {
   ++waits_passed_;
 }
 
+void Lowering::host_instruction(const Statement& statement) {
+  sync(Queue::load, {}, {call_});
+  instruction(statement, {call_}, {called_});
+  sync(Queue::store, {called_}, {});
+}
+
+/// Whether a body writes to memory what it does not store whole: then even its first load waits, as its stores do not.
+bool updates(const std::vector<Statement>& statements) {
+  return std::any_of(statements.begin(), statements.end(), [](const Statement& statement) {
+    if (statement.kind != Statement::Kind::instruction) return updates(statement.body);
+    const auto& operands = isa::row_of(statement.op)->operands;
+    return std::any_of(operands.begin(), operands.end(), [](const isa::OperandRow& row) { return row.kept; });
+  });
+}
+
 /// `awaited`: what must be waited for before the first statement that needs it.
 void Lowering::body(const std::vector<Statement>& statements, std::vector<Sync> awaited) {
+  if (!awaited.empty() && updates(statements)) wait_for(std::exchange(awaited, {}));
   std::map<int, Uses> uses;
   for (size_t i = 0; i < statements.size(); ++i) find_uses(statements[i], static_cast<int>(i), uses);
   struct Syncs {
@@ -281,6 +305,8 @@ void Lowering::body(const std::vector<Statement>& statements, std::vector<Sync> 
       const auto ring = static_cast<size_t>(phase_->tiles[static_cast<size_t>(statement.tile)].ring);
       tile_taken_[static_cast<size_t>(statement.tile)] = ++ring_taken_[ring];
       registers_.let(ring_register_[ring], Op::add, {ring_register_[ring], true}, {1, false});
+    } else if (statement.queue == Queue::host) {
+      host_instruction(statement);
     } else if (statement.kind == Statement::Kind::instruction) {
       instruction(statement, syncs[i].waits[statement.queue], syncs[i].signals[statement.queue]);
     } else {

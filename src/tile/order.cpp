@@ -20,9 +20,11 @@ void collect(const Program& program, const std::vector<Statement>& body, Access&
     if (statement.kind != Statement::Kind::instruction) continue;
     const isa::Row& row = *isa::row_of(statement.op);
     for (size_t i = 0; i < statement.operands.size(); ++i)
-      if (const auto* window = std::get_if<Window>(&statement.operands[i]))
-        (row.operands[i].written ? access.written : access.read)
-            .insert(program.tensors[static_cast<size_t>(window->tensor)].storage);
+      if (const auto* window = std::get_if<Window>(&statement.operands[i])) {
+        const int storage = program.tensors[static_cast<size_t>(window->tensor)].storage;
+        if (row.operands[i].written) access.written.insert(storage);
+        if (!row.operands[i].written || row.operands[i].kept) access.read.insert(storage);
+      }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <climits>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "tile/lower.h"
 
@@ -26,6 +27,17 @@ void measure(const Phase& phase, const std::vector<Statement>& body, std::vector
       for (const Expr& extent : view->extents) bytes *= static_cast<uint64_t>(std::max<int64_t>(extent.highest(), 0));
       largest[static_cast<size_t>(tile.ring)] = std::max(largest[static_cast<size_t>(tile.ring)], bytes);
     }
+  }
+}
+
+/// Storages that the host reads or writes: it reaches HBM only.
+void find_host_storages(const Program& program, const std::vector<Statement>& body, std::set<int>& out) {
+  for (const Statement& statement : body) {
+    find_host_storages(program, statement.body, out);
+    if (statement.queue != isa::Queue::host) continue;
+    for (const Operand& operand : statement.operands)
+      if (const auto* window = std::get_if<Window>(&operand))
+        out.insert(program.tensors[static_cast<size_t>(window->tensor)].storage);
   }
 }
 
@@ -131,8 +143,14 @@ bool place_shared(const Program& program, const PhaseOrder& order, const Target&
     for (const auto& [page, allocator] : shared) bytes += share_of(allocator.peak(), page, target);
     return bytes;
   };
+  std::set<int> host;
+  for (const Phase& phase : program.phases) find_host_storages(program, phase.body, host);
   for (const int s : scratch) {
     const auto index = static_cast<size_t>(s);
+    if (host.contains(s)) {
+      hbm.place(s, hbm_alignment, UINT64_MAX / 2, placement.offset[index]);
+      continue;
+    }
     const auto own = static_cast<uint64_t>(program.storages[index].page_bytes);
     const uint64_t page = own_pages && own > 0 ? own : static_cast<uint64_t>(target.page_bytes);
     Allocator& allocator = shared.try_emplace(page, program, order).first->second;

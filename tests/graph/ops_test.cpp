@@ -62,18 +62,17 @@ TEST(Indexing, Gather) {
   expect_values(run(ops::gather, {x, integers({1, 1}, {9})}, {{"axis", int64_t{1}}})[0], {3, 1, 1},
                 {1, 3, 5});  // clamped
   expect_values(run(ops::gather_elements, {x, integers({1, 2}, {2, 1})}, {{"axis", int64_t{0}}})[0], {1, 2}, {4, 3});
-  expect_values(run(ops::gather_nd, {x, integers({2, 2}, {2, 0, 0, 1})}, {{"batch", int64_t{0}}})[0], {2}, {4, 1});
 }
 
 TEST(Indexing, Scatter) {
   const Tensor x = floats({3}, {1, 2, 3});
-  expect_values(run(ops::scatter_elements, {x, integers({2}, {1, 1}), floats({2}, {10, 20})},
+  expect_values(run(ops::scatter, {x, integers({2}, {1, 1}), floats({2}, {10, 20})},
                     {{"axis", int64_t{0}}, {"combine", "add"}})[0],
                 {3}, {1, 32, 3});
-  expect_values(
-      run(ops::scatter_elements, {x, integers({2}, {1, -3}), floats({2}, {10, 20})}, {{"axis", int64_t{0}}})[0], {3},
-      {20, 10, 3});
-  expect_values(run(ops::scatter_nd, {floats({2, 2}, count(4)), integers({1, 1}, {1}), floats({1, 2}, {7, 8})})[0],
+  expect_values(run(ops::scatter, {x, integers({2}, {1, -3}), floats({2}, {10, 20})}, {{"axis", int64_t{0}}})[0], {3},
+                {20, 10, 3});
+  expect_values(run(ops::scatter, {floats({2, 2}, count(4)), integers({1, 1}, {1}), floats({1, 2}, {7, 8})},
+                    {{"axis", int64_t{0}}})[0],
                 {2, 2}, {0, 1, 7, 8});
 }
 
@@ -235,8 +234,9 @@ TEST(Kept, ResizeTablesSumToOne) {
 TEST(Host, NonMaxSuppression) {
   const Tensor boxes = floats({1, 3, 4}, {0, 0, 1, 1, 0, 0.1f, 1, 1.1f, 0, 10, 1, 11}),
                scores = floats({1, 1, 3}, {0.9f, 0.75f, 0.6f});
-  const Attributes attributes{{"max_per_class", int64_t{3}}, {"iou_threshold", 0.5}, {"score_threshold", 0.0}};
-  expect_values(run(ops::non_max_suppression, {boxes, scores}, attributes)[0], {3, 3}, {0, 0, 0, 0, 0, 2, -1, -1, -1});
+  const Tensor kept = integers({1}, {3}), overlap = floats({1}, {0.5f}), score = floats({}, {0});
+  const auto rows = run(ops::non_max_suppression, {boxes, scores, kept, overlap, score}, {{"most", int64_t{3}}});
+  expect_values(rows[0], {3, 3}, {0, 0, 0, 0, 0, 2, -1, -1, -1});
 }
 
 TEST(Graph, EvaluateVerifyAndText) {

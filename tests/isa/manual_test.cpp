@@ -31,6 +31,8 @@ TEST(Table, positions_are_those_of_the_table) {
   EXPECT_EQ(field("load", at::load_fill), "fill");
   EXPECT_EQ(field("load", at::load_value), "value");
   EXPECT_EQ(field("gather", at::gather_bounds), "bounds");
+  EXPECT_EQ(field("scatter", at::scatter_axis), "axis");
+  EXPECT_EQ(field("scatter", at::scatter_combine), "combine");
   for (const char* row : {"matmul", "conv", "conv_depthwise", "conv_transpose"}) {
     EXPECT_EQ(field(row, at::accumulator), "accumulator");
     EXPECT_EQ(field(row, at::accumulate), "accumulate");
@@ -65,6 +67,8 @@ TEST(Table, positions_are_those_of_the_table) {
   EXPECT_EQ(field("scan", at::scan_reverse), "reverse");
   EXPECT_EQ(field("select_along", at::select_axis), "axis");
   EXPECT_EQ(field("host_call", at::host_function), "function");
+  EXPECT_EQ(row_named("host_call")->operands[at::host_count].name, "count");
+  EXPECT_EQ(row_named("host_call")->operands[at::host_in].name, "in0");
 }
 
 TEST(Table, rows_stand_in_opcode_order) {

@@ -100,6 +100,18 @@ TEST(Text, reals_keep_every_bit) {
   }
 }
 
+TEST(Text, counted_outputs_are_kept) {
+  Program program = example("matmul");
+  program.regions.push_back({"rows", RegionKind::output, 8});
+  program.limits.memory_bytes += 8;
+  program.outputs[0].count = Count{1, static_cast<uint16_t>(program.regions.size() - 1)};
+  const Folder folder;
+  EXPECT_EQ(reassembled(program).outputs, program.outputs);
+  EXPECT_EQ(file_bytes(program, folder / "a"), file_bytes(reassembled(program), folder / "b"));
+  program.outputs[0].count->axis = 7;
+  EXPECT_EQ(verify(program).error().code, "region.C1");
+}
+
 TEST(Text, what_breaks_the_rules_has_no_text) {
   Program program = example("matmul");
   program.code[3].fields[0].value = 99;

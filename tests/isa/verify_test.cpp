@@ -53,6 +53,7 @@ const Break breaks[] = {
     {"scan.C1", "vector", "scan u [4, 8], v [4, 8]", "scan u [4, 8], v [8, 4]"},
     {"select_along.C1", "vector", "select_along s [4, 2]", "select_along s [2, 4]"},
     {"gather.C1", "vector", "gather t [4, 8]", "gather t [8, 4]"},
+    {"scatter.C1", "vector", "k [1, 4, 2] axis 2", "k [1, 2, 4] axis 2"},
     {"dma.C1", "conv_pool", "load w [1, 3, 3, 2, 2]", "load w [1, 3, 3, 2, 1]"},
     {"share.C1", "matmul", "[1, r5 <= 16, 8] wait free", "[1, r5 <= 16, 8] share 2 wait free"},
     {"alias.C1", "vector", "transpose t [8, 4]", "transpose u [8, 4]"},

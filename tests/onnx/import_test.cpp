@@ -243,6 +243,37 @@ TEST_F(Import, AbsentDataGiveTheSameGraph) {
   EXPECT_EQ(graph::text_of(absent->graph), graph::text_of(present->graph));
 }
 
+TEST_F(Import, AllNodesThatCannotBeImportedAreTold) {
+  ModelFile file;
+  file.input("x", {2, 3}).input("p", {2}, pb::TensorProto::BOOL).output("y");
+  file.node("Frobnicate", {"x"}, {"a"}, "unknown");
+  file.node("Exp", {"p"}, {"b"}, "type");
+  auto& attribute = *file.node("Relu", {"a"}, {"c"}, "attribute").add_attribute();
+  attribute.set_name("slope");
+  attribute.set_type(pb::AttributeProto::FLOAT);
+  file.node("Reshape", {"x", "p"}, {"d"}, "form");
+  file.node("Add", {"b", "c"}, {"e"}, "fine");
+  file.node("Sum", {"e", "d"}, {"y"}, "fine too");
+  const Error error = refusal(file);
+  EXPECT_EQ(error.code, "onnx.unsupported");
+  EXPECT_EQ(error.message,
+            "4 nodes are not supported: 'unknown' (Frobnicate), 'type' (Exp: exp is not defined for bool), 'attribute' "
+            "(Relu: attribute 'slope' is not known), 'form' (Reshape: input 1 (shape) depends on data that are only "
+            "known when the model runs)");
+}
+
+/// What a refused node makes is known where the model states its type.
+TEST_F(Import, NodesBehindARefusedOneAreLookedAtToo) {
+  ModelFile file;
+  file.input("x", {2, 3}).output("y");
+  file.node("Frobnicate", {"x"}, {"a"}, "unknown");
+  file.node("Not", {"a"}, {"y"}, "type");
+  EXPECT_EQ(refusal(file).code, "onnx.operator");
+  ModelFile::describe(*file.model.mutable_graph()->add_value_info(), "a", {2, 3}, pb::TensorProto::FLOAT);
+  EXPECT_EQ(refusal(file).message,
+            "2 nodes are not supported: 'unknown' (Frobnicate), 'type' (Not: not is not defined for f32)");
+}
+
 TEST_F(Import, SummaryNamesWhatIsThere) {
   ModelFile file;
   file.input("x", {-1, 3}).output("y").weights("w", {3}, {1, 2, 3});
@@ -253,7 +284,6 @@ TEST_F(Import, SummaryNamesWhatIsThere) {
   EXPECT_EQ(summary->opsets.at(""), 17);
   EXPECT_EQ(summary->inputs.at(0).type, "f32[n,3]");
   EXPECT_EQ(summary->node_counts, (std::map<std::string, int>{{"Add", 1}, {"Frobnicate", 1}}));
-  EXPECT_EQ(summary->unsupported, std::vector<std::string>{"'odd' (Frobnicate)"});
   EXPECT_EQ(summary->parameter_bytes, 12);
 }
 

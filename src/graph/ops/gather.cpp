@@ -70,48 +70,6 @@ std::vector<Tensor> reference_gather_elements(const OperandTensors& in, const At
   return {out.tensor};
 }
 
-Result<std::vector<Type>> infer_gather_nd(const OperandTypes& in, const Attributes& a) {
-  HADAL_CHECK(check_operands("gather_nd", in, 2, 2));
-  HADAL_CHECK(check_indices("gather_nd", *in[1]));
-  const Shape &x = in[0]->shape, &i = in[1]->shape;
-  const int64_t batch = a.integer("batch");
-  if (batch < 0 || batch >= rank_of(i) || batch > rank_of(x))
-    return rule("gather_nd.C1", "batch is {}, the ranks are {} and {}", batch, x.size(), i.size());
-  if (i.back() < 0 || i.back() > rank_of(x) - batch)
-    return rule("gather_nd.C2", "{} indices for rank {} behind the batch", i.back(), rank_of(x) - batch);
-  for (size_t k = 0; k < index(batch); ++k)
-    if (x[k] != i[k]) return rule("gather_nd.C3", "batch axis {}: {} and {}", k, x[k], i[k]);
-  for (int64_t k = batch; k < batch + i.back(); ++k)
-    if (x[index(k)] == 0) return rule("gather_nd.C4", "axis {} is empty", k);
-  Shape shape(i.begin(), i.end() - 1);
-  shape.insert(shape.end(), x.begin() + batch + i.back(), x.end());
-  if (checked_bytes(shape, bytes_of(in[0]->dtype)) < 0) return rule("gather_nd.C5", "the result is too large");
-  return std::vector<Type>{{in[0]->dtype, shape}};
-}
-
-std::vector<Tensor> reference_gather_nd(const OperandTensors& in, const Attributes& a,
-                                        const std::vector<Type>& results) {
-  const Tensor &x = *in[0], &indices = *in[1];
-  const auto batch = index(a.integer("batch"));
-  const int64_t depth = indices.shape.back();
-  Output out(results[0]);
-  if (out.tensor.size() == 0) return {out.tensor};
-  const Integers strides = strides_of(x.shape);
-  const int64_t slab = extent_of(x.shape, batch + index(depth), x.shape.size());
-  const int64_t tuples = extent_of(indices.shape, 0, indices.shape.size() - 1);
-  const int64_t batches = extent_of(x.shape, 0, batch), per_batch = tuples / batches;
-  const int width = bytes_of(x.dtype);
-  for (int64_t t = 0; t < tuples; ++t) {
-    int64_t from = t / per_batch * extent_of(x.shape, batch, x.shape.size());
-    for (int64_t d = 0; d < depth; ++d) {
-      const size_t axis = batch + index(d);
-      from += strides[axis] * resolve_index(integer_at(indices, t * depth + d), x.shape[axis]);
-    }
-    std::memcpy(out.data + t * slab * width, x.bytes.view.data() + from * width, index(slab * width));
-  }
-  return {out.tensor};
-}
-
 }  // namespace
 
 const Op gather{
@@ -121,10 +79,5 @@ const Op gather_elements{"gather_elements",
                          {"axis"},
                          infer_gather_elements,
                          reference_gather_elements};
-const Op gather_nd{"gather_nd",
-                   "Slabs of x at the positions in the last axis of the indices.",
-                   {"batch"},
-                   infer_gather_nd,
-                   reference_gather_nd};
 
 }  // namespace hadal::graph::ops

@@ -8,23 +8,24 @@ namespace hadal::graph::ops {
 namespace {
 
 Result<std::vector<Type>> infer(const OperandTypes& in, const Attributes& a) {
-  HADAL_CHECK(check_operands("non_max_suppression", in, 2, 2));
+  HADAL_CHECK(check_operands("non_max_suppression", in, 5, 5));
   const Shape &boxes = in[0]->shape, &scores = in[1]->shape;
   if (boxes.size() != 3 || scores.size() != 3 || boxes[2] != 4 || boxes[0] != scores[0] || boxes[1] != scores[2])
     return rule("non_max_suppression.C1", "boxes are [B,N,4] and scores [B,C,N], found {} and {}",
                 hadal::text_of(boxes), hadal::text_of(scores));
   if (!is_float(in[0]->dtype) || !is_float(in[1]->dtype))
     return rule("non_max_suppression.dtype", "boxes and scores are floats");
-  const int64_t each = std::clamp<int64_t>(a.integer("max_per_class"), 0, boxes[1]);
+  for (size_t i = 2; i < 5; ++i)
+    if (elements(in[i]->shape) != 1) return rule("non_max_suppression.C2", "limit {} is no single number", i - 2);
+  const int64_t each = std::clamp<int64_t>(a.integer("most"), 0, boxes[1]);
   return std::vector<Type>{{DType::i64, {scores[0] * scores[1] * each, 3}}};
 }
 
 using Box = std::array<double, 4>;  // low y, low x, high y, high x
 
-Box box_at(const Tensor& boxes, int64_t at, bool center) {
+Box box_at(const Tensor& boxes, int64_t at) {
   const double p = number_at(boxes, at), q = number_at(boxes, at + 1), r = number_at(boxes, at + 2),
                s = number_at(boxes, at + 3);
-  if (center) return {q - s / 2, p - r / 2, q + s / 2, p + r / 2};
   return {std::min(p, r), std::min(q, s), std::max(p, r), std::max(q, s)};
 }
 
@@ -41,8 +42,8 @@ double overlap(const Box& a, const Box& b) {
 std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, const std::vector<Type>& results) {
   const Tensor &boxes = *in[0], &scores = *in[1];
   const int64_t batches = scores.shape[0], classes = scores.shape[1], n = scores.shape[2];
-  const int64_t each = std::clamp<int64_t>(a.integer("max_per_class"), 0, n);
-  const double least = a.number("score_threshold", -INFINITY), most_overlap = a.number("iou_threshold");
+  const int64_t each = std::clamp<int64_t>(integer_at(*in[2], 0), 0, std::min(n, a.integer("most")));
+  const double most_overlap = number_at(*in[3], 0), least = number_at(*in[4], 0);
   Output out(results[0]);
   std::fill_n(out.as<int64_t>(), out.tensor.size(), -1);
   int64_t row = 0;
@@ -56,7 +57,7 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
       std::vector<Box> kept;
       for (const int64_t i : candidates) {
         if (static_cast<int64_t>(kept.size()) == each) break;
-        const Box box = box_at(boxes, (b * n + i) * 4, a.integer("center") != 0);
+        const Box box = box_at(boxes, (b * n + i) * 4);
         if (std::any_of(kept.begin(), kept.end(), [&](const Box& other) { return overlap(box, other) > most_overlap; }))
           continue;
         kept.push_back(box);
@@ -69,10 +70,12 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
 
 }  // namespace
 
-const Op non_max_suppression{"non_max_suppression",
-                             "Boxes in order of score, without those that overlap a better one of their class.",
-                             {"max_per_class", "iou_threshold", "score_threshold", "center"},
-                             infer,
-                             reference};
+const Op non_max_suppression{
+    .name = "non_max_suppression",
+    .summary = "Boxes in order of score, without those that overlap a better one of their class.",
+    .attributes = {"most"},
+    .infer = infer,
+    .reference = reference,
+    .counted_axis = 0};
 
 }  // namespace hadal::graph::ops

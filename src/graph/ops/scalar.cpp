@@ -89,7 +89,6 @@ constexpr ScalarFunction table[] = {
     {.name = "is_nan", .arity = 1, .evaluate = REAL(a != a), .to_bool = true},
     {.name = "is_inf", .arity = 1, .evaluate = REAL(a == infinity || a == -infinity), .to_bool = true},
     {.name = "not", .arity = 1, .evaluate = REAL(a == 0), .to_bool = true, .on_float = false, .on_bool = true},
-    {.name = "bit_not", .arity = 1, .evaluate = NO_FLOAT, .integer = WHOLE(~a), .on_float = false},
     // activations
     {"relu", 1, REAL(a < 0 ? 0 : a), WHOLE(a < 0 ? 0 : a)},
     {.name = "leaky_relu", .arity = 1, .evaluate = REAL(a < 0 ? alpha * a : a), .alpha = 0.01},
@@ -212,7 +211,6 @@ SCALAR(erf, "erf", "Error function.");
 SCALAR(is_nan, "is_nan", "Whether x is not a number.");
 SCALAR(is_inf, "is_inf", "Whether x is infinite, of either sign.");
 SCALAR(not_, "not", "Logical not.");
-SCALAR(bit_not, "bit_not", "Bits inverted.");
 SCALAR(relu, "relu", "max(x, 0).");
 SCALAR(leaky_relu, "leaky_relu", "x, or alpha * x if x < 0.", {"alpha"});
 SCALAR(elu, "elu", "x, or alpha * (e^x - 1) if x < 0.", {"alpha"});
@@ -260,74 +258,17 @@ SCALAR(where, "where", "a where c, else b.");
 
 const std::vector<const Op*>& scalar_ops() {
   using namespace ops;
-  static const std::vector<const Op*> all{&neg,
-                                          &abs,
-                                          &sign,
-                                          &floor,
-                                          &ceil,
-                                          &round,
-                                          &exp,
-                                          &log,
-                                          &sqrt,
-                                          &rsqrt,
-                                          &reciprocal,
-                                          &sin,
-                                          &cos,
-                                          &tan,
-                                          &asin,
-                                          &acos,
-                                          &atan,
-                                          &sinh,
-                                          &cosh,
-                                          &tanh,
-                                          &asinh,
-                                          &acosh,
-                                          &atanh,
-                                          &erf,
-                                          &is_nan,
-                                          &is_inf,
-                                          &not_,
-                                          &bit_not,
-                                          &relu,
-                                          &leaky_relu,
-                                          &elu,
-                                          &selu,
-                                          &celu,
-                                          &sigmoid,
-                                          &hard_sigmoid,
-                                          &hard_swish,
-                                          &silu,
-                                          &gelu,
-                                          &gelu_tanh,
-                                          &softplus,
-                                          &softsign,
-                                          &mish,
-                                          &thresholded_relu,
-                                          &clip,
-                                          &add,
-                                          &sub,
-                                          &mul,
-                                          &div,
-                                          &rem,
-                                          &fmod,
-                                          &pow,
-                                          &min,
-                                          &max,
-                                          &prelu,
-                                          &and_,
-                                          &or_,
-                                          &xor_,
-                                          &bit_and,
-                                          &bit_or,
-                                          &bit_xor,
-                                          &shift_left,
-                                          &shift_right,
-                                          &equal,
-                                          &less,
-                                          &less_equal,
-                                          &greater,
-                                          &greater_equal,
-                                          &where};
+  static const std::vector<const Op*> all{
+      &neg,        &abs,     &sign,          &floor,      &ceil,        &round,        &exp,
+      &log,        &sqrt,    &rsqrt,         &reciprocal, &sin,         &cos,          &tan,
+      &asin,       &acos,    &atan,          &sinh,       &cosh,        &tanh,         &asinh,
+      &acosh,      &atanh,   &erf,           &is_nan,     &is_inf,      &not_,         &relu,
+      &leaky_relu, &elu,     &selu,          &celu,       &sigmoid,     &hard_sigmoid, &hard_swish,
+      &silu,       &gelu,    &gelu_tanh,     &softplus,   &softsign,    &mish,         &thresholded_relu,
+      &clip,       &add,     &sub,           &mul,        &div,         &rem,          &fmod,
+      &pow,        &min,     &max,           &prelu,      &and_,        &or_,          &xor_,
+      &bit_and,    &bit_or,  &bit_xor,       &shift_left, &shift_right, &equal,        &less,
+      &less_equal, &greater, &greater_equal, &where};
   return all;
 }
 

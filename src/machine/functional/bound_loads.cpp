@@ -72,13 +72,15 @@ class Finder {
         const auto [begin, end] = map.pieces_of(event.boxes[1]);
         for (size_t p = begin; p < end; ++p) latest[p] = std::max(latest[p], last_[e]);
         if (begin < end) active.push_back(e);
-      } else if (event.in->operands[0] != isa::no_view && event.boxes[0].space != isa::Space::scratchpad) {
-        const auto [begin, end] = map.pieces_of(event.boxes[0]);
+        continue;
+      }
+      for_memory_written(event, [&](const isa::Box& box) {
+        const auto [begin, end] = map.pieces_of(box);
         const bool early = std::any_of(latest.begin() + static_cast<std::ptrdiff_t>(begin),
                                        latest.begin() + static_cast<std::ptrdiff_t>(end),
                                        [&](uint32_t reader) { return reader >= e; });
-        if (early) give_up(active, e);
-      }
+        if (early) give_up(active, e, box);
+      });
     }
   }
 
@@ -139,9 +141,8 @@ class Finder {
     tiles.insert(tiles.erase(from, at), rest.begin(), rest.end());
   }
 
-  /// The loads that the writer `e` would overtake.
-  void give_up(std::vector<uint32_t>& active, uint32_t e) {
-    const isa::Box& box = events_[e].boxes[0];
+  /// The loads that `e`, which writes the box, would overtake.
+  void give_up(std::vector<uint32_t>& active, uint32_t e, const isa::Box& box) {
     const ByteRange written = range_of(box);
     std::erase_if(active, [&](uint32_t load) {
       if (last_[load] < e) return true;

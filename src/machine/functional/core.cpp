@@ -134,21 +134,24 @@ bool Core::load_by_binding(const Call& call) {
 
 /// Ends the bindings, of all cores, to memory that the instruction writes.
 void Core::release_memory(const isa::Instruction& in) {
-  const isa::Box& box = boxes_.box[0];
-  if (boxes_.count == 0 || in.operands[0] == isa::no_view || box.space == isa::Space::scratchpad) return;
-  const std::byte* low = shared_.memory.at(box);
-  const std::byte* high = low + bytes_of(box.dtype);
-  for (size_t axis = 0; axis < box.rank; ++axis) {
-    const int64_t reach = (box.extents[axis] - 1) * box.strides[axis];
-    (reach < 0 ? low : high) += reach;
+  for (size_t i = 0; i < std::min(boxes_.count, written_operands(in.op)); ++i) {
+    const isa::Box& box = boxes_.box[i];
+    if (in.operands[i] == isa::no_view || box.space == isa::Space::scratchpad) continue;
+    const std::byte* low = shared_.memory.at(box);
+    const std::byte* high = low + bytes_of(box.dtype);
+    for (size_t axis = 0; axis < box.rank; ++axis) {
+      const int64_t reach = (box.extents[axis] - 1) * box.strides[axis];
+      (reach < 0 ? low : high) += reach;
+    }
+    for (const auto& bindings : shared_.bindings) bindings->release(low, high);
   }
-  for (const auto& bindings : shared_.bindings) bindings->release(low, high);
 }
 
 /// Ends the bindings of scratchpad ranges that the instruction writes.
 void Core::overwrite_scratchpad(const Call& call) {
   if (!writes(call.in)) return;
   for (size_t i = 0; i < written_operands(call.in.op); ++i) {
+    if (!call[i]) continue;
     const isa::Box& box = *call[i].box;
     if (box.space == isa::Space::scratchpad) bindings_.overwrite(box.offset, box.offset + box.bytes());
   }

@@ -11,7 +11,7 @@ namespace hadal::machine {
 
 using isa::Opcode;
 
-size_t written_operands(Opcode op) { return op == Opcode::topk ? 2 : 1; }
+size_t written_operands(Opcode op) { return op == Opcode::topk || op == Opcode::host_call ? 2 : 1; }
 
 bool is_matrix(Opcode op) { return op >= Opcode::matmul && op <= Opcode::conv_transpose; }
 

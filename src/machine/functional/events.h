@@ -1,6 +1,7 @@
 // What all cores execute, in one legal order: control flow depends on no values, so it is known before any is computed.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -39,6 +40,13 @@ struct Event {
   std::vector<isa::Box> boxes;            ///< Of its operands; empty where it only waits and signals.
   std::vector<uint32_t> after;            ///< Events of other cores that gave what it waited for.
 };
+
+/// Calls f(box) for each box outside the scratchpad that an event writes.
+template <class F>
+void for_memory_written(const Event& event, const F& f) {
+  for (size_t i = 0; i < std::min(event.boxes.size(), written_operands(event.in->op)); ++i)
+    if (event.in->operands[i] != isa::no_view && event.boxes[i].space != isa::Space::scratchpad) f(event.boxes[i]);
+}
 
 struct Events {
   std::vector<Event> list;

@@ -12,6 +12,8 @@ Kernel kernel_of(Opcode op, bool exact) {
       return store;
     case Opcode::gather:
       return gather;
+    case Opcode::scatter:
+      return scatter;
     case Opcode::matmul:
     case Opcode::conv:
     case Opcode::conv_depthwise:

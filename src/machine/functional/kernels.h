@@ -12,6 +12,7 @@ namespace hadal::machine {
 Status load(Call& call);
 Status store(Call& call);
 Status gather(Call& call);
+Status scatter(Call& call);
 Status matrix_fast(Call& call);
 Status matrix_exact(Call& call);
 Status map(Call& call);

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace hadal::machine {
 
@@ -68,10 +69,14 @@ Result<Memory> Memory::of(const isa::Program& program, int64_t cores) {
     memory.bases_.push_back(const_cast<std::byte*>(entry.bytes.view.data()));
   memory.places_.resize(program.tensors.size());
   for (size_t i = 0; i < program.tensors.size(); ++i) HADAL_CHECK(memory.place_tensor(i));
-  for (const isa::Port& port : program.outputs)
+  for (const isa::Port& port : program.outputs) {
+    if (port.count && (port.count->axis >= port.shape.size() || port.count->region >= program.regions.size() ||
+                       program.regions[port.count->region].bytes < sizeof(int64_t)))
+      return Error{"region.C1", fmt::format("the count of output {} is nowhere", printable(port.name))};
     if (checked_bytes(port.shape, bytes_of(port.stored)) < 0 ||
         static_cast<uint64_t>(checked_bytes(port.shape, bytes_of(port.stored))) > program.regions[port.region].bytes)
       return Error{"region.C1", fmt::format("output {} is larger than its region", printable(port.name))};
+  }
   return memory;
 }
 
@@ -152,6 +157,18 @@ Status Memory::bind(const std::vector<Tensor>& inputs) {
       bases_[i] = regions_[i].data();
     }
   return {};
+}
+
+std::vector<Tensor> Memory::outputs() const {
+  std::vector<Tensor> out = outputs_;
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto& count = program_->outputs[i].count;
+    if (!count) continue;
+    int64_t most = 0;
+    std::memcpy(&most, bases_[count->region], sizeof most);
+    out[i] = first_of(out[i], count->axis, std::clamp<int64_t>(most, 0, out[i].shape[count->axis]));
+  }
+  return out;
 }
 
 void Memory::release() {

@@ -35,8 +35,8 @@ class Memory {
 
   /// Points the input regions at the tensors' bytes and the output regions at new ones. Errors: run.input.
   Status bind(const std::vector<Tensor>& inputs);
-  /// The outputs of the run, as bound.
-  [[nodiscard]] std::vector<Tensor> outputs() const { return outputs_; }
+  /// The outputs of the run, as bound; of those that are counted, what counts.
+  [[nodiscard]] std::vector<Tensor> outputs() const;
   /// Lets go of what `bind` has bound.
   void release();
 

@@ -28,19 +28,17 @@ std::vector<float> numbers(const Operand& operand) {
 
 struct Limits {
   float per_class = 0, overlap = 0, score = -std::numeric_limits<float>::infinity();
-  bool centred = false;
 };
 
 Limits limits_of(const Call& call) {
   std::vector<float> all;
-  for (size_t i = 3; i < 6; ++i)
+  for (size_t i = isa::at::host_in + 2; i < isa::at::host_in + 5; ++i)
     if (call[i])
       for (const float value : numbers(call[i])) all.push_back(value);
   Limits limits;
   if (!all.empty()) limits.per_class = all[0];
   if (all.size() > 1) limits.overlap = all[1];
   if (all.size() > 2) limits.score = all[2];
-  if (all.size() > 3) limits.centred = all[3] != 0;
   return limits;
 }
 
@@ -49,10 +47,9 @@ struct Corners {
   [[nodiscard]] float area() const { return (y1 - y0) * (x1 - x0); }
 };
 
-Corners corners(const Operand& boxes, bool centred, int64_t batch, int64_t i) {
+Corners corners(const Operand& boxes, int64_t batch, int64_t i) {
   const float a = at(boxes, {batch, i, 0}), b = at(boxes, {batch, i, 1}), c = at(boxes, {batch, i, 2}),
               d = at(boxes, {batch, i, 3});
-  if (centred) return {b - d / 2, a - c / 2, b + d / 2, a + c / 2};
   return {std::min(a, c), std::min(b, d), std::max(a, c), std::max(b, d)};
 }
 
@@ -74,7 +71,7 @@ std::vector<int64_t> keep(const Operand& boxes, const Operand& scores, const Lim
   std::vector<Corners> corners_kept;
   for (const auto& [score, i] : candidates) {
     if (static_cast<float>(kept.size()) >= limits.per_class) break;
-    const Corners box = corners(boxes, limits.centred, batch, i);
+    const Corners box = corners(boxes, batch, i);
     if (std::any_of(corners_kept.begin(), corners_kept.end(),
                     [&](const Corners& other) { return overlap(box, other) > limits.overlap; }))
       continue;
@@ -87,7 +84,8 @@ std::vector<int64_t> keep(const Operand& boxes, const Operand& scores, const Lim
 }  // namespace
 
 Status non_max_suppression(Call& call) {
-  const Operand &out = call[0], &boxes = call[1], &scores = call[2];
+  const Operand &out = call[isa::at::host_out], &count = call[isa::at::host_count], &boxes = call[isa::at::host_in],
+                &scores = call[isa::at::host_in + 1];
   const bool legal = out.rank() == 2 && out.extent(1) == 3 && boxes && boxes.rank() == 3 && boxes.extent(2) == 4 &&
                      scores && scores.rank() == 3 && scores.extent(0) == boxes.extent(0) &&
                      scores.extent(2) == boxes.extent(1);
@@ -107,6 +105,7 @@ Status non_max_suppression(Call& call) {
     for (int64_t type = 0; type < scores.extent(1); ++type)
       for (const int64_t box : keep(boxes, scores, limits, batch, type))
         if (row < out.extent(0)) write_row(batch, type, box);
+  if (count) put<int64_t>(count.dtype(), count.data, row);
   while (row < out.extent(0)) write_row(-1, -1, -1);
   return {};
 }

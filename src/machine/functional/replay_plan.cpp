@@ -148,11 +148,12 @@ class Planner {
       const auto [first, end] = map_.pieces_of(events_[read.load].boxes[1]);
       for (size_t p = first; p < end; ++p) readers_[p].add(unit());
     }
-    if (event.in->operands[0] == isa::no_view || event.boxes[0].space == isa::Space::scratchpad) return;
-    const auto [first, end] = map_.pieces_of(event.boxes[0]);
-    Readers all;
-    for (size_t p = first; p < end; ++p) all.join(readers_[p]);
-    for (uint32_t u = std::max(all.first, done_); u < all.end && u < unit(); ++u) need(u);
+    for_memory_written(event, [&](const isa::Box& box) {
+      const auto [first, end] = map_.pieces_of(box);
+      Readers all;
+      for (size_t p = first; p < end; ++p) all.join(readers_[p]);
+      for (uint32_t u = std::max(all.first, done_); u < all.end && u < unit(); ++u) need(u);
+    });
   }
 
   void add_step(Event& event, std::span<const BoundRead> reads) {

@@ -219,10 +219,11 @@ Cost vector_cost(const Site& site) {
 
 Cost host_cost(const Site& site) {
   const std::string& name = site.program.functions[static_cast<size_t>(site.field(at::host_function))];
-  rules::HostWork work{.bytes_in = site.bytes(1, site.in.operands.size()), .bytes_out = site.bytes(0, 1)};
-  const int64_t in = site.has(1) ? site.box(1).elements() : 0, out = site.box(0).elements();
-  if (name == "non_max_suppression" && site.has(2)) {
-    const Box scores = site.box(2);  // [batch, classes, boxes]
+  rules::HostWork work{.bytes_in = site.bytes(at::host_in, site.in.operands.size()),
+                       .bytes_out = site.bytes(0, at::host_in)};
+  const int64_t in = site.has(at::host_in) ? site.box(at::host_in).elements() : 0, out = site.box(0).elements();
+  if (name == "non_max_suppression" && site.has(at::host_in + 1)) {
+    const Box scores = site.box(at::host_in + 1);  // [batch, classes, boxes]
     work.operations =
         rules::suppression_operations(scores.extents[0] * scores.extents[1], scores.extents[2], site.box(0).extents[0]);
   } else {

@@ -20,6 +20,10 @@ void Machine::plan(const isa::Instruction& in, Entry& entry) {
     entry.transfer = plan_gather(*program_, chip_->dma, regions_, from, to, boxes_.box[2].elements());
     return;
   }
+  if (in.op == isa::Opcode::scatter) {
+    entry.transfer = plan_scatter(*program_, chip_->dma, regions_, in, boxes_);
+    return;
+  }
   entry.sharing = isa::sharing_of(in);
   const bool write = in.op == isa::Opcode::store;
   const bool clip = !write && in.fields[isa::at::load_fill].value != 0;

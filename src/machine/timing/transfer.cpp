@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "isa/fields.h"
 #include "rules/cycles.h"
 #include "rules/dma.h"
 
@@ -22,7 +23,8 @@ struct Layout {
   int64_t offset = 0;
 };
 
-Layout layout_of(const isa::Program& program, const isa::Box& box, bool clip, size_t first_dimension) {
+/// `looked_up`: bits of the dimensions that an index goes along, which are left out.
+Layout layout_of(const isa::Program& program, const isa::Box& box, bool clip, unsigned looked_up) {
   Layout layout{.offset = box.offset};
   const isa::TensorDescriptor& tensor = program.tensors[box.tensor];
   for (size_t i = 0; i < box.rank; ++i) {
@@ -36,7 +38,7 @@ Layout layout_of(const isa::Program& program, const isa::Box& box, bool clip, si
       layout.offset += stride * (extent - 1);
       stride = -stride;
     }
-    if (i < first_dimension || extent == 1) continue;
+    if ((looked_up >> i & 1) != 0 || extent == 1) continue;
     if (stride == 0 && extent > 0) continue;  // Repeated bytes are read once.
     layout.dimensions[layout.rank++] = {extent, stride};
   }
@@ -127,6 +129,24 @@ Transfer plan_gather(const isa::Program& program, const chip::Dma& dma, const st
   transfer.runs *= rows;
   if (transfer.depth == 0) transfer.levels[static_cast<size_t>(transfer.depth++)] = {rows, table.strides[0]};
   set_cost(transfer, dma, table.dtype != tile.dtype || permutes(row));
+  return transfer;
+}
+
+Transfer plan_scatter(const isa::Program& program, const chip::Dma& dma, const std::vector<int64_t>& regions,
+                      const isa::Instruction& in, const isa::Boxes& boxes) {
+  const isa::Box &table = boxes.box[0], &tile = boxes.box[1], &index = boxes.box[2];
+  Transfer transfer{
+      .write = true, .shared = table.space == isa::Space::shared, .scattered = true, .local = tile.bytes()};
+  transfer.page_bytes = page_bytes(program, table);
+  unsigned looked_up = 1u << in.fields[isa::at::scatter_axis].value;
+  for (size_t i = 0; i < index.rank; ++i) looked_up |= index.extents[i] > 1 ? 1u << i : 0;
+  const Layout row = layout_of(program, table, false, looked_up);
+  transfer.address = address_of(regions, table, row);
+  set_runs(transfer, row, bytes_of(table.dtype));
+  const bool reads_before = in.fields[isa::at::scatter_combine].value != 0;
+  transfer.runs *= index.elements() * (reads_before ? 2 : 1);
+  if (transfer.depth == 0) transfer.levels[static_cast<size_t>(transfer.depth++)] = {transfer.runs, transfer.run_bytes};
+  set_cost(transfer, dma, permutes(row));
   return transfer;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "chip/chip.h"
+#include "isa/check.h"
 #include "isa/sequencer.h"
 #include "machine/timing/memory.h"
 
@@ -42,5 +43,9 @@ Transfer plan_copy(const isa::Program& program, const chip::Dma& dma, const std:
 /// The transfer of a gather of `rows` rows of `table`, whose numbers are not known: they are taken to lie anywhere.
 Transfer plan_gather(const isa::Program& program, const chip::Dma& dma, const std::vector<int64_t>& regions,
                      const isa::Box& table, const isa::Box& tile, int64_t rows);
+
+/// The transfer of a scatter. What one index writes lies anywhere; combining reads it before.
+Transfer plan_scatter(const isa::Program& program, const chip::Dma& dma, const std::vector<int64_t>& regions,
+                      const isa::Instruction& in, const isa::Boxes& boxes);
 
 }  // namespace hadal::machine::timing

@@ -106,6 +106,53 @@ TEST(Gather, LooksRowsUp) {
   }
 }
 
+/// One scatter into a copy of `x`.
+isa::Program scattering(const Tensor& x, const Shape& updates, const Shape& index, int64_t axis, int64_t combine) {
+  ProgramBuilder b;
+  const uint16_t old = b.load(b.input(x.dtype, x.shape)), values = b.load(b.input(x.dtype, updates)),
+                 indices = b.load(b.input(DType::i64, index));
+  const uint16_t out = b.whole(b.output(x.dtype, x.shape));
+  b.add(Opcode::store, {out, old});
+  b.add(Opcode::scatter, {out, values, indices}, {{"axis", axis}, {"combine", combine}});
+  return b.finish();
+}
+
+TEST(Scatter, WritesInOrderWhereTheIndexSays) {
+  const Tensor x = Tensor::of<float>(DType::f32, {2, 3}, {1, 2, 3, 4, 5, 6}),
+               updates = Tensor::of<float>(DType::f32, {2, 2}, {10, 20, 30, 40}),
+               index = Tensor::of<int64_t>(DType::i64, {2, 2}, {2, 2, 0, -1});
+  const std::vector<std::vector<float>> want{{1, 2, 20, 30, 5, 40},     // set: the last stays
+                                             {1, 2, 33, 34, 5, 46},     // add
+                                             {1, 2, 600, 120, 5, 240},  // mul
+                                             {1, 2, 3, 4, 5, 6},        // min
+                                             {1, 2, 20, 30, 5, 40}};    // max
+  for (int64_t combine = 0; combine < std::ssize(want); ++combine)
+    for (const bool exact : {false, true}) {
+      const auto got = run_program(scattering(x, {2, 2}, {2, 2}, 1, combine), {x, updates, index}, {.exact = exact});
+      for (int64_t i = 0; i < 6; ++i)
+        EXPECT_EQ(number_at(got[0], i), static_cast<double>(want[static_cast<size_t>(combine)][static_cast<size_t>(i)]))
+            << combine << " " << i;
+    }
+}
+
+TEST(Scatter, OneIndexServesARow) {
+  const Tensor x = random_tensor(DType::i16, {4, 3}), updates = random_tensor(DType::i16, {2, 3}),
+               index = Tensor::of<int64_t>(DType::i64, {2, 1}, {3, 1});
+  const auto got = run_program(scattering(x, {2, 3}, {2, 1}, 0, 0), {x, updates, index}, {});
+  for (int64_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(integer_at(got[0], i), integer_at(x, i));
+    EXPECT_EQ(integer_at(got[0], 3 + i), integer_at(updates, 3 + i));
+    EXPECT_EQ(integer_at(got[0], 9 + i), integer_at(updates, i));
+  }
+}
+
+TEST(Scatter, AnIndexOutsideIsAnError) {
+  const Tensor x = random_tensor(DType::f32, {4}), updates = random_tensor(DType::f32, {1});
+  for (const int64_t at : {4, -5})
+    EXPECT_EQ(error_code(scattering(x, {1}, {1}, 0, 0), {x, updates, Tensor::of<int64_t>(DType::i64, {1}, {at})}),
+              "scatter.C2");
+}
+
 TEST(HostCall, NonMaxSuppressionKeepsTheBestOfOverlapping) {
   const Tensor boxes =
       Tensor::of<float>(DType::f32, {1, 4, 4}, {0, 0, 1, 1, 0, 0.1f, 1, 1.1f, 0, 5, 1, 6, 0, 5.05f, 1, 6.05f});
@@ -115,10 +162,31 @@ TEST(HostCall, NonMaxSuppressionKeepsTheBestOfOverlapping) {
   b.program.functions.push_back("non_max_suppression");
   const uint16_t p = b.whole(b.input(DType::f32, boxes.shape)), q = b.whole(b.input(DType::f32, scores.shape)),
                  r = b.whole(b.input(DType::f32, limits.shape));
-  b.add(Opcode::host_call, {b.whole(b.output(DType::i64, {4, 3})), p, q, r}, {{"function", 0}});
+  b.add(Opcode::host_call, {b.whole(b.output(DType::i64, {4, 3})), b.whole(b.output(DType::i64, {1})), p, q, r},
+        {{"function", 0}});
   const auto got = run_program(b.finish(), {boxes, scores, limits}, {});
   const std::vector<int64_t> want{0, 0, 1, 0, 0, 2, -1, -1, -1, -1, -1, -1};
   for (size_t i = 0; i < want.size(); ++i) EXPECT_EQ(integer_at(got[0], static_cast<int64_t>(i)), want[i]);
+  EXPECT_EQ(integer_at(got[1], 0), 2);
+}
+
+TEST(HostCall, OutputsHoldWhatCounts) {
+  const Tensor boxes = Tensor::of<float>(DType::f32, {1, 3, 4}, {0, 0, 1, 1, 0, 0, 1, 1, 0, 5, 1, 6}),
+               scores = Tensor::of<float>(DType::f32, {1, 1, 3}, {0.8f, 0.9f, 0.3f}),
+               limits = Tensor::of<float>(DType::f32, {2}, {10, 0.5f});
+  ProgramBuilder b;
+  b.program.functions.push_back("non_max_suppression");
+  const uint16_t p = b.whole(b.input(DType::f32, boxes.shape)), q = b.whole(b.input(DType::f32, scores.shape)),
+                 r = b.whole(b.input(DType::f32, limits.shape));
+  const uint16_t out = b.whole(b.output(DType::i64, {3, 3})), count = b.whole(b.output(DType::i64, {1}));
+  const uint16_t region = b.program.outputs.back().region;
+  b.program.outputs.pop_back();
+  b.program.outputs[0].count = isa::Count{0, region};
+  b.add(Opcode::host_call, {out, count, p, q, r}, {{"function", 0}});
+  const auto got = run_program(b.finish(), {boxes, scores, limits}, {});
+  ASSERT_EQ(got.size(), 1U);
+  EXPECT_EQ(got[0].shape, (Shape{2, 3}));
+  EXPECT_EQ(integer_at(got[0], 5), 2);
 }
 
 /// Every core adds its number to its row of shared memory, all meet, and each copies the row of the next core.

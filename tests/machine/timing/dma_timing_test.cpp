@@ -148,6 +148,22 @@ TEST(DmaTiming, FillIsNotReadFromMemory) {
   EXPECT_EQ(timing.cycles, 1 + 10 + 100 + 66);  // All of it passes the port.
 }
 
+/// What is combined is read before it is written.
+TEST(DmaTiming, ScatteredRowsAreRunsOfTheirOwn) {
+  const auto moved = [](int64_t combine) {
+    Builder b;
+    const uint16_t table = b.tensor(DType::u8, {1000, 48}), index = b.tile(DType::i32, 1024),
+                   tile = b.tile(DType::u8, 1 << 14);
+    b.add(isa::Opcode::scatter, Queue::store,
+          {b.view(table, {1000, 48}), b.view(tile, {64, 48}), b.view(index, {64, 1})})
+        .fields[isa::at::scatter_combine]
+        .value = combine;
+    return timed(b, small_chip()).bytes_written;
+  };
+  EXPECT_EQ(moved(0), 64 * 64 * 6 / 4);
+  EXPECT_EQ(moved(1), 2 * moved(0));
+}
+
 TEST(DmaTiming, GatheredRowsAreRunsOfTheirOwn) {
   Builder b;
   const uint16_t table = b.tensor(DType::u8, {1000, 48}), index = b.tile(DType::i32, 1024),
@@ -222,7 +238,7 @@ TEST(DmaTiming, HostCallsTakeARoundTrip) {
   Builder b;
   b.program.functions.push_back("anything");
   b.add(isa::Opcode::host_call, Queue::host,
-        {b.view(b.tensor(DType::u8, {100}), {100}), b.view(b.tensor(DType::u8, {400}, 4096), {400})});
+        {b.view(b.tensor(DType::u8, {100}), {100}), isa::no_view, b.view(b.tensor(DType::u8, {400}, 4096), {400})});
   chip::Chip chip = small_chip();
   chip.host.link_latency_femtoseconds = 200'000'000;
   const Timing timing = timed(b, chip);
