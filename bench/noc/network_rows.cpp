@@ -1,8 +1,9 @@
 // Steady-state runs of BookSim 2 on meshes and tori.
-#include <algorithm>
+#include <numeric>
 
 #include "bench/noc/rows.h"
 #include "network/flit_network.h"
+#include "network/flow_network.h"
 #include "network/measure.h"
 
 namespace hadal::bench {
@@ -52,12 +53,37 @@ Result<Setting> setting_of(const Row& row) {
   return setting;
 }
 
-Result<Measured> run(const Setting& setting, [[maybe_unused]] Level level) {
-  const Grid& grid = setting.network.grid;
-  HADAL_TRY(Traffic traffic, Traffic::named(setting.traffic, grid));
+Result<Measured> run_flits(const Setting& setting, Load load) {
   HADAL_TRY(FlitNetwork network, FlitNetwork::make(setting.network));
-  LoadedFlitNetwork loaded(std::move(network), {std::move(traffic), setting.packet_flits, setting.offered});
-  return measure(loaded, grid.nodes(), setting.packet_flits);
+  LoadedFlitNetwork loaded(std::move(network), std::move(load));
+  return measure(loaded, setting.network.grid.nodes(), setting.packet_flits);
+}
+
+/// The same routers for whole messages: the head passes four stages of a cycle and a link a hop.
+Result<Measured> run_flow(const Setting& setting, Load load) {
+  constexpr int64_t ticks = 64, stages = 4, terminal_cycles = 1;  // Ticks a cycle: shares of links need fractions.
+  const FlitConfig& flits = setting.network;
+  FlowConfig config;
+  config.topology = FlowConfig::Topology::grid;
+  config.grid = flits.grid;
+  config.router_of_node.resize(flits.grid.nodes());
+  std::iota(config.router_of_node.begin(), config.router_of_node.end(), Node{0});
+  config.terminal_links = true;
+  config.ticks_per_byte = ticks;
+  config.entry_ticks = ticks * (terminal_cycles + stages);
+  config.hop_ticks = ticks * (flits.link_cycles + stages);
+  config.exit_ticks = ticks * (terminal_cycles + 1);
+  config.vcs = flits.vcs;
+  config.buffer_bytes = flits.buffer_flits;
+  HADAL_TRY(FlowNetwork network, FlowNetwork::make(std::move(config)));
+  LoadedFlowNetwork loaded(std::move(network), flits.grid.nodes(), std::move(load), ticks);
+  return measure(loaded, flits.grid.nodes(), setting.packet_flits);
+}
+
+Result<Measured> run(const Setting& setting, Level level) {
+  HADAL_TRY(Traffic traffic, Traffic::named(setting.traffic, setting.network.grid));
+  Load load{std::move(traffic), setting.packet_flits, setting.offered};
+  return level == Level::flit ? run_flits(setting, std::move(load)) : run_flow(setting, std::move(load));
 }
 
 /// Latency below saturation, accepted rate at saturation and just below it, where latencies have not converged.
