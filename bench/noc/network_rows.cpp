@@ -56,7 +56,7 @@ Result<Setting> setting_of(const Row& row) {
 Result<Measured> run_flits(const Setting& setting, Load load) {
   HADAL_TRY(FlitNetwork network, FlitNetwork::make(setting.network));
   LoadedFlitNetwork loaded(std::move(network), std::move(load));
-  return measure(loaded, setting.network.grid.nodes(), setting.packet_flits);
+  return measure(loaded, setting.network.grid.nodes());
 }
 
 /// The same routers for whole messages: the head passes four stages of a cycle and a link a hop.
@@ -77,7 +77,7 @@ Result<Measured> run_flow(const Setting& setting, Load load) {
   config.buffer_bytes = flits.buffer_flits;
   HADAL_TRY(FlowNetwork network, FlowNetwork::make(std::move(config)));
   LoadedFlowNetwork loaded(std::move(network), flits.grid.nodes(), std::move(load), ticks);
-  return measure(loaded, flits.grid.nodes(), setting.packet_flits);
+  return measure(loaded, flits.grid.nodes());
 }
 
 Result<Measured> run(const Setting& setting, Level level) {

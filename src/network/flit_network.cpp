@@ -48,7 +48,10 @@ FlitNetwork::FlitNetwork(const FlitConfig& config)
       routers_(config.grid.nodes(), Router(config.vcs, config.buffer_flits, config.grid.torus)),
       sources_(config.grid.nodes()),
       is_active_(config.grid.nodes()) {
-  for (Source& source : sources_) source.credits.assign(config.vcs, config.buffer_flits);
+  for (Source& source : sources_) {
+    source.credits.assign(config.vcs, config.buffer_flits);
+    source.vc = static_cast<uint8_t>(config.vcs - 1);  // The first packet takes the first one.
+  }
   const int32_t longest = std::max(config.link_cycles, terminal_cycles);
   wheel_.resize(static_cast<size_t>(std::max(flight(longest), return_flight(longest, config.credit_cycles))) + 1);
 }
@@ -63,7 +66,7 @@ void FlitNetwork::offer(Node source, Node destination, uint32_t flits, int64_t c
     free_packets_.pop_back();
   }
   const Way way = config_.grid.way(source, destination, tie_choice);
-  packets_[packet] = {source, destination, flits, way, 0, created, created};
+  packets_[packet] = {source, destination, flits, way, 0, created, now_, now_};
   Source& queue = sources_[source];
   queue.packet = packet;
   queue.flits_left = flits;
@@ -110,9 +113,9 @@ void FlitNetwork::arrive(Slot& slot, std::vector<Delivery>& deliveries) {
 void FlitNetwork::eject(const FlitArrival& arrival, std::vector<Delivery>& deliveries) {
   ++ejected_flits_;
   in(return_flight(terminal_cycles, config_.credit_cycles)).credits.push_back({arrival.node, local, arrival.flit.vc});
-  if (!arrival.flit.tail) return;
-  const Packet& packet = packets_[arrival.flit.packet];
-  deliveries.push_back({packet.created, packet.injected, now_, packet.routers});
+  Packet& packet = packets_[arrival.flit.packet];
+  if (--packet.flits > 0) return;
+  deliveries.push_back({packet.created, packet.first, packet.injected, now_, packet.routers});
   free_packets_.push_back(arrival.flit.packet);
 }
 
@@ -158,13 +161,11 @@ void FlitNetwork::send(Node node, const Router::Departure& departure) {
 
 Backlog FlitNetwork::backlog() const {
   Backlog backlog{0, 0, std::numeric_limits<int64_t>::max()};
-  std::vector<bool> arrived(packets_.size());
-  for (const uint32_t packet : free_packets_) arrived[packet] = true;
-  for (size_t i = 0; i < packets_.size(); ++i) {
-    if (arrived[i]) continue;
-    ++backlog.packets;
-    backlog.created += packets_[i].created;
-    backlog.oldest = std::min(backlog.oldest, packets_[i].created);
+  for (const Packet& packet : packets_) {
+    if (packet.flits == 0) continue;  // Free for the next one.
+    backlog.flits += packet.flits;
+    backlog.created += packet.flits * packet.created;
+    backlog.oldest = std::min(backlog.oldest, packet.created);
   }
   return backlog;
 }
@@ -181,6 +182,7 @@ void LoadedFlitNetwork::run(int64_t cycles, std::vector<Delivery>& deliveries) {
     for (Node node = 0; node < grid.nodes(); ++node) {
       if (!network_.queue_empty(node) || !arrivals_[node].advance(now() + 1, random_)) continue;
       const Node destination = load_.traffic.destination(node, random_);
+      random_.below(1);  // BookSim draws one of its one subnetworks.
       const uint32_t choice = grid.torus ? random_.below(4) : 0;
       network_.offer(node, destination, load_.packet_flits, arrivals_[node].created(), choice);
     }

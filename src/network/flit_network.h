@@ -89,6 +89,7 @@ class LoadedFlitNetwork : public Loaded {
   LoadedFlitNetwork(FlitNetwork network, Load load);
   [[nodiscard]] int64_t now() const override { return network_.now(); }
   void run(int64_t cycles, std::vector<Delivery>& deliveries) override;
+  [[nodiscard]] int64_t arrived_flits() const override { return network_.ejected_flits(); }
   [[nodiscard]] Backlog backlog() const override;
 
  private:

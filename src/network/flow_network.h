@@ -99,6 +99,7 @@ class LoadedFlowNetwork : public Loaded {
   LoadedFlowNetwork(FlowNetwork network, uint32_t nodes, Load load, int64_t ticks_per_cycle);
   [[nodiscard]] int64_t now() const override { return now_; }
   void run(int64_t cycles, std::vector<Delivery>& deliveries) override;
+  [[nodiscard]] int64_t arrived_flits() const override { return arrived_packets_ * load_.packet_flits; }
   [[nodiscard]] Backlog backlog() const override;
 
  private:
@@ -117,7 +118,7 @@ class LoadedFlowNetwork : public Loaded {
 
   FlowNetwork network_;
   Load load_;
-  int64_t ticks_per_cycle_, now_ = 0;
+  int64_t ticks_per_cycle_, now_ = 0, arrived_packets_ = 0;
   Random random_;
   std::vector<Source> sources_;
   std::vector<Turn> turns_;             ///< A heap, next first.

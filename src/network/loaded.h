@@ -14,20 +14,23 @@ struct Load {
   Traffic traffic;
   uint32_t packet_flits = 1;
   double flits_per_node_cycle = 0;  ///< Offered.
-  uint64_t seed = 1;
+  uint32_t seed = 1;
 };
 
-/// A packet that arrived. Times in cycles: created at its source, head into the network, tail out of it.
+/// A packet that arrived. Times in cycles.
 struct Delivery {
-  int64_t created = 0, injected = 0, arrived = 0;
+  int64_t created = 0;   ///< At its source,
+  int64_t first = 0;     ///< was first in the queue there,
+  int64_t injected = 0;  ///< its head went into the network,
+  int64_t arrived = 0;   ///< and its tail came out.
   int32_t routers = 0;  ///< On its way, those of source and destination included.
 };
 
-/// Packets that have not arrived.
+/// Flits that have not arrived.
 struct Backlog {
-  int64_t packets = 0;    ///< Created and out of the source's queue or first in it.
-  int64_t created = 0;    ///< Sum of their times.
-  int64_t oldest = 0;     ///< Creation time of the oldest, those still queued included; INT64_MAX without any.
+  int64_t flits = 0;    ///< Of packets in the network, or first in the queue of their source.
+  int64_t created = 0;  ///< Sum of their times.
+  int64_t oldest = 0;   ///< Of all packets that have not arrived, queues included; INT64_MAX without any.
 };
 
 /// A network and its sources.
@@ -37,6 +40,8 @@ class Loaded {
   [[nodiscard]] virtual int64_t now() const = 0;
   /// Runs for so many cycles, and appends what arrived.
   virtual void run(int64_t cycles, std::vector<Delivery>& deliveries) = 0;
+  /// Since the beginning.
+  [[nodiscard]] virtual int64_t arrived_flits() const = 0;
   [[nodiscard]] virtual Backlog backlog() const = 0;
 };
 

@@ -35,7 +35,8 @@ void LoadedFlowNetwork::send(const Turn& turn) {
   source.free = turn.time + (passage.tail - passage.head) + passage.held;
   // The tail's last tick is in the cycle before its end.
   const int64_t arrived = (passage.tail + ticks_per_cycle_ - 1) / ticks_per_cycle_ - 1;
-  under_way_.push_back({source.arrivals.created(), turn.time / ticks_per_cycle_, arrived, passage.routers});
+  const int64_t injected = turn.time / ticks_per_cycle_;
+  under_way_.push_back({source.arrivals.created(), injected, injected, arrived, passage.routers});
   std::ranges::push_heap(under_way_, later);
 }
 
@@ -55,6 +56,7 @@ void LoadedFlowNetwork::run(int64_t cycles, std::vector<Delivery>& deliveries) {
     std::ranges::pop_heap(under_way_, later);
     deliveries.push_back(under_way_.back());
     under_way_.pop_back();
+    ++arrived_packets_;
   }
   now_ = end;
 }
@@ -62,8 +64,8 @@ void LoadedFlowNetwork::run(int64_t cycles, std::vector<Delivery>& deliveries) {
 Backlog LoadedFlowNetwork::backlog() const {
   Backlog backlog{0, 0, std::numeric_limits<int64_t>::max()};
   for (const Delivery& packet : under_way_) {
-    ++backlog.packets;
-    backlog.created += packet.created;
+    backlog.flits += load_.packet_flits;
+    backlog.created += load_.packet_flits * packet.created;
     backlog.oldest = std::min(backlog.oldest, packet.created);
   }
   for (const Source& source : sources_) {

@@ -27,7 +27,7 @@ class Measurement {
   bool sample();
   /// Lets all packets that were created in the measured time arrive; false: saturated.
   bool drain();
-  [[nodiscard]] Measured result(uint32_t nodes, uint32_t packet_flits, bool stable) const;
+  [[nodiscard]] Measured result(uint32_t nodes, bool stable) const;
 
  private:
   void run(int64_t cycles);
@@ -39,7 +39,7 @@ class Measurement {
   const Windows& windows_;
   bool warm_ = false, draining_ = false;
   int64_t begin_ = 0, end_ = 0;  ///< Of the measured time.
-  int64_t arrived_ = 0;          ///< Packets in it, whenever they were created.
+  int64_t before_ = 0, arrived_ = 0;  ///< Flits that arrived until it, and in it.
   Sums sums_;
   double last_latency_ = 0, last_accepted_ = 0;
   std::vector<Delivery> deliveries_;
@@ -49,24 +49,26 @@ void Measurement::run(int64_t cycles) {
   deliveries_.clear();
   network_.run(cycles, deliveries_);
   for (const Delivery& delivery : deliveries_) {
-    if (!draining_) ++arrived_;
-    if (!warm_ || (delivery.created >= begin_ && (!draining_ || delivery.created < end_))) sums_.add(delivery);
+    if (!warm_ || (delivery.first >= begin_ && (!draining_ || delivery.created < end_))) sums_.add(delivery);
   }
-  if (!draining_) end_ = network_.now();
+  if (draining_) return;
+  end_ = network_.now();
+  arrived_ = network_.arrived_flits() - before_;
 }
 
 void Measurement::restart() {
   begin_ = end_ = network_.now();
+  before_ = network_.arrived_flits();
   arrived_ = 0;
   sums_ = {};
 }
 
-/// Packets still under way count with their age.
+/// Flits still under way count with their age.
 bool Measurement::over_limit() const {
   const Backlog backlog = network_.backlog();
-  const double age = static_cast<double>(backlog.packets * network_.now() - backlog.created);
-  const double packets = static_cast<double>(sums_.packets + backlog.packets);
-  return packets > 0 && (sums_.latency + age) / packets > windows_.latency_limit;
+  const double age = static_cast<double>(backlog.flits * network_.now() - backlog.created);
+  const auto count = static_cast<double>(sums_.packets + backlog.flits);
+  return count > 0 && (sums_.latency + age) / count > windows_.latency_limit;
 }
 
 bool Measurement::settled() {
@@ -104,10 +106,10 @@ bool Measurement::drain() {
   return true;
 }
 
-Measured Measurement::result(uint32_t nodes, uint32_t packet_flits, bool stable) const {
+Measured Measurement::result(uint32_t nodes, bool stable) const {
   Measured measured;
   const double node_cycles = static_cast<double>(end_ - begin_) * nodes;
-  measured.accepted = static_cast<double>(arrived_ * packet_flits) / node_cycles;
+  measured.accepted = static_cast<double>(arrived_) / node_cycles;
   measured.packet_latency = sums_.mean(sums_.latency);
   measured.network_latency = sums_.mean(sums_.network_latency);
   measured.routers = sums_.mean(static_cast<double>(sums_.routers));
@@ -118,10 +120,10 @@ Measured Measurement::result(uint32_t nodes, uint32_t packet_flits, bool stable)
 
 }  // namespace
 
-Measured measure(Loaded& network, uint32_t nodes, uint32_t packet_flits, const Windows& windows) {
+Measured measure(Loaded& network, uint32_t nodes, const Windows& windows) {
   Measurement measurement(network, windows);
   const bool stable = measurement.sample() && measurement.drain();
-  return measurement.result(nodes, packet_flits, stable);
+  return measurement.result(nodes, stable);
 }
 
 }  // namespace hadal::network

@@ -26,6 +26,6 @@ struct Measured {
   int64_t cycles = 0;          ///< Simulated.
 };
 
-Measured measure(Loaded& network, uint32_t nodes, uint32_t packet_flits, const Windows& windows = {});
+Measured measure(Loaded& network, uint32_t nodes, const Windows& windows = {});
 
 }  // namespace hadal::network

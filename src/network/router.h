@@ -20,10 +20,10 @@ struct Flit {
 /// A packet under way. All its flits take the virtual channels that its head was given.
 struct Packet {
   Node source = 0, destination = 0;
-  uint32_t flits = 1;
-  Way way;  ///< What is left of it.
+  uint32_t flits = 1;  ///< That have not arrived.
+  Way way;             ///< What is left of it.
   int32_t routers = 0;
-  int64_t created = 0, injected = 0;  ///< Cycles: put in the source's queue; its head left the queue.
+  int64_t created = 0, first = 0, injected = 0;  ///< As in Delivery.
 };
 
 /// An input-queued router (Dally and Towles, chapter 16). A head passes four stages of a cycle each: route computation,
