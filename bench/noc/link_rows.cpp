@@ -36,7 +36,8 @@ Result<Outcome> predict_links(const Row& row, Level /*level*/) {
   HADAL_TRY(Links links, Links::make(config));
   known_pattern->start(links, bytes);
   const double time = links.finish();
-  outcome.predicted = {{"seconds", time * 1e-9}, {"time_ns", time}, {"messages", static_cast<double>(links.messages())}};
+  outcome.predicted = {
+      {"seconds", time * 1e-9}, {"time_ns", time}, {"messages", static_cast<double>(links.messages())}};
   HADAL_TRY(const auto measured, row.optional_number("time_ns"));
   if (measured && *measured > 0) outcome.comparison = Comparison{"time", time, *measured};
   return outcome;

@@ -62,7 +62,8 @@ Result<std::string> run(const Flags& flags) {
 
 int main(int argc, char** argv) {
   using namespace hadal::bench;
-  CLI::App app{"Compares the network models with measured rows: runs of BookSim 2, collectives of ASTRA-sim.", "bench_noc"};
+  CLI::App app{"Compares the network models with measured rows: runs of BookSim 2, collectives of ASTRA-sim.",
+               "bench_noc"};
   Flags flags;
   app.add_option("FILE", flags.files, "Tables of comma-separated values")->required();
   app.add_flag("--json", flags.json, "Every row, as JSON");

@@ -83,7 +83,8 @@ std::string json_report(const std::vector<Finding>& findings) {
     }
     rows.push_back(std::move(row));
   }
-  const Json report = {{"rows", std::move(rows)}, {"mean_abs_error_percent", all.mean()}, {"skipped", skipped(findings)}};
+  const Json report = {
+      {"rows", std::move(rows)}, {"mean_abs_error_percent", all.mean()}, {"skipped", skipped(findings)}};
   return report.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -8,7 +8,9 @@ namespace hadal::bench {
 namespace {
 
 const std::array kinds{
-    RowKind{"network", {"topology", "k", "routing", "num_vcs", "vc_buf_size", "traffic", "packet_size_flits"}, predict_network},
+    RowKind{"network",
+            {"topology", "k", "routing", "num_vcs", "vc_buf_size", "traffic", "packet_size_flits"},
+            predict_network},
     RowKind{"links", {"topology", "npus", "link_GBps", "link_latency_ns", "pattern", "bytes"}, predict_links},
 };
 

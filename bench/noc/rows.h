@@ -20,7 +20,7 @@ struct Comparison {
 };
 
 struct Outcome {
-  std::string group;                                          ///< Rows that are listed together.
+  std::string group;                                           ///< Rows that are listed together.
   std::vector<std::pair<std::string, double>> predicted = {};  ///< By name of the field.
   std::optional<Comparison> comparison = {};                   ///< None: nothing was measured that applies.
   std::string skipped = {};                                    ///< Why there is no prediction; empty: there is one.

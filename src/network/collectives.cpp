@@ -40,7 +40,8 @@ void all_to_all_rotated(Links& links, double bytes) {
 }
 
 constexpr std::array all{Collective{"point_to_point", point_to_point}, Collective{"ring_all_gather", ring_all_gather},
-                         Collective{"ring_all_reduce", ring_all_reduce}, Collective{"all_to_all_burst", all_to_all_burst},
+                         Collective{"ring_all_reduce", ring_all_reduce},
+                         Collective{"all_to_all_burst", all_to_all_burst},
                          Collective{"all_to_all_rotated", all_to_all_rotated}};
 
 }  // namespace
@@ -52,7 +53,9 @@ Result<Collective> collective(std::string_view name) {
     names[i] = all[i].name;
   }
   const std::string guess = did_you_mean(name, names);
-  return Error{"collective.name", fmt::format("no collective \"{}\"", printable(name)), {},
+  return Error{"collective.name",
+               fmt::format("no collective \"{}\"", printable(name)),
+               {},
                guess.empty() ? fmt::format("collectives: {}", fmt::join(names, ", ")) : guess};
 }
 

@@ -1,13 +1,14 @@
 #include "network/flit_network.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 namespace hadal::network {
 
 namespace {
 
-constexpr Port end = ports;          // Beyond the router: the node's source or sink.
+constexpr Port end = ports;             // Beyond the router: the node's source or sink.
 constexpr int32_t terminal_cycles = 1;  // Links between a router and its node.
 
 /// Cycles from a win in switch allocation until the flit is in the next buffer: traversal of the switch, then the link.
@@ -15,6 +16,7 @@ constexpr int32_t flight(int32_t link_cycles) { return link_cycles + 2; }
 /// Cycles until the place that it left counts at the other end of that link.
 constexpr int32_t return_flight(int32_t link_cycles, int32_t credit_cycles) { return link_cycles + 1 + credit_cycles; }
 
+constexpr uint32_t word_bits = 64;
 constexpr int32_t most_nodes = 1 << 20, most_places = 1 << 16, most_cycles = 1 << 16;
 
 }  // namespace
@@ -22,22 +24,29 @@ constexpr int32_t most_nodes = 1 << 20, most_places = 1 << 16, most_cycles = 1 <
 Result<FlitNetwork> FlitNetwork::make(const FlitConfig& config) {
   const Grid& grid = config.grid;
   if (grid.columns < 1 || grid.rows < 1 || int64_t{grid.columns} * grid.rows > most_nodes) {
-    return Error{"network.grid", fmt::format("a grid of {} x {} nodes", grid.columns, grid.rows), {},
+    return Error{"network.grid",
+                 fmt::format("a grid of {} x {} nodes", grid.columns, grid.rows),
+                 {},
                  fmt::format("from 1 to {} nodes", most_nodes)};
   }
   const uint32_t fewest = grid.torus ? 2 : 1;
   if (config.vcs < fewest || config.vcs > Router::most_vcs) {
-    return Error{"network.vcs", fmt::format("{} virtual channels", config.vcs), {},
+    return Error{"network.vcs",
+                 fmt::format("{} virtual channels", config.vcs),
+                 {},
                  fmt::format("a {} has from {} to {}", grid.torus ? "torus" : "mesh", fewest, Router::most_vcs)};
   }
   if (config.buffer_flits < 1 || config.buffer_flits > most_places) {
-    return Error{"network.buffer", fmt::format("{} flits a virtual channel", config.buffer_flits), {},
+    return Error{"network.buffer",
+                 fmt::format("{} flits a virtual channel", config.buffer_flits),
+                 {},
                  fmt::format("from 1 to {}", most_places)};
   }
   if (config.link_cycles < 0 || config.credit_cycles < 0 ||
       std::max(config.link_cycles, config.credit_cycles) > most_cycles) {
     return Error{"network.cycles",
-                 fmt::format("links of {} cycles, credits of {}", config.link_cycles, config.credit_cycles), {},
+                 fmt::format("links of {} cycles, credits of {}", config.link_cycles, config.credit_cycles),
+                 {},
                  fmt::format("from 0 to {}", most_cycles)};
   }
   return FlitNetwork(config);
@@ -47,7 +56,7 @@ FlitNetwork::FlitNetwork(const FlitConfig& config)
     : config_(config),
       routers_(config.grid.nodes(), Router(config.vcs, config.buffer_flits, config.grid.torus)),
       sources_(config.grid.nodes()),
-      is_active_(config.grid.nodes()) {
+      active_((config.grid.nodes() + word_bits - 1) / word_bits) {
   for (Source& source : sources_) {
     source.credits.assign(config.vcs, config.buffer_flits);
     source.vc = static_cast<uint8_t>(config.vcs - 1);  // The first packet takes the first one.
@@ -56,7 +65,7 @@ FlitNetwork::FlitNetwork(const FlitConfig& config)
   wheel_.resize(static_cast<size_t>(std::max(flight(longest), return_flight(longest, config.credit_cycles))) + 1);
 }
 
-void FlitNetwork::offer(Node source, Node destination, uint32_t flits, int64_t created, uint32_t tie_choice) {
+void FlitNetwork::offer(Node source, Node destination, uint32_t flits, int64_t created) {
   uint32_t packet = 0;
   if (free_packets_.empty()) {
     packet = static_cast<uint32_t>(packets_.size());
@@ -65,7 +74,7 @@ void FlitNetwork::offer(Node source, Node destination, uint32_t flits, int64_t c
     packet = free_packets_.back();
     free_packets_.pop_back();
   }
-  const Way way = config_.grid.way(source, destination, tie_choice);
+  const Way way = config_.grid.way(source, destination);
   packets_[packet] = {source, destination, flits, way, 0, created, now_, now_};
   Source& queue = sources_[source];
   queue.packet = packet;
@@ -73,19 +82,27 @@ void FlitNetwork::offer(Node source, Node destination, uint32_t flits, int64_t c
   queue.started = false;
 }
 
-void FlitNetwork::step(std::vector<Delivery>& deliveries) {
+void FlitNetwork::step(Random& random, std::vector<Delivery>& deliveries) {
   arrive(in(0), deliveries);
   for (Node node = 0; node < sources_.size(); ++node) {
     if (sources_[node].flits_left > 0) inject(node);
   }
-  for (const Node node : active_) {
-    routers_[node].step(packets_, departures_);
-    for (const Router::Departure& departure : departures_) send(node, departure);
-    departures_.clear();
-    is_active_[node] = !routers_[node].idle();
-  }
-  std::erase_if(active_, [this](Node node) { return !is_active_[node]; });
+  run_routers(random);
   ++now_;
+}
+
+/// In the order of their numbers, for the sake of what they draw.
+void FlitNetwork::run_routers(Random& random) {
+  for (size_t word = 0; word < active_.size(); ++word) {
+    for (uint64_t rest = active_[word]; rest != 0; rest &= rest - 1) {
+      const auto bit = static_cast<uint32_t>(std::countr_zero(rest));
+      const Node node = static_cast<Node>(word * word_bits + bit);
+      routers_[node].step(packets_, random, departures_);
+      for (const Router::Departure& departure : departures_) send(node, departure);
+      departures_.clear();
+      if (routers_[node].idle()) active_[word] &= ~(uint64_t{1} << bit);
+    }
+  }
 }
 
 void FlitNetwork::arrive(Slot& slot, std::vector<Delivery>& deliveries) {
@@ -95,8 +112,7 @@ void FlitNetwork::arrive(Slot& slot, std::vector<Delivery>& deliveries) {
       continue;
     }
     routers_[arrival.node].receive(arrival.port, arrival.flit);
-    if (!is_active_[arrival.node]) active_.push_back(arrival.node);
-    is_active_[arrival.node] = true;
+    active_[arrival.node / word_bits] |= uint64_t{1} << arrival.node % word_bits;
   }
   for (const auto [node, port, vc] : slot.credits) {
     if (port == end) {
@@ -183,10 +199,9 @@ void LoadedFlitNetwork::run(int64_t cycles, std::vector<Delivery>& deliveries) {
       if (!network_.queue_empty(node) || !arrivals_[node].advance(now() + 1, random_)) continue;
       const Node destination = load_.traffic.destination(node, random_);
       random_.below(1);  // BookSim draws one of its one subnetworks.
-      const uint32_t choice = grid.torus ? random_.below(4) : 0;
-      network_.offer(node, destination, load_.packet_flits, arrivals_[node].created(), choice);
+      network_.offer(node, destination, load_.packet_flits, arrivals_[node].created());
     }
-    network_.step(deliveries);
+    network_.step(random_, deliveries);
   }
 }
 

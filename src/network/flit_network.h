@@ -13,10 +13,10 @@ namespace hadal::network {
 
 struct FlitConfig {
   Grid grid;
-  uint32_t vcs = 4;            ///< Virtual channels a link.
-  uint32_t buffer_flits = 8;   ///< Places a virtual channel.
-  int32_t link_cycles = 1;     ///< Of the links between routers; those to and from nodes take 1.
-  int32_t credit_cycles = 1;   ///< From a credit's arrival at a router until it counts, besides the link's cycles.
+  uint32_t vcs = 4;           ///< Virtual channels a link.
+  uint32_t buffer_flits = 8;  ///< Places a virtual channel.
+  int32_t link_cycles = 1;    ///< Of the links between routers; those to and from nodes take 1.
+  int32_t credit_cycles = 1;  ///< From a credit's arrival at a router until it counts, besides the link's cycles.
 };
 
 /// Routers, links, and a source and a sink a node. Routers where nothing waits cost nothing.
@@ -26,10 +26,11 @@ class FlitNetwork {
   static Result<FlitNetwork> make(const FlitConfig& config);
 
   /// Puts a packet into the queue of its source, whose other packets must have left it (`queue_empty`).
-  void offer(Node source, Node destination, uint32_t flits, int64_t created, uint32_t tie_choice = 0);
+  void offer(Node source, Node destination, uint32_t flits, int64_t created);
   [[nodiscard]] bool queue_empty(Node source) const { return sources_[source].flits_left == 0; }
   /// One cycle; appends the packets whose tail arrived. What is offered before leaves its queue in it at the earliest.
-  void step(std::vector<Delivery>& deliveries);
+  /// `random` decides between ways that are as short.
+  void step(Random& random, std::vector<Delivery>& deliveries);
 
   [[nodiscard]] int64_t now() const { return now_; }
   [[nodiscard]] const Grid& grid() const { return config_.grid; }
@@ -68,15 +69,15 @@ class FlitNetwork {
   void eject(const FlitArrival& arrival, std::vector<Delivery>& deliveries);
   void inject(Node node);
   bool choose_vc(Source& source) const;
+  void run_routers(Random& random);
   void send(Node node, const Router::Departure& departure);
 
   FlitConfig config_;
   int64_t now_ = 0;
   std::vector<Router> routers_;
   std::vector<Source> sources_;
-  std::vector<Slot> wheel_;  ///< By cycle modulo its size.
-  std::vector<Node> active_; ///< Routers that are not idle,
-  std::vector<bool> is_active_;
+  std::vector<Slot> wheel_;       ///< By cycle modulo its size.
+  std::vector<uint64_t> active_;  ///< A bit a router that is not idle.
   std::vector<Packet> packets_;
   std::vector<uint32_t> free_packets_;
   std::vector<Router::Departure> departures_;

@@ -10,12 +10,15 @@ Result<FlowNetwork> FlowNetwork::make(FlowConfig config) {
   constexpr int64_t most_routers = 1 << 24;
   const Grid& grid = config.grid;
   if (grid.columns < 1 || grid.rows < 1 || int64_t{grid.columns} * grid.rows > most_routers) {
-    return Error{"network.grid", fmt::format("a grid of {} x {} routers", grid.columns, grid.rows), {},
+    return Error{"network.grid",
+                 fmt::format("a grid of {} x {} routers", grid.columns, grid.rows),
+                 {},
                  fmt::format("from 1 to {}", most_routers)};
   }
   for (const Node router : config.router_of_node) {
     if (router >= grid.nodes()) {
-      return Error{"network.node", fmt::format("a node at router {} of {}", router, grid.nodes()), {}, "they count from 0"};
+      return Error{
+          "network.node", fmt::format("a node at router {} of {}", router, grid.nodes()), {}, "they count from 0"};
     }
   }
   return FlowNetwork(std::move(config));
@@ -34,9 +37,12 @@ FlowNetwork::FlowNetwork(FlowConfig config) : config_(std::move(config)) {
 
 int64_t FlowNetwork::hops(Node from, Node to) const {
   switch (config_.topology) {
-    case FlowConfig::Topology::none: return 0;
-    case FlowConfig::Topology::crossbar: return from == to ? 0 : 1;
-    case FlowConfig::Topology::grid: break;
+    case FlowConfig::Topology::none:
+      return 0;
+    case FlowConfig::Topology::crossbar:
+      return from == to ? 0 : 1;
+    case FlowConfig::Topology::grid:
+      break;
   }
   return config_.grid.way(config_.router_of_node[from], config_.router_of_node[to]).hops();
 }
@@ -73,9 +79,9 @@ double FlowNetwork::share(Node router, Port input, Port output) {
 
 void FlowNetwork::walk(Node from, Node to, Course& course) {
   Node at = config_.router_of_node[from];
-  Way way = config_.grid.way(at, config_.router_of_node[to], messages_);
+  Way way = config_.grid.way(at, config_.router_of_node[to]);
   for (Port input = local;;) {
-    const Port output = way.take();
+    const Port output = way.take(random_);
     ++course.routers;
     if (output == local && !config_.terminal_links) return;
     if (course.routers > 1) course.head += config_.hop_ticks;
@@ -98,7 +104,6 @@ FlowNetwork::Passage FlowNetwork::send(Node from, Node to, int64_t bytes, int64_
   if (hops(from, to) == 0 && !(config_.topology == FlowConfig::Topology::grid && config_.terminal_links)) {
     return {head, head};
   }
-  ++messages_;
   constexpr double half = 0.5;
   Course course;
   course.length = static_cast<int64_t>(static_cast<double>(bytes) * config_.ticks_per_byte + half);

@@ -23,7 +23,8 @@ struct FlowConfig {
   Grid grid;                         ///< Routers, where the topology is a grid,
   std::vector<Node> router_of_node;  ///< and the one of each node; several nodes may share one.
   uint32_t crossbar_nodes = 0;
-  /// Links between a router and its nodes: each router has one from its nodes and one to them. Without, they are no limit.
+  /// Links between a router and its nodes: each router has one from its nodes and one to them. Without, they are no
+  /// limit.
   bool terminal_links = false;
 
   double ticks_per_byte = 0;  ///< Of every link.
@@ -34,9 +35,10 @@ struct FlowConfig {
   /// What routers lose when messages meet; 0 virtual channels: nothing.
   uint32_t vcs = 0;
   int64_t buffer_bytes = 0;  ///< A virtual channel.
-  /// A queue gets a share of its link's bandwidth where an input has messages for several outputs: a switch allocator of
-  /// one iteration leaves slots unused, and a link idles while all its virtual channels are blocked, each with this chance.
-  /// Both figures are from the saturation of 8 x 8 meshes of iSLIP routers with 1 to 8 virtual channels (BookSim 2).
+  /// A queue gets a share of its link's bandwidth where an input has messages for several outputs: a switch allocator
+  /// of one iteration leaves slots unused, and a link idles while all its virtual channels are blocked, each with this
+  /// chance. Both figures are from the saturation of 8 x 8 meshes of iSLIP routers with 1 to 8 virtual channels
+  /// (BookSim 2).
   double switch_share = 0.92, blocked_chance = 0.45;
 };
 
@@ -89,7 +91,7 @@ class FlowNetwork {
   std::vector<Link> links_;       ///< [router][port], or [node][out, in].
   std::vector<uint8_t> outputs_;  ///< [router][port]: a bit an output that messages of this input have gone to.
   uint64_t tree_ = 0, trees_ = 0, hop_bytes_ = 0;
-  uint32_t messages_ = 0;
+  Random random_{1};  ///< Decides between ways that are as short.
 };
 
 /// A flow network of a grid with a load on it; a byte is a flit.
@@ -105,7 +107,7 @@ class LoadedFlowNetwork : public Loaded {
  private:
   struct Source {
     Arrivals arrivals;
-    int64_t free = 0;     ///< Ticks: from when it can send.
+    int64_t free = 0;      ///< Ticks: from when it can send.
     bool waiting = false;  ///< A packet is in its queue.
   };
   struct Turn {
@@ -121,8 +123,8 @@ class LoadedFlowNetwork : public Loaded {
   int64_t ticks_per_cycle_, now_ = 0, arrived_packets_ = 0;
   Random random_;
   std::vector<Source> sources_;
-  std::vector<Turn> turns_;             ///< A heap, next first.
-  std::vector<Delivery> under_way_;     ///< A heap, next to arrive first.
+  std::vector<Turn> turns_;          ///< A heap, next first.
+  std::vector<Delivery> under_way_;  ///< A heap, next to arrive first.
 };
 
 }  // namespace hadal::network

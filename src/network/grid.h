@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "network/random.h"
+
 namespace hadal::network {
 
 /// A place on a network. On a grid, node x + columns * y is the one at column x of row y.
@@ -17,12 +19,15 @@ constexpr Port opposite(Port out) { return static_cast<Port>(out ^ 1); }
 /// What is left of a way: signed hops along each dimension, columns first.
 struct Way {
   int32_t x = 0, y = 0;
-  /// Whether it crosses the dateline, the link between last and first node of a dimension.
-  bool wraps_x = false, wraps_y = false;
+  /// Whether it leads to a smaller coordinate. Of the packets of one direction on a ring, those that cross the dateline
+  /// between its last and its first node differ in that from those that do not.
+  bool descends_x = false, descends_y = false;
+  /// Whether the other direction is as short: one is drawn where the dimension begins.
+  bool tied_x = false, tied_y = false;
 
   [[nodiscard]] int32_t hops() const { return (x < 0 ? -x : x) + (y < 0 ? -y : y); }
   /// Takes one hop, and returns the port that it leaves through: `local` at the end.
-  Port take();
+  Port take(Random& random);
 };
 
 struct Grid {
@@ -35,9 +40,8 @@ struct Grid {
   [[nodiscard]] Node at(int32_t x, int32_t y) const { return static_cast<Node>(x + columns * y); }
   /// The node behind a port other than `local`.
   [[nodiscard]] Node neighbour(Node node, Port port) const;
-  /// The shortest way. On a torus both directions may be as short: then bit 0 of `choice` picks the one along x, bit 1
-  /// the one along y.
-  [[nodiscard]] Way way(Node from, Node to, uint32_t choice = 0) const;
+  /// The shortest way.
+  [[nodiscard]] Way way(Node from, Node to) const;
 };
 
 }  // namespace hadal::network

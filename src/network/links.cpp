@@ -20,7 +20,9 @@ Result<LinkTopology> link_topology(std::string_view name) {
     if (names[i] == name) return static_cast<LinkTopology>(i);
   }
   const std::string guess = did_you_mean(name, names);
-  return Error{"links.topology", fmt::format("no topology \"{}\"", printable(name)), {},
+  return Error{"links.topology",
+               fmt::format("no topology \"{}\"", printable(name)),
+               {},
                guess.empty() ? fmt::format("topologies: {}", fmt::join(names, ", ")) : guess};
 }
 
@@ -32,8 +34,8 @@ Result<Links> Links::make(const LinkConfig& config) {
     return Error{"links.bandwidth", fmt::format("{} bytes a ns", config.bytes_per_ns), {}, "more than 0"};
   }
   if (!(config.latency_ns >= 0 && config.quantum_ns >= 0) || !std::isfinite(config.latency_ns + config.quantum_ns)) {
-    return Error{"links.latency", fmt::format("{} ns in steps of {}", config.latency_ns, config.quantum_ns), {},
-                 "0 or more"};
+    return Error{
+        "links.latency", fmt::format("{} ns in steps of {}", config.latency_ns, config.quantum_ns), {}, "0 or more"};
   }
   return Links(config);
 }
@@ -51,8 +53,10 @@ Node Links::next(Node at, Node to) const {
       const Node up = (to + chips - at) % chips;
       return up <= chips - up ? (at + 1) % chips : (at + chips - 1) % chips;
     }
-    case LinkTopology::switched: return at == chips ? to : chips;
-    case LinkTopology::fully_connected: break;
+    case LinkTopology::switched:
+      return at == chips ? to : chips;
+    case LinkTopology::fully_connected:
+      break;
   }
   return to;
 }
@@ -60,9 +64,12 @@ Node Links::next(Node at, Node to) const {
 size_t Links::link(Node from, Node to) const {
   const Node chips = config_.chips;
   switch (config_.topology) {
-    case LinkTopology::ring: return size_t{from} * 2 + (to == (from + 1) % chips ? 0 : 1);
-    case LinkTopology::switched: return from == chips ? size_t{to} * 2 + 1 : size_t{from} * 2;
-    case LinkTopology::fully_connected: break;
+    case LinkTopology::ring:
+      return size_t{from} * 2 + (to == (from + 1) % chips ? 0 : 1);
+    case LinkTopology::switched:
+      return from == chips ? size_t{to} * 2 + 1 : size_t{from} * 2;
+    case LinkTopology::fully_connected:
+      break;
   }
   return size_t{from} * chips + to;
 }

@@ -43,8 +43,8 @@ class Links {
   [[nodiscard]] double now() const { return now_; }
   [[nodiscard]] uint32_t chips() const { return config_.chips; }
   [[nodiscard]] uint64_t messages() const { return messages_; }
-  /// Sends now; `done` runs when the message has arrived. Messages that want a link at the same time take it in the order
-  /// of these calls.
+  /// Sends now; `done` runs when the message has arrived. Messages that want a link at the same time take it in the
+  /// order of these calls.
   void send(Node from, Node to, double bytes, Done done = {});
   /// Runs `action` after so many ns.
   void after(double delay_ns, Done action);

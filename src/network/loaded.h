@@ -9,7 +9,8 @@
 
 namespace hadal::network {
 
-/// Open-loop traffic: every node creates packets by a Bernoulli process of its own, whatever the network does with them.
+/// Open-loop traffic: every node creates packets by a Bernoulli process of its own, whatever the network does with
+/// them.
 struct Load {
   Traffic traffic;
   uint32_t packet_flits = 1;
@@ -23,7 +24,7 @@ struct Delivery {
   int64_t first = 0;     ///< was first in the queue there,
   int64_t injected = 0;  ///< its head went into the network,
   int64_t arrived = 0;   ///< and its tail came out.
-  int32_t routers = 0;  ///< On its way, those of source and destination included.
+  int32_t routers = 0;   ///< On its way, those of source and destination included.
 };
 
 /// Flits that have not arrived.

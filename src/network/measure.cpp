@@ -38,7 +38,7 @@ class Measurement {
   Loaded& network_;
   const Windows& windows_;
   bool warm_ = false, draining_ = false;
-  int64_t begin_ = 0, end_ = 0;  ///< Of the measured time.
+  int64_t begin_ = 0, end_ = 0;       ///< Of the measured time.
   int64_t before_ = 0, arrived_ = 0;  ///< Flits that arrived until it, and in it.
   Sums sums_;
   double last_latency_ = 0, last_accepted_ = 0;
@@ -85,7 +85,8 @@ bool Measurement::sample() {
   constexpr int enough = 3;
   int settled_samples = 0;
   for (int i = 0; i < windows_.most_samples && settled_samples < enough; ++i) {
-    // The second half of the warm-up starts anew, so that a network found saturated in it has a figure without the start.
+    // The second half of the warm-up starts anew, so that a network found saturated in it has a figure without the
+    // start.
     if (i == windows_.warmup_samples || (i < windows_.warmup_samples && i % 2 == 0)) restart();
     warm_ = i >= windows_.warmup_samples;
     run(windows_.sample_cycles);

@@ -22,8 +22,8 @@ struct Measured {
   double packet_latency = 0;   ///< From creation to the tail's arrival.
   double network_latency = 0;  ///< From the head's leaving its queue to the tail's arrival.
   double routers = 0;
-  bool saturated = false;      ///< Then the latencies mean nothing.
-  int64_t cycles = 0;          ///< Simulated.
+  bool saturated = false;  ///< Then the latencies mean nothing.
+  int64_t cycles = 0;      ///< Simulated.
 };
 
 Measured measure(Loaded& network, uint32_t nodes, const Windows& windows = {});

@@ -17,7 +17,9 @@ class LaggedFibonacci {
 
  private:
   static constexpr size_t long_lag = 100, short_lag = 37, batch = 1009;
-  [[nodiscard]] uint64_t combine(uint64_t a, uint64_t b) const { return (sign_ == Sign::minus ? a - b : a + b) & mask_; }
+  [[nodiscard]] uint64_t combine(uint64_t a, uint64_t b) const {
+    return (sign_ == Sign::minus ? a - b : a + b) & mask_;
+  }
   void start(uint64_t first, uint32_t seed);
   void square(std::array<uint64_t, 2 * long_lag>& x) const;
   /// Moves `count` elements on; the first 100 of them are the next to use.
@@ -29,15 +31,17 @@ class LaggedFibonacci {
   size_t position_ = long_lag;
 };
 
-/// BookSim draws integers and fractions from generators of their own. With the same draws in the same order, our networks
-/// carry the same packets as its, and figures differ by the models alone.
+/// BookSim draws integers and fractions from generators of their own. With the same draws in the same order, our
+/// networks carry the same packets as its, and figures differ by the models alone.
 class Random {
  public:
   explicit Random(uint32_t seed)
       : integers_(LaggedFibonacci::Sign::minus, 30, (uint64_t{seed} + 2) & ~uint64_t{1}, seed),
         fractions_(LaggedFibonacci::Sign::plus, fraction_bits, 2 * (uint64_t{seed} + 2), seed) {}
   /// Uniform in [0, 1).
-  double fraction() { return static_cast<double>(fractions_.next()) / static_cast<double>(uint64_t{1} << fraction_bits); }
+  double fraction() {
+    return static_cast<double>(fractions_.next()) / static_cast<double>(uint64_t{1} << fraction_bits);
+  }
   /// Uniform in [0, bound), about: a remainder.
   uint32_t below(uint32_t bound) { return static_cast<uint32_t>(integers_.next() % bound); }
 

@@ -7,6 +7,7 @@
 
 #include "network/grid.h"
 #include "network/islip.h"
+#include "network/random.h"
 
 namespace hadal::network {
 
@@ -28,17 +29,18 @@ struct Packet {
 
 /// An input-queued router (Dally and Towles, chapter 16). A head passes four stages of a cycle each: route computation,
 /// allocation of a virtual channel of the next buffer, allocation of the switch, traversal of the switch; other flits
-/// only the last two. Each input has a buffer a virtual channel. A flit needs a credit, a free place in the next buffer,
-/// to ask for the switch. A virtual channel is free for the next packet as soon as a tail has been sent into it.
+/// only the last two. Each input has a buffer a virtual channel. A flit needs a credit, a free place in the next
+/// buffer, to ask for the switch. A virtual channel is free for the next packet as soon as a tail has been sent into
+/// it.
 class Router {
  public:
-  static constexpr uint32_t most_vcs = 32;
+  static constexpr uint32_t most_vcs = 128;
 
-  /// `vcs` virtual channels an input, `places` flits each. With `dateline`, packets that wrap around a dimension use one
-  /// half of the virtual channels there and all others use the other half, so that no ring of waiting packets closes.
+  /// `vcs` virtual channels an input, `places` flits each. With `dateline`, packets that descend along a dimension use
+  /// one half of its virtual channels and all others use the other half, so that no ring of waiting packets closes.
   Router(uint32_t vcs, uint32_t places, bool dateline);
 
-  void receive(Port input, Flit flit);
+  void receive(Port input, Flit flit) { latches_[input] = flit, latched_ |= 1U << input; }
   void credit(Port output, uint8_t vc) { ++outputs_[output * vcs_ + vc].credits; }
 
   /// A flit that won the switch in this cycle; it frees a place of virtual channel `freed` at its input.
@@ -48,12 +50,15 @@ class Router {
     Flit flit;
   };
   /// One cycle. Appends what passes the switch in the next.
-  void step(std::vector<Packet>& packets, std::vector<Departure>& departures);
+  void step(std::vector<Packet>& packets, Random& random, std::vector<Departure>& departures);
   /// Nothing to do until a flit arrives.
-  [[nodiscard]] bool idle() const { return waiting_ == 0; }
+  [[nodiscard]] bool idle() const {
+    return latched_ == 0 && routing_.empty() && allocating_.empty() && switching_.empty();
+  }
 
  private:
-  enum Stage : uint8_t { routing, allocating, switching, stages };
+  /// A virtual channel of an input, by port * vcs + number. It waits for one stage at a time.
+  using Index = uint32_t;
   struct Input {
     uint32_t first = 0, count = 0;  ///< Its flits in the ring of places.
     Port output = local;
@@ -65,25 +70,28 @@ class Router {
     uint32_t credits = 0;
     bool taken = false;
   };
-  using Waiting = std::array<uint32_t, ports>;  ///< A bit a virtual channel.
 
-  void enter(Stage stage, uint32_t port, uint32_t vc) { waiting_in_[stage][port] |= 1U << vc, ++waiting_; }
-  void leave(Stage stage, uint32_t port, uint32_t vc) { waiting_in_[stage][port] &= ~(1U << vc), --waiting_; }
+  [[nodiscard]] Flit& front(Index index) { return buffers_[index * places_ + inputs_[index].first]; }
+  void enqueue();
+  void request_vcs();
   void request_switch();
-  void allocate_vcs();
-  void compute_routes(std::vector<Packet>& packets);
-  Departure depart(uint32_t port, Port output);
+  void compute_routes(std::vector<Packet>& packets, Random& random);
+  void grant_vcs(size_t asked);
+  void grant_switch(size_t asked, std::vector<Departure>& departures);
+  Departure depart(Index index);
 
   uint32_t vcs_, places_;
   bool dateline_;
-  std::vector<Flit> buffers_;    ///< [port][vc][place]
-  std::vector<Input> inputs_;    ///< [port][vc]
-  std::vector<Output> outputs_;  ///< [port][vc]
-  std::array<Waiting, stages> waiting_in_{};
-  uint32_t waiting_ = 0;
+  std::array<Flit, ports> latches_{};
+  uint32_t latched_ = 0;                                 ///< A bit an input.
+  std::vector<Flit> buffers_;                            ///< [port][vc][place]
+  std::vector<Input> inputs_;                            ///< [port][vc]
+  std::vector<Output> outputs_;                          ///< [port][vc]
+  std::vector<Index> routing_, allocating_, switching_;  ///< Who waits for which stage, in order.
   Islip vc_allocator_, switch_allocator_;
+  static constexpr Index nobody = UINT32_MAX;
+  std::array<std::array<Index, ports>, ports> candidates_{};  ///< [input][output]: who asks.
   std::array<uint32_t, ports> next_vc_{};                     ///< Of each input, first in turn for the switch.
-  std::array<std::array<uint8_t, ports>, ports> candidate_{};  ///< [input][output]: the virtual channel that asks.
 };
 
 }  // namespace hadal::network

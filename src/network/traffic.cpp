@@ -32,8 +32,9 @@ constexpr std::array patterns{
     Pattern{"bitcomp", Needs::power_of_two, [](const Grid& grid, Node s) { return grid.nodes() - 1 - s; }},
     Pattern{"neighbor", Needs::nothing, [](const Grid& grid, Node s) { return moved(grid, s, 1, 1); }},
     Pattern{"shuffle", Needs::power_of_two, rotated},
-    Pattern{"tornado", Needs::nothing,
-            [](const Grid& grid, Node s) { return moved(grid, s, (grid.columns + 1) / 2 - 1, (grid.rows + 1) / 2 - 1); }},
+    Pattern{
+        "tornado", Needs::nothing,
+        [](const Grid& grid, Node s) { return moved(grid, s, (grid.columns + 1) / 2 - 1, (grid.rows + 1) / 2 - 1); }},
 };
 
 }  // namespace
@@ -42,12 +43,14 @@ Result<Traffic> Traffic::named(std::string_view name, const Grid& grid) {
   for (const Pattern& pattern : patterns) {
     if (pattern.name != name) continue;
     if (pattern.needs == Needs::square && grid.columns != grid.rows) {
-      return Error{"traffic.grid", fmt::format("{} on {} x {} nodes", name, grid.columns, grid.rows), {},
+      return Error{"traffic.grid",
+                   fmt::format("{} on {} x {} nodes", name, grid.columns, grid.rows),
+                   {},
                    "it needs as many rows as columns"};
     }
     if (pattern.needs == Needs::power_of_two && !std::has_single_bit(grid.nodes())) {
-      return Error{"traffic.grid", fmt::format("{} on {} nodes", name, grid.nodes()), {},
-                   "it needs a power of two of nodes"};
+      return Error{
+          "traffic.grid", fmt::format("{} on {} nodes", name, grid.nodes()), {}, "it needs a power of two of nodes"};
     }
     Traffic traffic;
     traffic.nodes_ = grid.nodes();
@@ -59,7 +62,9 @@ Result<Traffic> Traffic::named(std::string_view name, const Grid& grid) {
   std::array<std::string_view, patterns.size()> names;
   for (size_t i = 0; i < names.size(); ++i) names[i] = patterns[i].name;
   const std::string guess = did_you_mean(name, names);
-  return Error{"traffic.name", fmt::format("no traffic pattern \"{}\"", printable(name)), {},
+  return Error{"traffic.name",
+               fmt::format("no traffic pattern \"{}\"", printable(name)),
+               {},
                guess.empty() ? fmt::format("patterns: {}", fmt::join(names, ", ")) : guess};
 }
 

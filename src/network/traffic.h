@@ -21,9 +21,7 @@ class Traffic {
   /// Errors: traffic.name, traffic.grid (the pattern needs a square grid, or a power of two of nodes).
   static Result<Traffic> named(std::string_view pattern, const Grid& grid);
 
-  Node destination(Node source, Random& random) const {
-    return fixed_.empty() ? random.below(nodes_) : fixed_[source];
-  }
+  Node destination(Node source, Random& random) const { return fixed_.empty() ? random.below(nodes_) : fixed_[source]; }
 
  private:
   uint32_t nodes_ = 1;
