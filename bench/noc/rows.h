@@ -37,6 +37,7 @@ struct RowKind {
 
 Result<Outcome> predict_network(const Row& row, Level level);
 Result<Outcome> predict_links(const Row& row, Level level);
+Result<Outcome> predict_chunked(const Row& row, Level level);
 
 /// Errors: table.kind, and those of the rows.
 Result<const RowKind*> kind_of(const Table& table);

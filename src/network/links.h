@@ -43,6 +43,8 @@ class Links {
   [[nodiscard]] double now() const { return now_; }
   [[nodiscard]] uint32_t chips() const { return config_.chips; }
   [[nodiscard]] uint64_t messages() const { return messages_; }
+  /// To whole quanta, downwards.
+  [[nodiscard]] double cut(double ns) const;
   /// Sends now; `done` runs when the message has arrived. Messages that want a link at the same time take it in the
   /// order of these calls.
   void send(Node from, Node to, double bytes, Done done = {});
@@ -71,7 +73,6 @@ class Links {
   };
   [[nodiscard]] Node next(Node at, Node to) const;
   [[nodiscard]] size_t link(Node from, Node to) const;
-  [[nodiscard]] double cut(double ns) const;
   void forward(uint32_t message);
   void start(size_t link, uint32_t message);
 
