@@ -21,7 +21,10 @@ struct Errors {
     const double error = finding.outcome.comparison->error_percent();
     ++rows;
     sum += error;
-    if (error >= largest) worst = finding.row.place();
+    if (error >= largest) {
+      const std::filesystem::path file = finding.row.table().file();
+      worst = fmt::format("{}:{}", file.filename().string(), finding.row.line().number);
+    }
     largest = std::max(largest, error);
   }
   [[nodiscard]] double mean() const { return rows > 0 ? sum / static_cast<double>(rows) : 0; }

@@ -15,6 +15,9 @@ Result<FlowNetwork> FlowNetwork::make(FlowConfig config) {
                  {},
                  fmt::format("from 1 to {}", most_routers)};
   }
+  if (config.vcs > 0 && config.buffer_bytes < 1) {
+    return Error{"network.buffer", fmt::format("{} bytes a virtual channel", config.buffer_bytes), {}, "at least 1"};
+  }
   for (const Node router : config.router_of_node) {
     if (router >= grid.nodes()) {
       return Error{
@@ -30,8 +33,10 @@ FlowNetwork::FlowNetwork(FlowConfig config) : config_(std::move(config)) {
   if (config_.vcs > 0) {
     outputs_.resize(links_.size());
     const double usable = config_.grid.torus ? config_.vcs / 2.0 : config_.vcs;  // A side of the dateline.
+    const double filled = usable * static_cast<double>(config_.buffer_bytes) * config_.ticks_per_byte;
+    const double by_credits = config_.credit_ticks > 0 ? filled / static_cast<double>(config_.credit_ticks) : 1;
     exit_share_ = config_.switch_share;
-    link_share_ = config_.switch_share * (1 - std::pow(config_.blocked_chance, usable));
+    link_share_ = config_.switch_share * (1 - std::pow(config_.blocked_chance, usable)) * std::min(1.0, by_credits);
   }
 }
 
@@ -100,6 +105,13 @@ void FlowNetwork::cross(Node from, Node to, Course& course) {
   course.links -= before;  // Both ends are one hop.
 }
 
+/// What a message that is longer than a buffer waits for credits, while others have the link.
+int64_t FlowNetwork::stalls(int64_t bytes) const {
+  if (config_.vcs == 0 || bytes <= config_.buffer_bytes) return 0;
+  const double filled = static_cast<double>(config_.buffer_bytes) * config_.ticks_per_byte;
+  return (bytes - 1) / config_.buffer_bytes * std::max<int64_t>(0, config_.credit_ticks - static_cast<int64_t>(filled));
+}
+
 FlowNetwork::Passage FlowNetwork::send(Node from, Node to, int64_t bytes, int64_t head) {
   if (hops(from, to) == 0 && !(config_.topology == FlowConfig::Topology::grid && config_.terminal_links)) {
     return {head, head};
@@ -114,7 +126,7 @@ FlowNetwork::Passage FlowNetwork::send(Node from, Node to, int64_t bytes, int64_
   const int64_t queued = course.head - head - distance(from, to);
   const double room = static_cast<double>(config_.buffer_bytes) * config_.vcs * course.routers * config_.ticks_per_byte;
   const int64_t held = config_.vcs > 0 ? std::max<int64_t>(0, queued - static_cast<int64_t>(room)) : 0;
-  return {course.head, course.head + course.length, queued, held, course.routers};
+  return {course.head, course.head + course.length + stalls(bytes), queued, held, course.routers};
 }
 
 }  // namespace hadal::network

@@ -34,7 +34,9 @@ struct FlowConfig {
 
   /// What routers lose when messages meet; 0 virtual channels: nothing.
   uint32_t vcs = 0;
-  int64_t buffer_bytes = 0;  ///< A virtual channel.
+  int64_t buffer_bytes = 1;  ///< A virtual channel.
+  /// From a byte's going into a buffer until its place can be filled again: a virtual channel moves its buffer once in it.
+  int64_t credit_ticks = 0;
   /// A queue gets a share of its link's bandwidth where an input has messages for several outputs: a switch allocator
   /// of one iteration leaves slots unused, and a link idles while all its virtual channels are blocked, each with this
   /// chance. Both figures are from the saturation of 8 x 8 meshes of iSLIP routers with 1 to 8 virtual channels
@@ -45,7 +47,7 @@ struct FlowConfig {
 /// Cut-through: a link is busy for the whole of a message, whose head is on the next one a hop later.
 class FlowNetwork {
  public:
-  /// Errors: network.grid, network.node.
+  /// Errors: network.grid, network.buffer, network.node.
   static Result<FlowNetwork> make(FlowConfig config);
 
   /// Hops when no one else is there.
@@ -84,6 +86,7 @@ class FlowNetwork {
   void walk(Node from, Node to, Course& course);
   void cross(Node from, Node to, Course& course);
   void pass(Link& link, double share, Course& course) const;
+  [[nodiscard]] int64_t stalls(int64_t bytes) const;
   double share(Node router, Port input, Port output);
 
   FlowConfig config_;
