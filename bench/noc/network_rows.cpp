@@ -75,7 +75,9 @@ Result<Measured> run_flow(const Setting& setting, Load load) {
   config.exit_ticks = ticks * (terminal_cycles + 1);
   config.vcs = flits.vcs;
   config.buffer_bytes = flits.buffer_flits;
-  config.credit_ticks = ticks * (2 * flits.link_cycles + 3 + flits.credit_cycles);  // Switch, link, switch, link, credit.
+  config.head_ticks = ticks * 2;
+  config.credit_ticks =
+      ticks * (2 * flits.link_cycles + 3 + flits.credit_cycles);  // Switch, link, switch, link, credit.
   HADAL_TRY(FlowNetwork network, FlowNetwork::make(std::move(config)));
   LoadedFlowNetwork loaded(std::move(network), flits.grid.nodes(), std::move(load), ticks);
   return measure(loaded, flits.grid.nodes());

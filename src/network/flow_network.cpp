@@ -32,11 +32,12 @@ FlowNetwork::FlowNetwork(FlowConfig config) : config_(std::move(config)) {
   if (config_.topology == FlowConfig::Topology::crossbar) links_.resize(size_t{config_.crossbar_nodes} * 2);
   if (config_.vcs > 0) {
     outputs_.resize(links_.size());
-    const double usable = config_.grid.torus ? config_.vcs / 2.0 : config_.vcs;  // A side of the dateline.
-    const double filled = usable * static_cast<double>(config_.buffer_bytes) * config_.ticks_per_byte;
+    usable_vcs_ = config_.grid.torus ? config_.vcs / 2.0 : config_.vcs;  // A side of the dateline.
+    const double filled = usable_vcs_ * static_cast<double>(config_.buffer_bytes) * config_.ticks_per_byte;
     const double by_credits = config_.credit_ticks > 0 ? filled / static_cast<double>(config_.credit_ticks) : 1;
     exit_share_ = config_.switch_share;
-    link_share_ = config_.switch_share * (1 - std::pow(config_.blocked_chance, usable)) * std::min(1.0, by_credits);
+    link_share_ =
+        config_.switch_share * (1 - std::pow(config_.blocked_chance, usable_vcs_)) * std::min(1.0, by_credits);
   }
 }
 
@@ -74,12 +75,14 @@ void FlowNetwork::pass(Link& link, double share, Course& course) const {
   ++course.links;
 }
 
-double FlowNetwork::share(Node router, Port input, Port output) {
+double FlowNetwork::share(Node router, Port input, Port output, int64_t length) {
   if (outputs_.empty()) return 1;
   uint8_t& outputs = outputs_[size_t{router} * ports + input];
   outputs = static_cast<uint8_t>(outputs | 1U << output);
   if (std::has_single_bit(outputs)) return 1;
-  return output == local ? exit_share_ : link_share_;
+  if (output == local) return exit_share_;
+  const double by_heads = usable_vcs_ * static_cast<double>(length) / static_cast<double>(length + config_.head_ticks);
+  return std::min(link_share_, by_heads);
 }
 
 void FlowNetwork::walk(Node from, Node to, Course& course) {
@@ -90,7 +93,7 @@ void FlowNetwork::walk(Node from, Node to, Course& course) {
     ++course.routers;
     if (output == local && !config_.terminal_links) return;
     if (course.routers > 1) course.head += config_.hop_ticks;
-    pass(links_[size_t{at} * ports + output], share(at, input, output), course);
+    pass(links_[size_t{at} * ports + output], share(at, input, output, course.length), course);
     if (output == local) return;
     at = config_.grid.neighbour(at, output);
     input = opposite(output);

@@ -35,8 +35,12 @@ struct FlowConfig {
   /// What routers lose when messages meet; 0 virtual channels: nothing.
   uint32_t vcs = 0;
   int64_t buffer_bytes = 1;  ///< A virtual channel.
-  /// From a byte's going into a buffer until its place can be filled again: a virtual channel moves its buffer once in it.
+  /// From a byte's going into a buffer until its place can be filled again: a virtual channel moves its buffer once in
+  /// it.
   int64_t credit_ticks = 0;
+  /// What a head that finds another message's tail before it in its virtual channel takes for its route and its next
+  /// channel, which the tail had behind it.
+  int64_t head_ticks = 0;
   /// A queue gets a share of its link's bandwidth where an input has messages for several outputs: a switch allocator
   /// of one iteration leaves slots unused, and a link idles while all its virtual channels are blocked, each with this
   /// chance. Both figures are from the saturation of 8 x 8 meshes of iSLIP routers with 1 to 8 virtual channels
@@ -87,10 +91,10 @@ class FlowNetwork {
   void cross(Node from, Node to, Course& course);
   void pass(Link& link, double share, Course& course) const;
   [[nodiscard]] int64_t stalls(int64_t bytes) const;
-  double share(Node router, Port input, Port output);
+  double share(Node router, Port input, Port output, int64_t length);
 
   FlowConfig config_;
-  double link_share_ = 1, exit_share_ = 1;
+  double usable_vcs_ = 0, link_share_ = 1, exit_share_ = 1;
   std::vector<Link> links_;       ///< [router][port], or [node][out, in].
   std::vector<uint8_t> outputs_;  ///< [router][port]: a bit an output that messages of this input have gone to.
   uint64_t tree_ = 0, trees_ = 0, hop_bytes_ = 0;
