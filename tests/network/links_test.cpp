@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "network/chunked.h"
 #include "network/collectives.h"
 
 namespace hadal::network {
@@ -74,6 +75,28 @@ TEST(Collectives, AllToAllTakesTheLoadOfALink) {
 }
 
 TEST(Collectives, OfOneChipAreDone) { EXPECT_EQ(run(LinkTopology::ring, 1, "ring_all_reduce", 1000), 0); }
+
+/// 4 chips, steps of 1000 bytes a chunk; 10 ns at the chip before the first and after each; a sum of 1000 bytes
+/// takes 30.
+double run_chunks(Operation operation, uint32_t chunks, uint32_t active) {
+  Links links = make(LinkTopology::ring, 4);
+  return run_chunked(links, {operation, Algorithm::ring, 4000.0 * chunks, chunks, active, 10, 100}).value();
+}
+
+TEST(ChunkedCollectives, PayAtTheChipsAndOverlap) {
+  const double alone = run_chunks(Operation::reduce_scatter, 1, 1);
+  EXPECT_EQ(alone, 10 + 3 * (1100 + 10 + 30));
+  EXPECT_EQ(run_chunks(Operation::all_reduce, 1, 1), 10 + 6 * (1100 + 10) + 3 * 30);
+  EXPECT_EQ(run_chunks(Operation::reduce_scatter, 2, 1), 2 * alone);
+  EXPECT_EQ(run_chunks(Operation::reduce_scatter, 2, 2), 10 + 6 * 1000 + 100 + 10 + 30);  // The link is never idle.
+}
+
+TEST(ChunkedCollectives, RefuseWhatAnAlgorithmCannot) {
+  Links links = make(LinkTopology::ring, 6);
+  EXPECT_EQ(run_chunked(links, {Operation::all_reduce, Algorithm::halving_doubling, 6000}).error().code,
+            "collective.chips");
+  EXPECT_EQ(run_chunked(links, {Operation::all_reduce, Algorithm::ring, 6000, 0}).error().code, "collective.chunks");
+}
 
 TEST(Collectives, NamesAreKnownOrRefused) {
   EXPECT_EQ(collective("ring_all_reduc").error().remedy, "did you mean \"ring_all_reduce\"?");
