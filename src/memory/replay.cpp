@@ -20,15 +20,14 @@ class Source {
         burst_(static_cast<uint64_t>(device.organization.burst_bytes)),
         bursts_of_block_(std::max<int64_t>(1, traffic.granule / device.organization.burst_bytes)),
         left_(traffic.requests) {
-    if (traffic.offered_load > 0)
-      block_ticks_ =
-          static_cast<double>(traffic.granule) / (traffic.offered_load * device.peak_bytes_per_tick());
+    granule_ = static_cast<double>(traffic.granule);
+    bytes_per_tick_ = traffic.offered_load * device.peak_bytes_per_tick();
     take_block();
   }
 
   [[nodiscard]] bool done() const { return left_ == 0; }
   [[nodiscard]] Tick available() const { return available_; }
-  [[nodiscard]] bool scheduled() const { return block_ticks_ > 0; }
+  [[nodiscard]] bool scheduled() const { return bytes_per_tick_ > 0; }
   [[nodiscard]] const Request& request() const { return request_; }
 
   void pop() {
@@ -46,7 +45,7 @@ class Source {
     const Pattern::Block block = pattern_.next();
     request_ = {block.address, mapping_.locate(block.address), block.write, 0};
     burst_of_block_ = 0;
-    if (scheduled()) available_ = static_cast<Tick>(static_cast<double>(blocks_) * block_ticks_);
+    if (scheduled()) available_ = static_cast<Tick>(static_cast<double>(blocks_) * granule_ / bytes_per_tick_);
     ++blocks_;
   }
 
@@ -54,7 +53,7 @@ class Source {
   Mapping mapping_;
   uint64_t burst_;
   int64_t bursts_of_block_, left_, burst_of_block_ = 0, blocks_ = 0;
-  double block_ticks_ = 0;  ///< From one block to the next.
+  double granule_ = 0, bytes_per_tick_ = 0;  ///< Offered; 0 for no limit.
   Tick available_ = 0;
   Request request_;
 };

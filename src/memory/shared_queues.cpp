@@ -59,7 +59,7 @@ void SharedQueues::run(Tick at) {
   wake_ = never;
   queue_refreshes(now);
   if (cap_ > 0) queue_closes(now);
-  const bool column = is_clock(now) && column_slot(now);
+  const bool column = column_slot(now);
   const bool row = !(one_bus_ && column) && row_slot(now);
   next_ = (column || row ? now + 1 : std::min(wake_, refresh_at_)) - 1;
 }
