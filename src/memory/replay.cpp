@@ -20,14 +20,14 @@ class Source {
         burst_(static_cast<uint64_t>(device.organization.burst_bytes)),
         bursts_of_block_(std::max<int64_t>(1, traffic.granule / device.organization.burst_bytes)),
         left_(traffic.requests) {
-    granule_ = static_cast<double>(traffic.granule);
-    bytes_per_tick_ = traffic.offered_load * device.peak_bytes_per_tick();
+    if (traffic.offered_load > 0)
+      block_ticks_ = static_cast<double>(traffic.granule) / (traffic.offered_load * device.peak_bytes_per_tick());
     take_block();
   }
 
   [[nodiscard]] bool done() const { return left_ == 0; }
   [[nodiscard]] Tick available() const { return available_; }
-  [[nodiscard]] bool scheduled() const { return bytes_per_tick_ > 0; }
+  [[nodiscard]] bool is_scheduled() const { return block_ticks_ > 0; }
   [[nodiscard]] const Request& request() const { return request_; }
 
   void pop() {
@@ -45,15 +45,15 @@ class Source {
     const Pattern::Block block = pattern_.next();
     request_ = {block.address, mapping_.locate(block.address), block.write, 0};
     burst_of_block_ = 0;
-    if (scheduled()) available_ = static_cast<Tick>(static_cast<double>(blocks_) * granule_ / bytes_per_tick_);
-    ++blocks_;
+    available_ = static_cast<Tick>(scheduled_);
+    scheduled_ += block_ticks_;  // A running sum, as the reference driver rounds it.
   }
 
   Pattern pattern_;
   Mapping mapping_;
   uint64_t burst_;
-  int64_t bursts_of_block_, left_, burst_of_block_ = 0, blocks_ = 0;
-  double granule_ = 0, bytes_per_tick_ = 0;  ///< Offered; 0 for no limit.
+  int64_t bursts_of_block_, left_, burst_of_block_ = 0;
+  double block_ticks_ = 0, scheduled_ = 0;  ///< From one block to the next, and until this one.
   Tick available_ = 0;
   Request request_;
 };
@@ -91,7 +91,7 @@ class Replay {
       if (source_.available() > at) return source_.available();
       if (window_ > 0 && out_ >= window_) return never;
       Request request = source_.request();
-      request.tag = source_.scheduled() ? source_.available() : at;
+      request.tag = source_.is_scheduled() ? source_.available() : at;
       if (!channels_[static_cast<size_t>(request.location.channel)]->push(request, at)) return never;
       ++out_;
       if (!request.write) ++reads_out_;
