@@ -28,30 +28,29 @@ void BankQueues::rest(Tick until) {
   if (whole > 0) next_ = refresh_at_ += whole * refresh_interval_;
 }
 
-BankQueues::Entry* BankQueues::pending(uint64_t address, bool write, int bank) {
-  if ((write ? pending_writes_ : pending_reads_).of(address) == 0) return nullptr;
-  const auto same = [&](const Entry& e) { return e.request.address == address && e.request.write == write; };
-  for (std::vector<Entry>* queue : {write ? &writes_ : &reads_, &queue_of(bank)}) {
-    const auto found = std::find_if(queue->begin(), queue->end(), same);
-    if (found != queue->end()) return &*found;
-  }
-  return nullptr;
+/// Whether a read, or a write, of the same address has been accepted and not issued.
+bool BankQueues::is_pending(const Request& request, bool write) {
+  if ((write ? pending_writes_ : pending_reads_).of(request.address) == 0) return false;
+  const auto same = [&](const Request& r) { return r.address == request.address && r.write == write; };
+  const std::deque<Request>& queue = write ? writes_ : reads_;
+  const std::vector<Request>& of_bank = queue_of(request.location.bank);
+  return std::any_of(queue.begin(), queue.end(), same) || std::any_of(of_bank.begin(), of_bank.end(), same);
 }
 
 bool BankQueues::push(const Request& request, Tick at) {
-  std::vector<Entry>& queue = request.write ? writes_ : reads_;
+  std::deque<Request>& queue = request.write ? writes_ : reads_;
   if (queue.size() >= entries_) return false;
-  const bool write_pending = pending(request.address, true, request.location.bank) != nullptr;
+  const bool is_written = is_pending(request, true);
   // Writes are taken over at once; what is read while its write is pending comes from there.
-  if (request.write || write_pending) completions.push_back({request.tag, request.write, at + 1, at + 2});
-  if (write_pending) return true;
-  if (!request.write)
-    if (Entry* same = pending(request.address, false, request.location.bank)) {
-      same->merged.push_back(request.tag);
-      return true;
-    }
+  if (request.write || is_written) completions.push_back({request.tag, request.write, at + 1, at + 2});
+  if (is_written) return true;
+  if (!request.write && is_pending(request, false)) {
+    merged_.push_back(request);
+    return true;
+  }
   ++(request.write ? pending_writes_ : pending_reads_).of(request.address);
-  queue.push_back({request, {}});
+  queue.push_back(request);
+  stuck_ = false;
   next_ = std::min(next_, at);
   return true;
 }
@@ -101,7 +100,7 @@ BankQueues::Choice BankQueues::choose(Tick now) {
 
 /// The first command of a bank's queue that may begin.
 bool BankQueues::choose_in(int bank, Tick now, Choice& choice) {
-  const std::vector<Entry>& queue = queue_of(bank);
+  const std::vector<Request>& queue = queue_of(bank);
   const int32_t open = times_.open_row(bank);
   if (open < 0) {
     if (!is_ready(act, bank, now)) return false;
@@ -109,7 +108,7 @@ bool BankQueues::choose_in(int bank, Tick now, Choice& choice) {
     return true;
   }
   for (size_t i = 0; i < queue.size(); ++i) {
-    const Request& request = queue[i].request;
+    const Request& request = queue[i];
     if (request.location.row != open) {
       if (i > 0 || !may_close(bank) || !is_ready(pre, bank, now)) continue;
       choice = {pre, bank, 0};
@@ -118,9 +117,8 @@ bool BankQueues::choose_in(int bank, Tick now, Choice& choice) {
     const Command command = request.write ? (auto_precharge_ ? wra : wr) : (auto_precharge_ ? rda : rd);
     if (!is_ready(command, bank, now)) continue;
     const bool reads_before = request.write && std::any_of(queue.begin(), queue.begin() + static_cast<ptrdiff_t>(i),
-                                                           [&](const Entry& e) {
-                                                             return !e.request.write &&
-                                                                    e.request.address == request.address;
+                                                           [&](const Request& r) {
+                                                             return !r.write && r.address == request.address;
                                                            });
     if (reads_before) continue;
     choice = {command, bank, i};
@@ -131,16 +129,16 @@ bool BankQueues::choose_in(int bank, Tick now, Choice& choice) {
 
 bool BankQueues::may_close(int bank) const {
   if (hits_[static_cast<size_t>(bank)] >= hit_limit_) return true;
-  const std::vector<Entry>& queue = queues_[static_cast<size_t>(bank)];
+  const std::vector<Request>& queue = queues_[static_cast<size_t>(bank)];
   return std::none_of(queue.begin(), queue.end(),
-                      [&](const Entry& e) { return e.request.location.row == times_.open_row(bank); });
+                      [&](const Request& r) { return r.location.row == times_.open_row(bank); });
 }
 
 void BankQueues::issue(const Choice& choice, Tick now) {
   const auto b = static_cast<size_t>(choice.bank);
   if (!is_column(choice.command)) {
     times_.issue(choice.command, choice.bank, now,
-                 choice.command == act ? queues_[b].front().request.location.row : -1);
+                 choice.command == act ? queues_[b].front().location.row : -1);
     if (choice.command == pre) hits_[b] = 0;
     if (choice.command == ref) --due_refreshes_;
     return;
@@ -148,38 +146,50 @@ void BankQueues::issue(const Choice& choice, Tick now) {
   times_.issue(choice.command, choice.bank, now);
   hits_[b] = auto_precharge_ ? 0 : hits_[b] + 1;
   const auto at = queues_[b].begin() + static_cast<ptrdiff_t>(choice.entry);
-  const Request& request = at->request;
-  --(request.write ? pending_writes_ : pending_reads_).of(request.address);
-  if (!request.write) {
-    const Tick done = now + read_latency_;
-    completions.push_back({request.tag, false, done, done + 1});
-    for (const int64_t tag : at->merged) completions.push_back({tag, false, done, done + 1});
-  }
+  --(at->write ? pending_writes_ : pending_reads_).of(at->address);
+  if (!at->write) finish_read(*at, now);
   queues_[b].erase(at);
   --waiting_;
+  stuck_ = false;
+}
+
+void BankQueues::finish_read(const Request& request, Tick now) {
+  const Tick done = now + read_latency_;
+  completions.push_back({request.tag, false, done, done + 1});
+  for (size_t i = 0; i < merged_.size();) {
+    if (merged_[i].address == request.address) {
+      completions.push_back({merged_[i].tag, false, done, done + 1});
+      merged_.erase(merged_.begin() + static_cast<ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
 }
 
 /// One request a clock goes on to its bank: the oldest whose bank has room.
 bool BankQueues::move_one() {
-  if (to_drain_ == 0 && (writes_.size() >= entries_ || (writes_.size() > drain_above_ && all_empty())))
+  if (to_drain_ == 0 && (writes_.size() >= entries_ || (writes_.size() > drain_above_ && all_empty()))) {
     to_drain_ = writes_.size();
-  std::vector<Entry>& from = to_drain_ > 0 ? writes_ : reads_;
+    stuck_ = false;
+  }
+  if (stuck_) return false;
+  std::deque<Request>& from = to_drain_ > 0 ? writes_ : reads_;
   for (auto at = from.begin(); at != from.end(); ++at) {
-    const Request& request = at->request;
-    std::vector<Entry>& to = queue_of(request.location.bank);
+    std::vector<Request>& to = queue_of(at->location.bank);
     if (to.size() >= bank_entries_) continue;
-    if (request.write) {
-      if (pending(request.address, false, request.location.bank)) {
+    if (at->write) {
+      if (is_pending(*at, false)) {
         to_drain_ = 0;  // Reads of what it would overwrite go first: from the next clock on.
         return true;
       }
       --to_drain_;
     }
-    to.push_back(std::move(*at));
+    to.push_back(*at);
     from.erase(at);
     ++waiting_;
     return true;
   }
+  stuck_ = true;
   return false;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 
 #include "memory/bank_times.h"
 #include "memory/channel.h"
@@ -19,10 +20,6 @@ class BankQueues final : public Channel {
   void rest(Tick until) override;
 
  private:
-  struct Entry {
-    Request request;
-    std::vector<int64_t> merged;  ///< Tags of later reads of the same address: they return together.
-  };
   struct Choice {
     Command command = Command::act;
     int bank = -1;  ///< -1: nothing can be issued.
@@ -41,8 +38,9 @@ class BankQueues final : public Channel {
   void issue(const Choice& choice, Tick now);
   bool move_one();
   bool is_ready(Command command, int bank, Tick now);
-  Entry* pending(uint64_t address, bool write, int bank);
-  std::vector<Entry>& queue_of(int bank) { return queues_[static_cast<size_t>(bank)]; }
+  [[nodiscard]] bool is_pending(const Request& request, bool write);
+  void finish_read(const Request& request, Tick now);
+  std::vector<Request>& queue_of(int bank) { return queues_[static_cast<size_t>(bank)]; }
   [[nodiscard]] bool all_empty() const { return waiting_ == 0; }
 
   BankTimes times_;
@@ -50,12 +48,14 @@ class BankQueues final : public Channel {
   bool auto_precharge_;
   size_t entries_, bank_entries_, drain_above_;
   int64_t hit_limit_;
-  std::vector<Entry> reads_, writes_;
-  std::vector<std::vector<Entry>> queues_;  ///< Of each bank.
-  std::vector<int64_t> hits_;               ///< Column commands of a bank since it was opened.
+  std::deque<Request> reads_, writes_;
+  std::vector<std::vector<Request>> queues_;  ///< Of each bank.
+  std::vector<Request> merged_;               ///< Reads of an address that is read already: they return together.
+  std::vector<int64_t> hits_;                 ///< Column commands of a bank since it was opened.
   Filter pending_reads_, pending_writes_;
   size_t waiting_ = 0;   ///< Entries in queues_.
   size_t to_drain_ = 0;  ///< Writes that still go before reads do again.
+  bool stuck_ = false;   ///< No request can move on, and nothing has happened since that found out.
   int last_bank_ = 0;
   int due_refreshes_ = 0;
   Tick refresh_at_ = never;

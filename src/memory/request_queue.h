@@ -30,6 +30,8 @@ class RequestQueue {
   /// The oldest entry of a bank for its open row, and the oldest for another (any, where it is closed); -1 for none.
   [[nodiscard]] int32_t hit(int bank) const { return lists_[static_cast<size_t>(bank)].hit; }
   [[nodiscard]] int32_t miss(int bank) const { return lists_[static_cast<size_t>(bank)].miss; }
+  /// Whether any bank has a miss.
+  [[nodiscard]] bool has_misses() const { return misses_ > 0; }
 
   [[nodiscard]] bool holds(const Request& request) const {
     for (int32_t e = lists_[static_cast<size_t>(request.location.bank)].head; e >= 0; e = (*this)[e].next)
@@ -50,8 +52,11 @@ class RequestQueue {
       entries_[static_cast<size_t>(list.tail)].next = e;
     }
     list.tail = e;
-    int32_t& oldest = request.location.row == list.open_row ? list.hit : list.miss;
-    if (oldest < 0) oldest = e;
+    if (request.location.row == list.open_row) {
+      if (list.hit < 0) list.hit = e;
+    } else if (list.miss < 0) {
+      set_miss(list, e);
+    }
   }
 
   void remove(int32_t e) {
@@ -60,7 +65,7 @@ class RequestQueue {
     if (e == list.hit)
       list.hit = find(entry.next, entry.request.location.row, true);
     else if (e == list.miss)
-      list.miss = find(entry.next, list.open_row, false);
+      set_miss(list, find(entry.next, list.open_row, false));
     (entry.before < 0 ? list.head : entries_[static_cast<size_t>(entry.before)].next) = entry.next;
     (entry.next < 0 ? list.tail : entries_[static_cast<size_t>(entry.next)].before) = entry.before;
     if (list.head < 0) {
@@ -76,7 +81,7 @@ class RequestQueue {
     List& list = lists_[static_cast<size_t>(bank)];
     list.open_row = open_row;
     list.hit = open_row < 0 ? -1 : find(list.head, open_row, true);
-    list.miss = open_row < 0 ? list.head : find(list.head, open_row, false);
+    set_miss(list, open_row < 0 ? list.head : find(list.head, open_row, false));
   }
 
  private:
@@ -90,11 +95,17 @@ class RequestQueue {
     return e;
   }
 
+  void set_miss(List& list, int32_t e) {
+    misses_ += (e >= 0 ? 1 : 0) - (list.miss >= 0 ? 1 : 0);
+    list.miss = e;
+  }
+
   std::vector<Entry> entries_;
   std::vector<int32_t> free_;
   std::vector<List> lists_;
   std::vector<int> busy_;
   uint64_t accepted_ = 0;
+  int misses_ = 0;  ///< Banks with one.
 };
 
 }  // namespace hadal::memory

@@ -57,6 +57,11 @@ bool SharedQueues::push(const Request& request, Tick at) {
 void SharedQueues::run(Tick at) {
   const Tick now = at + 1;
   wake_ = never;
+  if (!is_clock(now) && maintenance_.empty() && now != refresh_at_ && cap_ == 0 && !has_misses()) {
+    choose_mode();
+    next_ = at + 1;  // Between clocks rows may close, but none needs to.
+    return;
+  }
   queue_refreshes(now);
   if (cap_ > 0) queue_closes(now);
   const bool column = column_slot(now);
@@ -246,6 +251,7 @@ SharedQueues::Choice SharedQueues::best_row_command(const RequestQueue& from, Ti
 bool SharedQueues::row_of_queue(Tick now) {
   choose_mode();
   RequestQueue& from = queue(write_mode_);
+  if (!from.has_misses()) return false;
   const Choice best = best_row_command(from, now);
   if (best.entry < 0) return false;
   const Active entry = from[best.entry];

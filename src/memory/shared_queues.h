@@ -55,6 +55,7 @@ class SharedQueues final : public Channel {
   }
   [[nodiscard]] bool is_clock(Tick now) const { return ticks_ == 1 || now % ticks_ == 1 % ticks_; }
   [[nodiscard]] bool is_paired_off(Command command, int bank, Tick now) const;
+  [[nodiscard]] bool has_misses() const { return reads_.has_misses() || writes_.has_misses(); }
   RequestQueue& queue(bool write) { return write ? writes_ : reads_; }
 
   BankTimes times_;
