@@ -7,6 +7,7 @@
 #include "memory/files.h"
 #include "memory/replay.h"
 #include "rows.h"
+#include "speed.h"
 
 namespace hadal::bench {
 namespace {
@@ -71,10 +72,11 @@ void print_line(const std::string& name, const Summary& s) {
 struct Flags {
   std::vector<std::string> files;
   std::string memory = "exact";
-  bool json = false, verbose = false;
+  bool json = false, verbose = false, speed = false;
 };
 
 Status run(const Flags& flags) {
+  if (flags.files.empty()) return {};
   std::vector<memory::Device> devices;
   for (const std::string& name : memory::shipped_memories()) {
     HADAL_TRY(memory::Device device, memory::load_memory(name));
@@ -92,7 +94,7 @@ Status run(const Flags& flags) {
         ++summary.skipped[found.error().message];
         continue;
       }
-      HADAL_TRY(const memory::Replayed got, memory::replay(found->device, found->traffic));
+      HADAL_TRY(const memory::Replayed got, memory::replay(found->device, found->traffic, flags.memory == "fast"));
       judge(row, *found, got, all);
       const nlohmann::json predicted = judge(row, *found, got, summary);
       if (flags.verbose && got.ticks != std::llround(number_of(row, "cycles")))
@@ -127,12 +129,18 @@ Status run(const Flags& flags) {
 int main(int argc, char** argv) {
   hadal::bench::Flags flags;
   CLI::App app{"The memory model against reference rows."};
-  app.add_option("files", flags.files, "CSV files with the columns of the reference curves")->required();
+  app.add_option("files", flags.files, "CSV files with the columns of the reference curves");
   app.add_option("--memory", flags.memory, "exact or fast")->check(CLI::IsMember({"exact", "fast"}));
   app.add_flag("--json", flags.json, "All rows, measured and predicted, as JSON");
+  app.add_flag("--speed", flags.speed, "CPU time a GB of sequential streams, beside a calibration loop");
   app.add_flag("--verbose", flags.verbose, "Rows that differ, one a line");
   CLI11_PARSE(app, argc, argv);
-  const auto status = hadal::bench::run(flags);
+  if (!flags.speed && flags.files.empty()) {
+    fmt::print(stderr, "give CSV files, or --speed\n");
+    return 2;
+  }
+  auto status = flags.speed ? hadal::bench::print_speed(flags.memory == "fast") : hadal::Status{};
+  if (status.ok()) status = hadal::bench::run(flags);
   if (!status.ok()) fmt::print(stderr, "{}\n", status.error().text());
   return status.ok() ? 0 : 1;
 }

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <array>
-#include <deque>
 
 #include "memory/bank_times.h"
 #include "memory/channel.h"
+#include "memory/request_queue.h"
 
 namespace hadal::memory {
 
@@ -33,6 +33,8 @@ class BankQueues final : public Channel {
 
   Choice choose(Tick now);
   bool choose_in(int bank, Tick now, Choice& choice);
+  Choice look_in(int bank, Tick now);
+  void add_to_bank(const Request& request);
   bool may_close(int bank) const;
   Choice choose_refresh(Tick now);
   void issue(const Choice& choice, Tick now);
@@ -46,16 +48,18 @@ class BankQueues final : public Channel {
   BankTimes times_;
   Tick read_latency_, refresh_interval_;
   bool auto_precharge_;
-  size_t entries_, bank_entries_, drain_above_;
+  size_t bank_entries_, drain_above_;
   int64_t hit_limit_;
-  std::deque<Request> reads_, writes_;
+  RequestQueue reads_, writes_;
   std::vector<std::vector<Request>> queues_;  ///< Of each bank.
   std::vector<Request> merged_;               ///< Reads of an address that is read already: they return together.
+  std::vector<Tick> quiet_until_;             ///< Of a bank: nothing it has can begin before, unless it gets more.
   std::vector<int64_t> hits_;                 ///< Column commands of a bank since it was opened.
   Filter pending_reads_, pending_writes_;
-  size_t waiting_ = 0;   ///< Entries in queues_.
+  Tick all_quiet_until_ = 0;     ///< The same of all banks.
+  size_t waiting_ = 0;           ///< Entries in queues_ …
+  size_t waiting_writes_ = 0;    ///< … and writes of them.
   size_t to_drain_ = 0;  ///< Writes that still go before reads do again.
-  bool stuck_ = false;   ///< No request can move on, and nothing has happened since that found out.
   int last_bank_ = 0;
   int due_refreshes_ = 0;
   Tick refresh_at_ = never;

@@ -20,6 +20,7 @@ BankTimes::BankTimes(const Device& device)
   open_count_.assign(pseudo_channels, 0);
 
   for (const Constraint& constraint : device.constraints) {
+    if (!device.uses(constraint.from) || !device.uses(constraint.to)) continue;
     const auto scope = static_cast<size_t>(constraint.scope);
     if (constraint.count > 1) {
       windows_.push_back({constraint.scope, constraint.from, constraint.to, constraint.delay,

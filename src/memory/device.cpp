@@ -19,6 +19,12 @@ Tick Device::ticks_of(std::string_view parameter) const {
   return found == timing.end() ? 0 : found->second * ticks;
 }
 
+bool Device::uses(Command command) const {
+  if (command == Command::rda || command == Command::wra) return controller.row_policy != "open";
+  if (command == Command::ref || command == Command::prea) return controller.refresh == "all-bank";
+  return command != Command::refb || controller.refresh == "per-bank";
+}
+
 double Device::peak_bytes_per_tick() const {
   const int64_t bytes = organization.channels * organization.pseudo_channels * organization.burst_bytes;
   return static_cast<double>(bytes) / static_cast<double>(ticks_of("tBL"));

@@ -83,6 +83,8 @@ struct Device {
   [[nodiscard]] Tick ticks_of(std::string_view parameter) const;
   /// From RD to the last byte of its data.
   [[nodiscard]] Tick read_latency() const { return ticks_of("tCL") + ticks_of("tBL"); }
+  /// Whether its controller ever issues the command.
+  [[nodiscard]] bool uses(Command command) const;
   /// All channels together, no time lost [B/tick].
   [[nodiscard]] double peak_bytes_per_tick() const;
 };

@@ -128,7 +128,7 @@ class Replay {
 
 }  // namespace
 
-Result<Replayed> replay(const Device& device, const Traffic& traffic) {
+Result<Replayed> replay(const Device& device, const Traffic& traffic, bool /*fast*/) {
   HADAL_TRY(Pattern pattern, Pattern::make(traffic));
   HADAL_TRY(Mapping mapping, Mapping::make(device.mappings.at(device.controller.mapping), device.organization));
   if (traffic.requests < 1) return Error{"traffic.range", "no requests", {}, {}};

@@ -30,6 +30,8 @@ class RequestQueue {
   /// The oldest entry of a bank for its open row, and the oldest for another (any, where it is closed); -1 for none.
   [[nodiscard]] int32_t hit(int bank) const { return lists_[static_cast<size_t>(bank)].hit; }
   [[nodiscard]] int32_t miss(int bank) const { return lists_[static_cast<size_t>(bank)].miss; }
+  /// The oldest entry of a busy bank.
+  [[nodiscard]] int32_t oldest(int bank) const { return lists_[static_cast<size_t>(bank)].head; }
   /// Whether any bank has a miss.
   [[nodiscard]] bool has_misses() const { return misses_ > 0; }
 

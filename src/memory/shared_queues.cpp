@@ -56,8 +56,9 @@ bool SharedQueues::push(const Request& request, Tick at) {
 // A tick's number counts the clocks that have passed; the clock it begins is one more.
 void SharedQueues::run(Tick at) {
   const Tick now = at + 1;
-  wake_ = never;
-  if (!is_clock(now) && maintenance_.empty() && now != refresh_at_ && cap_ == 0 && !has_misses()) {
+  wake_ = wake_on_clock_ = never;
+  on_clock_ = is_clock(now);
+  if (!on_clock_ && maintenance_.empty() && now != refresh_at_ && cap_ == 0 && !has_misses()) {
     choose_mode();
     next_ = at + 1;  // Between clocks rows may close, but none needs to.
     return;
@@ -66,17 +67,17 @@ void SharedQueues::run(Tick at) {
   if (cap_ > 0) queue_closes(now);
   const bool column = column_slot(now);
   const bool row = !(one_bus_ && column) && row_slot(now);
-  next_ = (column || row ? now + 1 : std::min(wake_, refresh_at_)) - 1;
+  if (wake_on_clock_ != never)
+    while (!is_clock(wake_on_clock_)) ++wake_on_clock_;
+  next_ = (column || row ? now + 1 : std::min({wake_, wake_on_clock_, refresh_at_})) - 1;
 }
 
 bool SharedQueues::is_ready(Command command, int bank, Tick now) {
-  Tick ready = times_.ready(command, bank);
-  if (ready <= now && !is_paired_off(command, bank, now) && (may_begin_half_clock(command) || is_clock(now)))
-    return true;
-  ready = std::max(ready, now + 1);
-  if (ticks_ > 1 && !may_begin_half_clock(command))
-    while (!is_clock(ready)) ++ready;
-  wake_ = std::min(wake_, ready);
+  const Tick ready = times_.ready(command, bank);
+  const bool clocked = !may_begin_half_clock(command);
+  if (ready <= now && (on_clock_ || !clocked) && !is_paired_off(command, bank, now)) return true;
+  Tick& wake = clocked ? wake_on_clock_ : wake_;
+  wake = std::min(wake, std::max(ready, now + 1));
   return false;
 }
 
@@ -88,7 +89,7 @@ bool SharedQueues::is_paired_off(Command command, int bank, Tick now) const {
 
 void SharedQueues::issue(Command command, int bank, Tick now, int32_t row) {
   times_.issue(command, bank, now, row);
-  if (pairing_ && !is_column(command) && is_clock(now))
+  if (pairing_ && !is_column(command) && on_clock_)
     pair_ = {now + (command == act ? 3 : 1), bank, command == prea || command == ref};
   if (command == act || command == pre || command == rda || command == wra) row_changed(bank);
   if (command == prea) {
