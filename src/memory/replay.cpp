@@ -69,8 +69,11 @@ class Replay {
     for (Tick at = 0; !source_.done() || reads_out_ > 0;) {
       Tick next = send(at);
       for (const auto& channel : channels_) {
-        if (channel->next() <= at) channel->run(at);
-        collect(*channel);
+        if (channel->next() <= at) {
+          channel->run(at);
+          if (channel.get() == blocked_on_ && channel->next() == at + 1) blocked_on_ = nullptr;
+        }
+        if (!channel->completions.empty()) collect(*channel);
         next = std::min(next, channel->next());
       }
       at = window_ > 0 && !freed_.empty() ? std::min(next, std::max(at + 1, freed_.top())) : next;
@@ -86,13 +89,18 @@ class Replay {
       freed_.pop();
       --out_;
     }
+    if (blocked_on_) return never;
     for (int64_t sent = 0; !source_.done(); ++sent) {
       if (sent == a_tick_) return at + 1;
       if (source_.available() > at) return source_.available();
       if (window_ > 0 && out_ >= window_) return never;
       Request request = source_.request();
       request.tag = source_.is_scheduled() ? source_.available() : at;
-      if (!channels_[static_cast<size_t>(request.location.channel)]->push(request, at)) return never;
+      Channel& channel = *channels_[static_cast<size_t>(request.location.channel)];
+      if (!channel.push(request, at)) {
+        blocked_on_ = &channel;
+        return never;
+      }
       ++out_;
       if (!request.write) ++reads_out_;
       result_.bytes += bytes_;
@@ -122,6 +130,7 @@ class Replay {
   int64_t window_, a_tick_, out_ = 0, reads_out_ = 0;
   double latency_ = 0;
   std::vector<std::unique_ptr<Channel>> channels_;
+  const Channel* blocked_on_ = nullptr;  ///< Refused a request, and has done nothing since.
   std::priority_queue<Tick, std::vector<Tick>, std::greater<>> freed_;
   Replayed result_;
 };

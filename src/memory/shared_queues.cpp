@@ -65,7 +65,8 @@ void SharedQueues::run(Tick at) {
   }
   queue_refreshes(now);
   if (cap_ > 0) queue_closes(now);
-  const bool column = column_slot(now);
+  const bool column = on_clock_ && column_slot(now);
+  if (!on_clock_ && !is_idle()) wake_on_clock_ = now + 1;
   const bool row = !(one_bus_ && column) && row_slot(now);
   if (wake_on_clock_ != never)
     while (!is_clock(wake_on_clock_)) ++wake_on_clock_;
@@ -190,15 +191,22 @@ bool SharedQueues::column_of_active(Tick now) {
 bool SharedQueues::column_of_queue(Tick now) {
   choose_mode();
   RequestQueue& from = queue(write_mode_);
-  Choice best;
+  const Command command = write_mode_ ? wr : rd;
+  int32_t best = -1;
+  Tick wake = never;
   for (const int bank : from.busy()) {
     const int32_t hit = from.hit(bank);
-    if (hit < 0 || from[hit].order > best.order || !is_ready(write_mode_ ? wr : rd, bank, now)) continue;
-    best = {hit, from[hit].order, write_mode_ ? wr : rd};
+    if (hit < 0) continue;
+    const Tick ready = times_.ready(command, bank);
+    if (ready > now)
+      wake = std::min(wake, ready);
+    else if (best < 0 || from[hit].order < from[best].order)
+      best = hit;
   }
-  if (best.entry < 0) return false;
-  const Active entry = from[best.entry];
-  from.remove(best.entry);
+  wake_on_clock_ = std::min(wake_on_clock_, wake);
+  if (best < 0) return false;
+  const Active entry = from[best];
+  from.remove(best);
   finish_column(entry, now);
   return true;
 }
