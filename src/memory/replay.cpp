@@ -6,6 +6,7 @@
 #include <queue>
 
 #include "memory/channel.h"
+#include "memory/sampler.h"
 
 namespace hadal::memory {
 
@@ -29,6 +30,15 @@ class Source {
   [[nodiscard]] Tick available() const { return available_; }
   [[nodiscard]] bool is_scheduled() const { return block_ticks_ > 0; }
   [[nodiscard]] const Request& request() const { return request_; }
+
+  [[nodiscard]] int64_t left() const { return left_; }
+  /// Leaves out whole blocks; returns how many bursts those are.
+  int64_t skip(int64_t bursts) {
+    const int64_t blocks = bursts / bursts_of_block_;
+    left_ -= blocks * bursts_of_block_;
+    pattern_.skip(blocks);
+    return blocks * bursts_of_block_;
+  }
 
   void pop() {
     if (--left_ == 0) return;
@@ -60,13 +70,19 @@ class Source {
 
 class Replay {
  public:
-  Replay(const Device& device, const Traffic& traffic, Source source)
-      : source_(std::move(source)), window_(traffic.window), a_tick_(4 * device.organization.channels) {
+  Replay(const Device& device, const Traffic& traffic, Source source, bool fast)
+      : source_(std::move(source)),
+        sampler_(device, fast),
+        window_(traffic.window),
+        a_tick_(4 * device.organization.channels),
+        bytes_(device.organization.burst_bytes) {
     for (int64_t i = 0; i < device.organization.channels; ++i) channels_.push_back(make_channel(device));
   }
 
   Replayed run() {
+    Tick skipped = 0;
     for (Tick at = 0; !source_.done() || reads_out_ > 0;) {
+      if (at >= sampler_.due()) skipped += skip(at);
       Tick next = send(at);
       for (const auto& channel : channels_) {
         if (channel->next() <= at) {
@@ -78,11 +94,22 @@ class Replay {
       }
       at = window_ > 0 && !freed_.empty() ? std::min(next, std::max(at + 1, freed_.top())) : next;
     }
+    result_.ticks += skipped;
     if (result_.reads > 0) result_.mean_latency = latency_ / static_cast<double>(result_.reads);
     return result_;
   }
 
  private:
+  /// Where the pace is known, leaves out whole refresh intervals at that pace; returns their ticks.
+  Tick skip(Tick at) {
+    const Sampler::Skip skip = sampler_.sample(at, result_.bytes / bytes_, source_.left());
+    if (skip.intervals == 0) return 0;
+    const int64_t bursts = source_.skip(skip.requests);
+    result_.bytes += bursts * bytes_;
+    // What blocks were left out for is in the pace of the others.
+    return static_cast<Tick>(static_cast<double>(bursts) * skip.ticks_a_request + 0.5);
+  }
+
   /// Sends what can be sent at `at`; returns when to try again, unless something else happens first.
   Tick send(Tick at) {
     while (!freed_.empty() && freed_.top() <= at) {
@@ -122,12 +149,9 @@ class Replay {
     channel.completions.clear();
   }
 
- public:
-  int64_t bytes_ = 0;
-
- private:
   Source source_;
-  int64_t window_, a_tick_, out_ = 0, reads_out_ = 0;
+  Sampler sampler_;
+  int64_t window_, a_tick_, bytes_, out_ = 0, reads_out_ = 0;
   double latency_ = 0;
   std::vector<std::unique_ptr<Channel>> channels_;
   const Channel* blocked_on_ = nullptr;  ///< Refused a request, and has done nothing since.
@@ -137,13 +161,11 @@ class Replay {
 
 }  // namespace
 
-Result<Replayed> replay(const Device& device, const Traffic& traffic, bool /*fast*/) {
+Result<Replayed> replay(const Device& device, const Traffic& traffic, bool fast) {
   HADAL_TRY(Pattern pattern, Pattern::make(traffic));
   HADAL_TRY(Mapping mapping, Mapping::make(device.mappings.at(device.controller.mapping), device.organization));
   if (traffic.requests < 1) return Error{"traffic.range", "no requests", {}, {}};
-  Replay replay(device, traffic, Source(device, traffic, std::move(pattern), std::move(mapping)));
-  replay.bytes_ = device.organization.burst_bytes;
-  return replay.run();
+  return Replay(device, traffic, Source(device, traffic, std::move(pattern), std::move(mapping)), fast).run();
 }
 
 }  // namespace hadal::memory

@@ -13,7 +13,8 @@ struct Replayed {
 };
 
 /// Sends the traffic from a cold start. The source is strictly in order: what a full queue refuses holds up all behind
-/// it. Each tick it sends at most four bursts a channel. Errors: traffic.*.
+/// it. Each tick it sends at most four bursts a channel. `fast` leaves out what goes on as before (sampler.h). Errors:
+/// traffic.*.
 Result<Replayed> replay(const Device& device, const Traffic& traffic, bool fast = false);
 
 }  // namespace hadal::memory

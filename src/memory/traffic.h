@@ -46,6 +46,8 @@ class Pattern {
   /// Errors: traffic.pattern, traffic.range.
   static Result<Pattern> make(const Traffic& traffic);
   Block next();
+  /// Leaves out blocks. Random ones are not drawn: those that follow are as random.
+  void skip(int64_t blocks) { block_ += static_cast<uint64_t>(blocks); }
 
  private:
   enum class Kind { seq_read, seq_write, mix, stride, random_read, random_write, random_mix, streams };
