@@ -12,8 +12,8 @@ constexpr double wanted_error = 0.004;  ///< Standard error of the mean, as a sh
 
 }  // namespace
 
-Sampler::Sampler(const Device& device, bool on) : interval_(device.ticks_of("tREFI")) {
-  if (on) due_ = 2 * interval_;  // The first interval starts cold.
+Sampler::Sampler(const Device& device, bool on, Tick start) : interval_(device.ticks_of("tREFI")) {
+  if (on) due_ = (start / interval_ + 2) * interval_;  // The first interval starts cold.
 }
 
 Sampler::Skip Sampler::sample(Tick at, int64_t done, int64_t left) {

@@ -12,11 +12,16 @@ namespace hadal::memory {
 /// has everything in it that recurs: turnarounds, row changes, the refresh itself.
 class Sampler {
  public:
-  /// `on` false: never leaves out anything.
-  Sampler(const Device& device, bool on);
+  /// Watches from tick `start` on; `on` false: never leaves out anything.
+  Sampler(const Device& device, bool on, Tick start = 0);
 
   /// The tick at which to call sample().
   [[nodiscard]] Tick due() const { return due_; }
+
+  /// Whether it has not begun to watch.
+  [[nodiscard]] bool is_new() const { return !started_; }
+  /// Ticks that it has watched.
+  [[nodiscard]] Tick watched() const { return last_ - first_; }
 
   struct Skip {
     int64_t intervals = 0, requests = 0;
