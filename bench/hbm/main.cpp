@@ -98,9 +98,10 @@ Status run(const Flags& flags) {
       judge(row, *found, got, all);
       const nlohmann::json predicted = judge(row, *found, got, summary);
       if (flags.verbose && got.ticks != std::llround(number_of(row, "cycles")))
-        fmt::print("{} {} {} {} {} q{} {} w{} load{} pc{} ch{}: {} cycles, measured {}; latency {} measured {}\n", row.at("preset"),
-                   row.at("mapping"), row.at("scheduler"), row.at("row_policy"), row.at("refresh"), row.at("queue"), row.at("pattern"),
-                   row.at("window"), row.at("offered_load"), row.at("pseudo_channels"), row.at("channels"), got.ticks, row.at("cycles"),
+        fmt::print("{} {} {} {} {} q{} {} w{} load{} pc{} ch{}: {} cycles, measured {}; latency {} measured {}\n",
+                   row.at("preset"), row.at("mapping"), row.at("scheduler"), row.at("row_policy"), row.at("refresh"),
+                   row.at("queue"), row.at("pattern"), row.at("window"), row.at("offered_load"),
+                   row.at("pseudo_channels"), row.at("channels"), got.ticks, row.at("cycles"),
                    predicted.value("mean_latency_ns", 0.0), row.at("mean_latency_ns"));
       if (flags.json) rows.push_back({{"measured", measured_of(row)}, {"predicted", predicted}});
     }
@@ -118,7 +119,8 @@ Status run(const Flags& flags) {
     return {};
   }
   fmt::print("{:<28} {:>5} {:>6}   {:>15}   {:>15}\n", "", "rows", "exact", "bandwidth error", "latency error");
-  fmt::print("{:<28} {:>5} {:>6}   {:>7} {:>7}   {:>7} {:>7}\n", flags.memory, "", "", "mean %", "max %", "mean %", "max %");
+  fmt::print("{:<28} {:>5} {:>6}   {:>7} {:>7}   {:>7} {:>7}\n", flags.memory, "", "", "mean %", "max %", "mean %",
+             "max %");
   for (const auto& [name, summary] : files) print_line(name, summary);
   return {};
 }

@@ -38,16 +38,17 @@ const std::string& text_of(const Row& row, std::string_view column) {
 
 Result<std::vector<Row>> read_rows(const std::string& file) {
   HADAL_TRY(const std::vector<std::byte> bytes, read_file(file, 1 << 28));
-  const std::vector<std::string> lines =
-      split({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, '\n');
+  const std::vector<std::string> lines = split({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, '\n');
   const std::vector<std::string> columns = split(lines.front(), ',');
   std::vector<Row> rows;
   for (size_t i = 1; i < lines.size(); ++i) {
     if (lines[i].empty()) continue;
     const std::vector<std::string> values = split(lines[i], ',');
     if (values.size() != columns.size())
-      return Error{"csv.columns", fmt::format("{} values, but {} columns", values.size(), columns.size()),
-                   fmt::format("{}:{}", file, i + 1), {}};
+      return Error{"csv.columns",
+                   fmt::format("{} values, but {} columns", values.size(), columns.size()),
+                   fmt::format("{}:{}", file, i + 1),
+                   {}};
     Row row;
     for (size_t c = 0; c < columns.size(); ++c) row[columns[c]] = values[c];
     rows.push_back(std::move(row));

@@ -137,9 +137,8 @@ BankQueues::Choice BankQueues::look_in(int bank, Tick now) {
       continue;
     }
     const bool is_read_before =
-        request.write && std::any_of(queue.begin(), queue.begin() + static_cast<ptrdiff_t>(i), [&](const Request& r) {
-          return !r.write && r.address == request.address;
-        });
+        request.write && std::any_of(queue.begin(), queue.begin() + static_cast<ptrdiff_t>(i),
+                                     [&](const Request& r) { return !r.write && r.address == request.address; });
     if (!is_read_before) return {command, bank, i};
   }
   return {};
@@ -156,8 +155,7 @@ void BankQueues::issue(const Choice& choice, Tick now) {
   const auto b = static_cast<size_t>(choice.bank);
   quiet_until_[b] = all_quiet_until_ = 0;
   if (!is_column(choice.command)) {
-    times_.issue(choice.command, choice.bank, now,
-                 choice.command == act ? queues_[b].front().location.row : -1);
+    times_.issue(choice.command, choice.bank, now, choice.command == act ? queues_[b].front().location.row : -1);
     if (choice.command == pre) hits_[b] = 0;
     if (choice.command == ref) --due_refreshes_;
     return;

@@ -56,10 +56,10 @@ class BankQueues final : public Channel {
   std::vector<Tick> quiet_until_;             ///< Of a bank: nothing it has can begin before, unless it gets more.
   std::vector<int64_t> hits_;                 ///< Column commands of a bank since it was opened.
   Filter pending_reads_, pending_writes_;
-  Tick all_quiet_until_ = 0;     ///< The same of all banks.
-  size_t waiting_ = 0;           ///< Entries in queues_ …
-  size_t waiting_writes_ = 0;    ///< … and writes of them.
-  size_t to_drain_ = 0;  ///< Writes that still go before reads do again.
+  Tick all_quiet_until_ = 0;   ///< The same of all banks.
+  size_t waiting_ = 0;         ///< Entries in queues_ …
+  size_t waiting_writes_ = 0;  ///< … and writes of them.
+  size_t to_drain_ = 0;        ///< Writes that still go before reads do again.
   int last_bank_ = 0;
   int due_refreshes_ = 0;
   Tick refresh_at_ = never;

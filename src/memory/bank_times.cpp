@@ -23,8 +23,13 @@ BankTimes::BankTimes(const Device& device)
     if (!device.uses(constraint.from) || !device.uses(constraint.to)) continue;
     const auto scope = static_cast<size_t>(constraint.scope);
     if (constraint.count > 1) {
-      windows_.push_back({constraint.scope, constraint.from, constraint.to, constraint.delay,
-                          static_cast<size_t>(constraint.count), {}, {}});
+      windows_.push_back({constraint.scope,
+                          constraint.from,
+                          constraint.to,
+                          constraint.delay,
+                          static_cast<size_t>(constraint.count),
+                          {},
+                          {}});
       windows_.back().begun.assign(ready_.size() * windows_.back().count, -1);
       windows_.back().next.assign(ready_.size(), 0);
       continue;

@@ -1,5 +1,5 @@
-// One channel: what its controller makes of the requests that it accepts. Driven by clocks, of which only those at which
-// something can happen need to be run.
+// One channel: what its controller makes of the requests that it accepts. Driven by clocks, of which only those at
+// which something can happen need to be run.
 #pragma once
 
 #include <memory>

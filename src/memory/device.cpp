@@ -38,9 +38,10 @@ Error together(std::string field, std::string message, std::string remedy) {
 
 Status check_organization(const Organization& organization) {
   if (organization.row_bytes % organization.burst_bytes != 0)
-    return together("organization.row_bytes",
-                    fmt::format("a row of {} B splits a burst of {} B", organization.row_bytes, organization.burst_bytes),
-                    "a multiple of organization.burst_bytes");
+    return together(
+        "organization.row_bytes",
+        fmt::format("a row of {} B splits a burst of {} B", organization.row_bytes, organization.burst_bytes),
+        "a multiple of organization.burst_bytes");
   if (organization.banks_of_channel() > 1024)
     return together("organization.banks", fmt::format("{} banks a channel", organization.banks_of_channel()),
                     "pseudo-channels x groups x banks are at most 1024");
@@ -72,9 +73,8 @@ Status check_timing(const Device& device) {
 /// Every pair without which the data sheet's timing is not kept at all.
 Status check_constraints(const Device& device) {
   using enum Command;
-  std::vector<std::pair<Command, Command>> pairs{{act, rd}, {act, wr}, {act, pre}, {act, act}, {pre, act},
-                                                 {rd, pre}, {wr, pre}, {rd, rd},   {wr, wr},   {rd, wr},
-                                                 {wr, rd}};
+  std::vector<std::pair<Command, Command>> pairs{{act, rd}, {act, wr}, {act, pre}, {act, act}, {pre, act}, {rd, pre},
+                                                 {wr, pre}, {rd, rd},  {wr, wr},   {rd, wr},   {wr, rd}};
   if (device.controller.refresh == "all-bank") pairs.insert(pairs.end(), {{ref, act}, {pre, ref}});
   if (device.controller.refresh == "per-bank") pairs.insert(pairs.end(), {{refb, act}, {pre, refb}});
   if (device.controller.row_policy != "open") pairs.insert(pairs.end(), {{rda, act}, {wra, act}});
@@ -94,13 +94,16 @@ Status check_constraints(const Device& device) {
 Status check_controller(const Device& device) {
   const Controller& controller = device.controller;
   const bool per_bank = controller.scheduler == "FRFCFS-perbank";
-  const bool known = controller.row_policy == "open" || (per_bank ? controller.row_policy == "closed" : controller.cap() > 0);
+  const bool known =
+      controller.row_policy == "open" || (per_bank ? controller.row_policy == "closed" : controller.cap() > 0);
   if (!known)
-    return Error{"memory.type", fmt::format("no row policy \"{}\" of {}", printable(controller.row_policy), controller.scheduler),
+    return Error{"memory.type",
+                 fmt::format("no row policy \"{}\" of {}", printable(controller.row_policy), controller.scheduler),
                  "controller.row_policy", per_bank ? "open or closed" : "open, or closedcapN with N at least 1"};
   if (controller.write_low > controller.write_high)
     return together("controller.write_low", "writes end above where they begin", "at most write_high");
-  if (controller.refresh == "per-bank" && (per_bank || device.ticks_of("tREFISB") == 0 || device.ticks_of("tRFCSB") == 0))
+  if (controller.refresh == "per-bank" &&
+      (per_bank || device.ticks_of("tREFISB") == 0 || device.ticks_of("tRFCSB") == 0))
     return together("controller.refresh", "refresh of single banks needs tREFISB and tRFCSB, and a shared queue",
                     "give them in [timing], or all-bank");
   const auto mapping = device.mappings.find(controller.mapping);

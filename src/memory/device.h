@@ -33,8 +33,8 @@ struct Constraint {
   Scope scope = Scope::bank;
   Command from = Command::act, to = Command::act;
   Tick delay = 0;
-  int count = 1;         ///< 4 for tFAW: the fifth ACT waits for the first.
-  std::string text;      ///< As the description has it: "ACT -> RD".
+  int count = 1;     ///< 4 for tFAW: the fifth ACT waits for the first.
+  std::string text;  ///< As the description has it: "ACT -> RD".
 };
 
 struct Organization {
@@ -52,12 +52,12 @@ struct Organization {
 
 struct Controller {
   std::string scheduler, row_policy, refresh, mapping;
-  int64_t queue = 0;         ///< Entries of the read queue, and as many of the write queue, a channel.
-  double write_high = 0.8;   ///< Writes begin above this fill of their queue …
-  double write_low = 0.2;    ///< … and end below this one.
-  int64_t bank_queue = 8;    ///< FRFCFS-perbank: entries a bank.
-  int64_t drain_above = 8;   ///< FRFCFS-perbank: writes that are worth draining when nothing else is there.
-  int64_t hit_limit = 4;     ///< FRFCFS-perbank: row hits after which an older miss may close the row.
+  int64_t queue = 0;        ///< Entries of the read queue, and as many of the write queue, a channel.
+  double write_high = 0.8;  ///< Writes begin above this fill of their queue …
+  double write_low = 0.2;   ///< … and end below this one.
+  int64_t bank_queue = 8;   ///< FRFCFS-perbank: entries a bank.
+  int64_t drain_above = 8;  ///< FRFCFS-perbank: writes that are worth draining when nothing else is there.
+  int64_t hit_limit = 4;    ///< FRFCFS-perbank: row hits after which an older miss may close the row.
   /// Column accesses after which a row is closed, of the policy "closedcapN"; 0 for others.
   [[nodiscard]] int64_t cap() const;
 };
@@ -66,17 +66,17 @@ struct Device {
   std::string file, name, summary;
   std::string stands_for;  ///< "SIMULATOR PRESET" of the reference rows that it answers; empty where there are none.
   Organization organization;
-  int64_t clock_femtoseconds = 0;    ///< Period of the command clock.
-  int64_t ticks = 1;                 ///< A clock.
-  std::string half_clock_commands;   ///< That may begin on any tick, not only with a clock; space between names.
-  bool pairing = false;              ///< JESD238's rule for what may follow a row command half a clock later.
-  int64_t buses = 2;                 ///< Command buses: row and column, or one for both.
-  std::map<std::string, int64_t, std::less<>> timing;          ///< By name, in clocks.
-  std::array<Tick, command_count> length{};                    ///< Of a command on its bus.
-  std::vector<Constraint> constraints;                         ///< In ticks between the first ticks of commands.
-  std::map<std::string, std::string, std::less<>> mappings;    ///< By name, as mapping.h reads them.
+  int64_t clock_femtoseconds = 0;   ///< Period of the command clock.
+  int64_t ticks = 1;                ///< A clock.
+  std::string half_clock_commands;  ///< That may begin on any tick, not only with a clock; space between names.
+  bool pairing = false;             ///< JESD238's rule for what may follow a row command half a clock later.
+  int64_t buses = 2;                ///< Command buses: row and column, or one for both.
+  std::map<std::string, int64_t, std::less<>> timing;        ///< By name, in clocks.
+  std::array<Tick, command_count> length{};                  ///< Of a command on its bus.
+  std::vector<Constraint> constraints;                       ///< In ticks between the first ticks of commands.
+  std::map<std::string, std::string, std::less<>> mappings;  ///< By name, as mapping.h reads them.
   Controller controller;
-  std::map<std::string, std::string, std::less<>> sources;     ///< Of a field: where its figure comes from.
+  std::map<std::string, std::string, std::less<>> sources;  ///< Of a field: where its figure comes from.
 
   [[nodiscard]] double tick_seconds() const { return static_cast<double>(clock_femtoseconds) * 1e-15 / double(ticks); }
   /// Of a timing parameter; 0 where it is not given.

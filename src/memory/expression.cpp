@@ -32,7 +32,9 @@ Result<Command> command_named(std::string_view word) {
   const auto found = std::find(command_names.begin(), command_names.end(), word);
   if (found != command_names.end()) return static_cast<Command>(found - command_names.begin());
   const std::string hint = did_you_mean(word, command_names);
-  return Error{"memory.constraint", fmt::format("there is no command \"{}\"", printable(word)), {},
+  return Error{"memory.constraint",
+               fmt::format("there is no command \"{}\"", printable(word)),
+               {},
                hint.empty() ? fmt::format("one of: {}", fmt::join(command_names, " ")) : hint};
 }
 
@@ -66,9 +68,10 @@ Result<int64_t> evaluate(std::string_view sum, const std::map<std::string, int64
     if (const auto found = parameters.find(word); found != parameters.end())
       value = found->second;
     else if (!read_whole(word, value))
-      return Error{"memory.constraint", fmt::format("\"{}\" is no parameter of [timing] that is given, nor a number",
-                                                    printable(word)),
-                   {}, "give it in [timing]"};
+      return Error{"memory.constraint",
+                   fmt::format("\"{}\" is no parameter of [timing] that is given, nor a number", printable(word)),
+                   {},
+                   "give it in [timing]"};
     if (!wants_value) return Error{"memory.constraint", "a sum lacks a sign", {}, "like \"tCWL + tBL\""};
     total += sign * value;
     wants_value = false;
@@ -79,8 +82,7 @@ Result<int64_t> evaluate(std::string_view sum, const std::map<std::string, int64
 
 Result<std::vector<Constraint>> read_constraint(std::string_view line, Scope scope, int64_t clocks) {
   const size_t arrow = line.find("->");
-  if (arrow == line.npos)
-    return Error{"memory.constraint", "a constraint has no ->", {}, "like \"RD RDA -> WR WRA\""};
+  if (arrow == line.npos) return Error{"memory.constraint", "a constraint has no ->", {}, "like \"RD RDA -> WR WRA\""};
   std::string_view before = line.substr(0, arrow);
   int64_t count = 1;
   if (const size_t space = before.find(' '); space != before.npos && read_whole(before.substr(0, space), count))
@@ -93,7 +95,8 @@ Result<std::vector<Constraint>> read_constraint(std::string_view line, Scope sco
   for (const Command first : from)
     for (const Command second : to) {
       if (scope > Scope::pseudo_channel && (names_no_bank(first) || names_no_bank(second)))
-        return Error{"memory.constraint", "REF and PREA name no bank", {}, "write it under [constraints.pseudo_channel]"};
+        return Error{
+            "memory.constraint", "REF and PREA name no bank", {}, "write it under [constraints.pseudo_channel]"};
       constraints.push_back({scope, first, second, clocks, static_cast<int>(count), std::string(line)});
     }
   return constraints;

@@ -31,7 +31,8 @@ const Field field_table[] = {
     {"commands.half_clock", AT(half_clock_commands), number, 0, 0,
      "Commands that may begin on any tick; others begin with a clock.", false},
     {"commands.pairing", AT(pairing), number, 0, 0,
-     "JESD238: in the half clock behind a row command no PRE of the same bank may follow, and none at all behind one of "
+     "JESD238: in the half clock behind a row command no PRE of the same bank may follow, and none at all behind one "
+     "of "
      "all banks.",
      false},
 

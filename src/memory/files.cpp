@@ -40,9 +40,11 @@ Result<Device> load_memory(const std::string& name_or_path) {
     return load_device((shipped_folder() / (name_or_path + ".toml")).string());
   const std::vector<std::string_view> names(shipped.begin(), shipped.end());
   const std::string hint = did_you_mean(name_or_path, names);
-  return Error{"memory.not_found", fmt::format("there is no memory \"{}\"", printable(name_or_path)), {},
-               hint.empty() ? fmt::format("shipped are {}; or give a file, my-memory.toml", fmt::join(shipped, ", "))
-                            : hint};
+  return Error{
+      "memory.not_found",
+      fmt::format("there is no memory \"{}\"", printable(name_or_path)),
+      {},
+      hint.empty() ? fmt::format("shipped are {}; or give a file, my-memory.toml", fmt::join(shipped, ", ")) : hint};
 }
 
 }  // namespace hadal::memory

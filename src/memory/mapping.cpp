@@ -49,9 +49,9 @@ Result<Word> read_word(std::string_view text) {
 }  // namespace
 
 Result<Mapping> Mapping::make(std::string_view order, const Organization& organization) {
-  const std::array<int64_t, field_count> sizes = {
-      organization.channels,    organization.columns(), organization.pseudo_channels,
-      organization.bank_groups, organization.banks,     organization.rows};
+  const std::array<int64_t, field_count> sizes = {organization.channels,        organization.columns(),
+                                                  organization.pseudo_channels, organization.bank_groups,
+                                                  organization.banks,           organization.rows};
   Mapping mapping;
   if (!std::has_single_bit(static_cast<uint64_t>(organization.burst_bytes)))
     return wrong(fmt::format("a burst of {} B has no bits of an address", organization.burst_bytes),

@@ -138,7 +138,9 @@ void Memory::end_flows() {
 // The fast model ---------------------------------------------------------------------------------------------------
 
 int64_t Memory::bursts_left(const Flow& flow) const {
-  const auto bursts = [&](uint64_t from, uint64_t to) { return static_cast<int64_t>((to - from + burst_ - 1) / burst_); };
+  const auto bursts = [&](uint64_t from, uint64_t to) {
+    return static_cast<int64_t>((to - from + burst_ - 1) / burst_);
+  };
   if (is_sent(flow)) return 0;
   return bursts(flow.next, flow.end) + (flow.transfer.count - flow.run - 1) * bursts(0, uint64_t(flow.transfer.bytes));
 }
@@ -166,7 +168,8 @@ void Memory::skip() {
 
   const Tick interval = device_.ticks_of("tREFI");
   const auto rate = [&](const Flow& flow) {  // Bursts an interval.
-    return static_cast<double>(flow.sent - flow.sent_before) / static_cast<double>(sampler_->watched()) * double(interval);
+    return static_cast<double>(flow.sent - flow.sent_before) / static_cast<double>(sampler_->watched()) *
+           double(interval);
   };
   double intervals = 1e15;
   for (const auto& flow : flows_)

@@ -55,9 +55,9 @@ class Memory {
   struct Flow {
     Transfer transfer;
     int64_t number = 0;
-    int64_t run = 0;           ///< The run that is sent.
-    uint64_t next = 0, end = 0;  ///< What is left of it, from burst to burst.
-    int64_t out = 0;           ///< Bursts sent and not completed.
+    int64_t run = 0;                    ///< The run that is sent.
+    uint64_t next = 0, end = 0;         ///< What is left of it, from burst to burst.
+    int64_t out = 0;                    ///< Bursts sent and not completed.
     int64_t sent = 0, sent_before = 0;  ///< Bursts, and of them before the sampler began.
     Tick last = 0;
     const Channel* blocked_on = nullptr;
@@ -88,7 +88,7 @@ class Memory {
   std::unordered_map<int64_t, Tick> ends_;
   int64_t submitted_ = 0;
   size_t turn_ = 0;
-  Tick clock_ = 0;    ///< Of the channels; time is `skipped_` more.
+  Tick clock_ = 0;  ///< Of the channels; time is `skipped_` more.
   Tick skipped_ = 0;
   bool more_now_ = false;  ///< More could be sent than one tick takes.
   std::optional<Sampler> sampler_;

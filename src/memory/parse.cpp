@@ -125,8 +125,7 @@ Status set_constraint(std::string_view name, const Entry& entry, Device& device)
   if (*clocks < 0)
     return Error{"memory.constraint", fmt::format("{} is negative: {} clocks", printable(*sum), *clocks), entry.place,
                  "commands cannot wait for later ones"};
-  auto constraints =
-      read_constraint(name.substr(dot + 1), static_cast<Scope>(scope - scope_names.begin()), *clocks);
+  auto constraints = read_constraint(name.substr(dot + 1), static_cast<Scope>(scope - scope_names.begin()), *clocks);
   if (!constraints) return std::move(constraints).error().at(entry.place);
   // A command is stamped where it begins, and the device counts from where it has all of it.
   for (Constraint& constraint : *constraints) {
@@ -188,8 +187,7 @@ bool takes(std::string_view& name, std::string_view prefix) {
 enum class Pass { fields, clocks, sums };
 Status set_entry(std::string_view name, const Entry& entry, Pass pass, Device& device) {
   const std::string full(name);
-  if (takes(name, "timing."))
-    return pass == Pass::clocks ? set_parameter(std::string(name), entry, device) : Status{};
+  if (takes(name, "timing.")) return pass == Pass::clocks ? set_parameter(std::string(name), entry, device) : Status{};
   if (takes(name, "constraints.")) return pass == Pass::sums ? set_constraint(name, entry, device) : Status{};
   if (takes(name, "mapping.")) {
     const auto* text = std::get_if<std::string>(&entry.value);

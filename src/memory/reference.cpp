@@ -69,8 +69,9 @@ std::string memory_reference() {
   for (const Field& field : fields())
     out += fmt::format("| `{}` | {} | {} | {} | {} |\n", field.name, kind_text(field), range_text(field),
                        field.needed ? "yes" : "no", field.meaning);
-  out += "| `commands.ACT` … `commands.REFB` | a number of cycles |  | no | Length of the command on its bus; one clock "
-         "where not given. |\n";
+  out +=
+      "| `commands.ACT` … `commands.REFB` | a number of cycles |  | no | Length of the command on its bus; one clock "
+      "where not given. |\n";
   return out;
 }
 

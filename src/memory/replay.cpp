@@ -1,6 +1,7 @@
 #include "memory/replay.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <queue>
@@ -15,8 +16,8 @@ namespace {
 /// What is sent next, and when.
 class Source {
  public:
-  Source(const Device& device, const Traffic& traffic, Pattern pattern, Mapping mapping)
-      : pattern_(std::move(pattern)),
+  Source(const Device& device, const Traffic& traffic, const Pattern& pattern, Mapping mapping)
+      : pattern_(pattern),
         mapping_(std::move(mapping)),
         burst_(static_cast<uint64_t>(device.organization.burst_bytes)),
         bursts_of_block_(std::max<int64_t>(1, traffic.granule / device.organization.burst_bytes)),
@@ -107,7 +108,7 @@ class Replay {
     const int64_t bursts = source_.skip(skip.requests);
     result_.bytes += bursts * bytes_;
     // What blocks were left out for is in the pace of the others.
-    return static_cast<Tick>(static_cast<double>(bursts) * skip.ticks_a_request + 0.5);
+    return std::llround(static_cast<double>(bursts) * skip.ticks_a_request);
   }
 
   /// Sends what can be sent at `at`; returns when to try again, unless something else happens first.
@@ -162,10 +163,10 @@ class Replay {
 }  // namespace
 
 Result<Replayed> replay(const Device& device, const Traffic& traffic, bool fast) {
-  HADAL_TRY(Pattern pattern, Pattern::make(traffic));
+  HADAL_TRY(const Pattern pattern, Pattern::make(traffic));
   HADAL_TRY(Mapping mapping, Mapping::make(device.mappings.at(device.controller.mapping), device.organization));
   if (traffic.requests < 1) return Error{"traffic.range", "no requests", {}, {}};
-  return Replay(device, traffic, Source(device, traffic, std::move(pattern), std::move(mapping)), fast).run();
+  return Replay(device, traffic, Source(device, traffic, pattern, std::move(mapping)), fast).run();
 }
 
 }  // namespace hadal::memory

@@ -7,9 +7,9 @@
 
 namespace hadal::memory {
 
-/// Watches how many requests go in each refresh interval. When their mean is known well enough, the requests that remain
-/// can be left out but for the last intervals: sampling as in Wunderlich et al., "SMARTS" (ISCA 2003). A refresh interval
-/// has everything in it that recurs: turnarounds, row changes, the refresh itself.
+/// Watches how many requests go in each refresh interval. When their mean is known well enough, the requests that
+/// remain can be left out but for the last intervals: sampling as in Wunderlich et al., "SMARTS" (ISCA 2003). A refresh
+/// interval has everything in it that recurs: turnarounds, row changes, the refresh itself.
 class Sampler {
  public:
   /// Watches from tick `start` on; `on` false: never leaves out anything.
@@ -27,8 +27,8 @@ class Sampler {
     int64_t intervals = 0, requests = 0;
     double ticks_a_request = 0;
   };
-  /// `done` requests were accepted before tick `at`, `left` remain. What to leave out now; nothing while the pace is not
-  /// known.
+  /// `done` requests were accepted before tick `at`, `left` remain. What to leave out now; nothing while the pace is
+  /// not known.
   Skip sample(Tick at, int64_t done, int64_t left);
 
  private:

@@ -27,13 +27,12 @@ SharedQueues::SharedQueues(const Device& device)
   if (device.controller.refresh != "none") refresh_at_ = refresh_interval_;
   next_ = refresh_at_ == never ? never : refresh_at_ - 1;
   for (size_t c = 0; c < command_count; ++c)
-    if (fmt::format(" {} ", device.half_clock_commands).find(fmt::format(" {} ", command_names[c])) != std::string::npos)
+    if (fmt::format(" {} ", device.half_clock_commands).find(fmt::format(" {} ", command_names[c])) !=
+        std::string::npos)
       half_clock_ |= 1U << c;
 }
 
-bool SharedQueues::is_idle() const {
-  return reads_.size() == 0 && writes_.size() == 0 && active_.empty();
-}
+bool SharedQueues::is_idle() const { return reads_.size() == 0 && writes_.size() == 0 && active_.empty(); }
 
 bool SharedQueues::push(const Request& request, Tick at) {
   // A write that is still queued answers reads of its address, and takes over writes to it.
@@ -236,9 +235,7 @@ void SharedQueues::choose_mode() {
 
 // Row commands -----------------------------------------------------------------------------------------------------
 
-bool SharedQueues::row_slot(Tick now) {
-  return maintenance_.empty() ? row_of_queue(now) : row_of_maintenance(now);
-}
+bool SharedQueues::row_slot(Tick now) { return maintenance_.empty() ? row_of_queue(now) : row_of_maintenance(now); }
 
 SharedQueues::Choice SharedQueues::best_row_command(const RequestQueue& from, Tick now) {
   Choice best;

@@ -74,10 +74,10 @@ class SharedQueues final : public Channel {
   bool write_mode_ = false;
   Tick refresh_at_ = never;
   int refresh_bank_ = 0;
-  bool on_clock_ = true;      ///< Whether the tick that is run begins a clock.
-  Tick wake_ = never;         ///< While a tick is run: when something could begin that cannot now …
+  bool on_clock_ = true;        ///< Whether the tick that is run begins a clock.
+  Tick wake_ = never;           ///< While a tick is run: when something could begin that cannot now …
   Tick wake_on_clock_ = never;  ///< … and the same for what begins with a clock, which it may not be yet.
-  Tick last_return_ = 0;      ///< Reads return in the order in which they were served.
+  Tick last_return_ = 0;        ///< Reads return in the order in which they were served.
   struct {
     Tick tick = -1;  ///< The half clock that the rule is about.
     int bank = 0;

@@ -31,12 +31,12 @@ Result<Pattern> Pattern::make(const Traffic& traffic) {
   if (traffic.granule < 1 || traffic.region < 2 * traffic.granule) return wrong("no room for a block");
   for (const auto& [name, kind] : kinds) {
     if (name != traffic.pattern) continue;
-    if (kind == Kind::mix && (traffic.read_burst < 0 || traffic.write_burst < 0 ||
-                              traffic.read_burst + traffic.write_burst < 1))
+    if (kind == Kind::mix &&
+        (traffic.read_burst < 0 || traffic.write_burst < 0 || traffic.read_burst + traffic.write_burst < 1))
       return wrong("no blocks to read or write");
     if (kind == Kind::stride && traffic.stride < 1) return wrong("no stride");
-    if (kind == Kind::streams && (traffic.streams < 1 || traffic.chunk < traffic.granule ||
-                                  traffic.region / traffic.streams < traffic.granule))
+    if (kind == Kind::streams &&
+        (traffic.streams < 1 || traffic.chunk < traffic.granule || traffic.region / traffic.streams < traffic.granule))
       return wrong("no streams, or chunks without a block");
     return Pattern(kind, traffic);
   }

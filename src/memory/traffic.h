@@ -25,14 +25,14 @@ class SplitMix64 {
 
 struct Traffic {
   std::string pattern = "seq_read";
-  int64_t requests = 0;                      ///< Bursts in all.
-  int64_t region = 0;                        ///< Addresses are below this [B].
-  int64_t granule = 64;                      ///< A block [B], cut into bursts in order.
-  int64_t stride = 0;                        ///< stride, bank_conflict [B].
-  int64_t read_burst = 0, write_burst = 0;   ///< mix: blocks in a row.
-  int64_t streams = 0, chunk = 0;            ///< streams: how many, and bytes of one before the next.
-  int64_t window = 0;                        ///< Most bursts sent and not completed; 0 for no limit.
-  double offered_load = 0;                   ///< Share of the peak at which blocks come; 0 for as fast as they go.
+  int64_t requests = 0;                     ///< Bursts in all.
+  int64_t region = 0;                       ///< Addresses are below this [B].
+  int64_t granule = 64;                     ///< A block [B], cut into bursts in order.
+  int64_t stride = 0;                       ///< stride, bank_conflict [B].
+  int64_t read_burst = 0, write_burst = 0;  ///< mix: blocks in a row.
+  int64_t streams = 0, chunk = 0;           ///< streams: how many, and bytes of one before the next.
+  int64_t window = 0;                       ///< Most bursts sent and not completed; 0 for no limit.
+  double offered_load = 0;                  ///< Share of the peak at which blocks come; 0 for as fast as they go.
   uint64_t seed = 1;
 };
 

@@ -72,12 +72,12 @@ TEST(Mapping, FieldsFromTheLowestBitOn) {
   const auto at = [&](uint64_t burst) { return mapping->locate(burst * 32 + 5); };
   EXPECT_EQ(at(1).channel, 1);
   EXPECT_EQ(at(2).column, 1);
-  EXPECT_EQ(at(4).bank, 16);   // Pseudo-channel 1.
-  EXPECT_EQ(at(8).bank, 4);    // Bank group 1.
+  EXPECT_EQ(at(4).bank, 16);  // Pseudo-channel 1.
+  EXPECT_EQ(at(8).bank, 4);   // Bank group 1.
   EXPECT_EQ(at(32).bank, 1);
   EXPECT_EQ(at(128).column, 2);
   EXPECT_EQ(at(2048).row, 1);
-  EXPECT_EQ(at(2048).bank, 4);  // Hashed with the row.
+  EXPECT_EQ(at(2048).bank, 4);                // Hashed with the row.
   EXPECT_EQ(at(uint64_t{2048} * 16).row, 0);  // Wraps.
 }
 
