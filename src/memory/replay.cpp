@@ -30,7 +30,7 @@ class Source {
   [[nodiscard]] bool done() const { return left_ == 0; }
   [[nodiscard]] Tick available() const { return available_; }
   [[nodiscard]] bool is_scheduled() const { return block_ticks_ > 0; }
-  [[nodiscard]] const Request& request() const { return request_; }
+  [[nodiscard]] Request& request() { return request_; }
 
   [[nodiscard]] int64_t left() const { return left_; }
   /// Leaves out whole blocks; returns how many bursts those are.
@@ -122,7 +122,7 @@ class Replay {
       if (sent == a_tick_) return at + 1;
       if (source_.available() > at) return source_.available();
       if (window_ > 0 && out_ >= window_) return never;
-      Request request = source_.request();
+      Request& request = source_.request();
       request.tag = source_.is_scheduled() ? source_.available() : at;
       Channel& channel = *channels_[static_cast<size_t>(request.location.channel)];
       if (!channel.push(request, at)) {

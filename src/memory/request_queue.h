@@ -12,8 +12,9 @@ class RequestQueue {
   struct Entry {
     Request request;
     Tick arrived = 0;
-    uint64_t order = 0;  ///< Of acceptance.
-    int32_t next = -1, before = -1;
+    uint64_t order = 0;              ///< Of acceptance.
+    int32_t next = -1, before = -1;  ///< Of the same bank.
+    int32_t newer = -1, older = -1;  ///< Of the queue.
   };
 
   RequestQueue(size_t entries, int banks) : lists_(static_cast<size_t>(banks)) {
@@ -30,6 +31,8 @@ class RequestQueue {
   /// The oldest entry of a bank for its open row, and the oldest for another (any, where it is closed); -1 for none.
   [[nodiscard]] int32_t hit(int bank) const { return lists_[static_cast<size_t>(bank)].hit; }
   [[nodiscard]] int32_t miss(int bank) const { return lists_[static_cast<size_t>(bank)].miss; }
+  /// The oldest entry; from it, Entry::newer leads through all.
+  [[nodiscard]] int32_t oldest() const { return oldest_; }
   /// The oldest entry of a busy bank.
   [[nodiscard]] int32_t oldest(int bank) const { return lists_[static_cast<size_t>(bank)].head; }
   /// Whether any bank has a miss.
@@ -45,7 +48,9 @@ class RequestQueue {
     const int32_t e = free_.back();
     free_.pop_back();
     List& list = lists_[static_cast<size_t>(request.location.bank)];
-    entries_[static_cast<size_t>(e)] = {request, at, accepted_++, -1, list.tail};
+    entries_[static_cast<size_t>(e)] = {request, at, accepted_++, -1, list.tail, -1, newest_};
+    (newest_ < 0 ? oldest_ : entries_[static_cast<size_t>(newest_)].newer) = e;
+    newest_ = e;
     if (list.head < 0) {
       list.head = e;
       list.place = busy_.size();
@@ -70,6 +75,8 @@ class RequestQueue {
       set_miss(list, find(entry.next, list.open_row, false));
     (entry.before < 0 ? list.head : entries_[static_cast<size_t>(entry.before)].next) = entry.next;
     (entry.next < 0 ? list.tail : entries_[static_cast<size_t>(entry.next)].before) = entry.before;
+    (entry.older < 0 ? oldest_ : entries_[static_cast<size_t>(entry.older)].newer) = entry.newer;
+    (entry.newer < 0 ? newest_ : entries_[static_cast<size_t>(entry.newer)].older) = entry.older;
     if (list.head < 0) {
       busy_[list.place] = busy_.back();
       lists_[static_cast<size_t>(busy_[list.place])].place = list.place;
@@ -106,6 +113,7 @@ class RequestQueue {
   std::vector<int32_t> free_;
   std::vector<List> lists_;
   std::vector<int> busy_;
+  int32_t oldest_ = -1, newest_ = -1;
   uint64_t accepted_ = 0;
   int misses_ = 0;  ///< Banks with one.
 };

@@ -193,17 +193,18 @@ bool SharedQueues::column_of_queue(Tick now) {
   const Command command = write_mode_ ? wr : rd;
   int32_t best = -1;
   Tick wake = never;
-  for (const int bank : from.busy()) {
-    const int32_t hit = from.hit(bank);
-    if (hit < 0) continue;
+  // A bank's other hits are no sooner than its oldest.
+  for (int32_t e = from.oldest(); e >= 0 && best < 0; e = from[e].newer) {
+    const int bank = from[e].request.location.bank;
+    if (from.hit(bank) != e) continue;
     const Tick ready = times_.ready(command, bank);
-    if (ready > now)
-      wake = std::min(wake, ready);
-    else if (best < 0 || from[hit].order < from[best].order)
-      best = hit;
+    if (ready <= now) best = e;
+    wake = std::min(wake, ready);
   }
-  wake_on_clock_ = std::min(wake_on_clock_, wake);
-  if (best < 0) return false;
+  if (best < 0) {
+    wake_on_clock_ = std::min(wake_on_clock_, wake);
+    return false;
+  }
   const Active entry = from[best];
   from.remove(best);
   finish_column(entry, now);
