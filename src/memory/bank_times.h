@@ -31,6 +31,14 @@ class BankTimes {
     return std::max(wide, std::max(ready_[at[2]][c], ready_[at[3]][c]));
   }
 
+  /// A tick before which `command` may begin in no bank.
+  [[nodiscard]] Tick earliest(Command command) const {
+    const auto c = static_cast<size_t>(command);
+    Tick tick = never;
+    for (size_t node = first_node_[1]; node < first_node_[2]; ++node) tick = std::min(tick, ready_[node][c]);
+    return std::max(tick, ready_[0][c]);
+  }
+
   /// Begins `command` at tick `at`, which is not before ready(). `row` is what ACT opens.
   void issue(Command command, int bank, Tick at, int32_t row = -1);
 

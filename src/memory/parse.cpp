@@ -69,7 +69,8 @@ Status set_field(const Field& field, const Entry& entry, Device& device) {
     (*real)(device) = value;
     return {};
   }
-  if (field.unit != Unit::seconds && value != std::floor(value)) return wrong_type(entry, "a whole number");
+  if (field.unit != Unit::seconds && value != std::floor(value))
+    return wrong_type(entry, "a whole number", "write it without a fraction");
   std::get<int64_t& (*)(Device&)>(field.access)(device) =
       std::llround(field.unit == Unit::seconds ? value * 1e15 : value);
   return {};
@@ -91,7 +92,8 @@ Status set_parameter(const std::string& name, const Entry& entry, Device& device
       if (!(clocks >= 0 && clocks <= 1e6))
         return Error{"memory.range", fmt::format("{} is out of range", found_text(entry)), entry.place,
                      "at least 0 and at most a million clocks"};
-      if (clocks != std::floor(clocks)) return wrong_type(entry, "whole clocks, or a time that is rounded up to them");
+      if (clocks != std::floor(clocks))
+        return wrong_type(entry, "whole clocks", "or a time, which is rounded up to them");
       device.timing[name] = static_cast<int64_t>(clocks);
       return {};
     }
@@ -163,7 +165,8 @@ Result<Document> merged(std::string text, std::string file) {
       return error;
     }
     const auto extends = document->extract("extends");
-    all.merge(*document);  // Keeps what is there: the extending file's.
+    if (depth > 0) document->erase("stands_for");  // Of one description alone.
+    all.merge(*document);                          // Keeps what is there: the extending file's.
     if (extends.empty()) return all;
     const auto* base = std::get_if<std::string>(&extends.mapped().value);
     const bool plain = base && !base->empty() && base->find_first_of("/\\") == base->npos && base->front() != '.';

@@ -191,6 +191,10 @@ bool SharedQueues::column_of_queue(Tick now) {
   choose_mode();
   RequestQueue& from = queue(write_mode_);
   const Command command = write_mode_ ? wr : rd;
+  if (const Tick earliest = times_.earliest(command); earliest > now) {
+    if (from.size() > 0) wake_on_clock_ = std::min(wake_on_clock_, earliest);
+    return false;
+  }
   int32_t best = -1;
   Tick wake = never;
   // A bank's other hits are no sooner than its oldest.
