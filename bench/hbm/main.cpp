@@ -107,7 +107,7 @@ Status run(const Flags& flags) {
     }
   }
   if (flags.json) {
-    nlohmann::json skipped;
+    nlohmann::json skipped = nlohmann::json::object();
     for (const auto& [name, summary] : files)
       for (const auto& [what, count] : summary.skipped) skipped[what] = skipped.value(what, 0) + count;
     const nlohmann::json out = {{"rows", rows},
