@@ -86,13 +86,12 @@ void emit_gather_elements(Emitter& e, const Group& group) {
   order.erase(order.begin() + static_cast<std::ptrdiff_t>(axis));
   order.push_back(axis);
   const IndexSpace space = merged({out.extents, {out.strides, index.strides, from.strides}}, order, 1);
-  const int64_t row = std::max(out.extents[axis], from.extents[axis]);
-  const int64_t most = std::min(e.limit(Ring::stream), e.limit(Ring::output)) / 8;
-  if (row > most)
-    return e.fail("plan.capacity", fmt::format("a row of {} elements does not fit a scratchpad tile of {}", row, most));
+  const RowFit fit = row_fit(e.graph(), node, e.chip());
+  if (!check_fit(e, fit)) return;
   auto tile = choose_tile(
       space.extents,
-      std::max<int64_t>(1, tile_elements(total_of(space.extents), e.cores(), most) * out.extents[axis] / row), 1);
+      std::max<int64_t>(1, tile_elements(total_of(space.extents), e.cores(), fit.most) * out.extents[axis] / fit.row),
+      1);
   e.begin_phase(e.graph().value(group.result).name, "gather_elements", e.nodes());
   Placed source = in_space(from, space, 2);
   source.extents.back() = from.extents[axis];

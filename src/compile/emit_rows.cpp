@@ -37,15 +37,10 @@ struct RowWork {
 };
 
 /// False (and an error) where a row does not fit.
-bool choose_rows(Emitter& e, RowWork& work, size_t kept, int64_t bytes) {
-  const int64_t most = std::min(e.limit(Ring::stream), e.limit(Ring::output)) / bytes;
-  int64_t row = 1;
-  for (size_t i = work.space.extents.size() - kept; i < work.space.extents.size(); ++i) row *= work.space.extents[i];
-  if (row > most) {
-    e.fail("plan.capacity", fmt::format("a row of {} elements does not fit a scratchpad tile of {}", row, most));
-    return false;
-  }
-  work.tile = choose_tile(work.space.extents, tile_elements(total_of(work.space.extents), e.cores(), most), kept);
+bool choose_rows(Emitter& e, const graph::Node& node, RowWork& work, size_t kept) {
+  const RowFit fit = row_fit(e.graph(), node, e.chip());
+  if (!check_fit(e, fit)) return false;
+  work.tile = choose_tile(work.space.extents, tile_elements(total_of(work.space.extents), e.cores(), fit.most), kept);
   work.counts = counts_of(work.space.extents, work.tile);
   return true;
 }
@@ -59,7 +54,7 @@ void emit_row_op(Emitter& e, const Group& group, Opcode op, const std::vector<in
       merged({out.extents, {out.strides, in.strides}}, with_last(order_by_strides(in.strides), axes), axes.size()),
       {},
       {}};
-  if (!choose_rows(e, work, axes.size(), std::max(bytes_of(in.dtype), bytes_of(out.dtype)))) return;
+  if (!choose_rows(e, node, work, axes.size())) return;
   e.begin_phase(e.graph().value(group.result).name, std::string(node.op->name), e.nodes());
   const int to = e.tensor(in_space(out, work.space, 0), e.graph().value(group.result).name);
   const int from = e.tensor(in_space(in, work.space, 1), e.graph().value(node.inputs[0]).name);
@@ -79,40 +74,6 @@ int64_t choice(Opcode op, size_t field, const std::string& name) {
   return std::find(choices.begin(), choices.end(), name) - choices.begin();
 }
 
-/// Reduces `axes` of a value into `out`, which has extent 1 (or no dim) there.
-void emit_reduction(Emitter& e, const Placed& in, const Placed& out, const std::vector<int64_t>& out_strides, Opcode op,
-                    const std::string& kind, const std::string& name) {
-  const IndexSpace space = merged({in.extents, {out_strides, in.strides}}, order_by_strides(in.strides));
-  std::vector<bool> whole(space.extents.size());
-  int64_t row = 1, axes = 0;
-  for (size_t i = 0; i < whole.size(); ++i) {
-    whole[i] = space.strides[0][i] == 0 && space.extents[i] > 1;
-    if (!whole[i]) continue;
-    row *= space.extents[i];
-    axes |= int64_t{1} << i;
-  }
-  const int64_t most = e.limit(Ring::stream) / bytes_of(in.dtype);
-  if (row > most)
-    return e.fail("plan.capacity", fmt::format("{} elements to reduce do not fit a scratchpad tile of {}", row, most));
-  const auto tile = choose_tile(space.extents, tile_elements(total_of(space.extents), e.cores(), most), whole);
-  const int to = e.tensor(in_space(out, space, 0), name);
-  const int from = e.tensor(in_space(in, space, 1), name + ".in");
-  e.units(counts_of(space.extents, tile), [&](const std::vector<Expr>& at, const Expr&) {
-    const TileBox box = tile_box(space.extents, tile, at);
-    const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x");
-    const tile::Window window = window_of(to, space.strides[0], box);
-    const TileView y{e.tile(Ring::output, out.dtype, "y"), window.extents};
-    if (op == Opcode::reduce)
-      e.emit(op, Queue::vector, {y, x}, {Expr(choice(op, isa::at::reduce_kind, kind)), Expr(axes)});
-    else
-      e.emit(
-          op, Queue::vector, {y, x},
-          {Expr(choice(op, isa::at::arg_kind, kind.substr(0, 3))),
-           Expr(axes == 0 ? 0 : std::countr_zero(static_cast<uint64_t>(axes))), Expr(kind.ends_with(".last") ? 1 : 0)});
-    e.store(window, y);
-  });
-}
-
 /// Strides of a reduction's result over the dims of its operand: 0 along the axes.
 std::vector<int64_t> result_strides(const Placed& in, const Placed& out, const std::vector<int64_t>& axes) {
   std::vector<int64_t> strides(in.extents.size(), 0);
@@ -123,6 +84,43 @@ std::vector<int64_t> result_strides(const Placed& in, const Placed& out, const s
     if (!reduced) strides[i] = out.strides[keeps ? i : next++];
   }
   return strides;
+}
+
+/// Reduces `axes` of the node's operand.
+void emit_reduction(Emitter& e, const Group& group, const std::vector<int64_t>& axes, Opcode op,
+                    const std::string& kind) {
+  const graph::Node& node = main_of(e, group);
+  const Placed in = e.operand(node.inputs[0]), out = e.result(group.result);
+  const std::string name = e.graph().value(group.result).name;
+  e.begin_phase(name, std::string(node.op->name), e.nodes());
+  const RowFit fit = row_fit(e.graph(), node, e.chip());
+  if (!check_fit(e, fit)) return;
+  IndexSpace space = merged({in.extents, {result_strides(in, out, axes), in.strides}}, order_by_strides(in.strides));
+  std::vector<bool> whole;
+  for (size_t i = 0; i < space.extents.size(); ++i) whole.push_back(space.strides[0][i] == 0 && space.extents[i] > 1);
+  if (std::find(whole.begin(), whole.end(), true) == whole.end()) {  // Rows of one element are rows all the same.
+    space.extents.push_back(1);
+    for (auto& strides : space.strides) strides.push_back(0);
+    whole.push_back(true);
+  }
+  int64_t reduced = 0;
+  for (size_t i = 0; i < whole.size(); ++i) reduced |= int64_t{whole[i]} << i;
+  const auto tile = choose_tile(space.extents, tile_elements(total_of(space.extents), e.cores(), fit.most), whole);
+  const int to = e.tensor(in_space(out, space, 0), name);
+  const int from = e.tensor(in_space(in, space, 1), name + ".in");
+  e.units(counts_of(space.extents, tile), [&](const std::vector<Expr>& at, const Expr&) {
+    const TileBox box = tile_box(space.extents, tile, at);
+    const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x");
+    const tile::Window window = window_of(to, space.strides[0], box);
+    const TileView y{e.tile(Ring::output, out.dtype, "y"), window.extents};
+    if (op == Opcode::reduce)
+      e.emit(op, Queue::vector, {y, x}, {Expr(choice(op, isa::at::reduce_kind, kind)), Expr(reduced)});
+    else
+      e.emit(op, Queue::vector, {y, x},
+             {Expr(choice(op, isa::at::arg_kind, kind.substr(0, 3))),
+              Expr(std::countr_zero(static_cast<uint64_t>(reduced))), Expr(kind.ends_with(".last") ? 1 : 0)});
+    e.store(window, y);
+  });
 }
 
 }  // namespace
@@ -145,29 +143,20 @@ void emit_normalize(Emitter& e, const Group& group) {
   auto axes = node.attributes.integers("axes");
   std::sort(axes.begin(), axes.end());
   const auto given = [&](size_t i) { return i < node.inputs.size() && node.inputs[i] != graph::absent; };
-  // The instruction scales by constants that only the normalised axes index; any other scale is a phase behind it.
-  bool scales_inside = true;
-  for (size_t i = 1; i < 3; ++i) {
-    if (!given(i)) continue;
-    const auto strides = broadcast_strides(e.operand(node.inputs[i]), out.extents);
-    for (size_t d = 0; d < strides.size(); ++d) {
-      const bool is_axis = std::find(axes.begin(), axes.end(), static_cast<int64_t>(d)) != axes.end();
-      scales_inside = scales_inside && e.graph().is_constant(node.inputs[i]) &&
-                      (is_axis ? strides[d] != 0 || out.extents[d] == 1 : strides[d] == 0);
-    }
-  }
+  // Any scale that the instruction does not take is a phase behind it.
+  const bool inside = scales_inside(e.graph(), node);
   const Placed normal =
-      scales_inside ? out : e.scratch(name + ".normal", DType::f32, out.extents, order_by_strides(in.strides));
+      inside ? out : e.scratch(name + ".normal", DType::f32, out.extents, order_by_strides(in.strides));
   IndexSpace space{normal.extents, {normal.strides, in.strides}};
   std::vector<size_t> scales;
-  for (size_t i = 1; i < 3 && scales_inside; ++i) {
+  for (size_t i = 1; i < 3 && inside; ++i) {
     if (!given(i)) continue;
     scales.push_back(i);
     space.strides.push_back(broadcast_strides(e.operand(node.inputs[i]), out.extents));
   }
   RowWork work{merged(space, with_last(order_by_strides(in.strides), axes), axes.size()), {}, {}};
-  if (!choose_rows(e, work, axes.size(), std::max({bytes_of(in.dtype), bytes_of(normal.dtype)}))) return;
-  e.begin_phase(scales_inside ? name : name + ".normal", "normalize", e.nodes());
+  if (!choose_rows(e, node, work, axes.size())) return;
+  e.begin_phase(inside ? name : name + ".normal", "normalize", e.nodes());
   const int to = e.tensor(in_space(normal, work.space, 0), name);
   const int from = e.tensor(in_space(in, work.space, 1), e.graph().value(node.inputs[0]).name);
   const TileBox whole = tile_box(work.space.extents, work.space.extents, std::vector<Expr>(work.space.extents.size()));
@@ -192,7 +181,7 @@ void emit_normalize(Emitter& e, const Group& group) {
             Expr(static_cast<int64_t>(axes.size())), real(node.attributes.number("epsilon"))});
     e.store({to, box.origins, box.extents}, y);
   });
-  if (scales_inside) return;
+  if (inside) return;
   std::vector<MapOperand> streams{{normal, normal.strides, name + ".normal", false}};
   isa::Chain chain{DType::f32, 1, {}};
   for (size_t i = 1; i < 3; ++i) {
@@ -208,39 +197,13 @@ void emit_normalize(Emitter& e, const Group& group) {
 
 void emit_reduce(Emitter& e, const Group& group) {
   const graph::Node& node = main_of(e, group);
-  const Placed in = e.operand(node.inputs[0]), out = e.result(group.result);
-  const std::string kind = node.attributes.text("kind"), name = e.graph().value(group.result).name;
-  auto axes = node.attributes.integers("axes");
-  const auto row = [&](const std::vector<int64_t>& of) {
-    int64_t n = 1;
-    for (const int64_t axis : of) n *= in.extents[static_cast<size_t>(axis)];
-    return n;
-  };
-  const bool composes = kind == "sum" || kind == "mean" || kind == "max" || kind == "min" || kind == "prod";
-  if (axes.size() > 1 && composes && row(axes) > e.limit(Ring::stream) / bytes_of(in.dtype)) {
-    // Too much for a tile: the last axis first, then the others.
-    const std::vector<int64_t> last{axes.back()};
-    Shape extents = in.extents;
-    extents[static_cast<size_t>(last[0])] = 1;
-    const Placed between = e.scratch(name + ".part", DType::f32, extents, order_by_strides(in.strides));
-    e.begin_phase(name + ".part", "reduce", e.nodes());
-    emit_reduction(e, in, between, result_strides(in, between, last), Opcode::reduce, kind, name + ".part");
-    axes.pop_back();
-    std::vector<int64_t> strides = result_strides(in, out, node.attributes.integers("axes"));
-    e.begin_phase(name, "reduce", e.nodes());
-    return emit_reduction(e, between, out, strides, Opcode::reduce, kind, name);
-  }
-  e.begin_phase(name, "reduce", e.nodes());
-  emit_reduction(e, in, out, result_strides(in, out, axes), Opcode::reduce, kind, name);
+  emit_reduction(e, group, node.attributes.integers("axes"), Opcode::reduce, node.attributes.text("kind"));
 }
 
 void emit_arg_reduce(Emitter& e, const Group& group) {
   const graph::Node& node = main_of(e, group);
-  const Placed in = e.operand(node.inputs[0]), out = e.result(group.result);
-  const std::string name = e.graph().value(group.result).name;
-  e.begin_phase(name, "arg_reduce", e.nodes());
-  emit_reduction(e, in, out, result_strides(in, out, {node.attributes.integer("axis")}), Opcode::arg_reduce,
-                 node.attributes.text("kind") + (node.attributes.integer("last") ? ".last" : ""), name);
+  emit_reduction(e, group, {node.attributes.integer("axis")}, Opcode::arg_reduce,
+                 node.attributes.text("kind") + (node.attributes.integer("last") ? ".last" : ""));
 }
 
 void emit_topk(Emitter& e, const Group& group) {
@@ -252,7 +215,7 @@ void emit_topk(Emitter& e, const Group& group) {
                       with_last(order_by_strides(in.strides), {axis}), 1),
                {},
                {}};
-  if (!choose_rows(e, work, 1, 8)) return;
+  if (!choose_rows(e, node, work, 1)) return;
   e.begin_phase(e.graph().value(group.result).name, "topk", e.nodes());
   const int from = e.tensor(in_space(in, work.space, 0), e.graph().value(node.inputs[0]).name);
   const auto result_tensor = [&](const Placed& placed, size_t operand, graph::ValueId v) {

@@ -18,34 +18,7 @@ Emitter::Emitter(graph::Graph& graph, const chip::Chip& chip, const Plan& plan)
       orders_(graph.values.size()),
       homes_(graph.values.size(), {-1, 0}),
       output_storage_(graph.values.size(), -1) {
-  declare_rings();
-}
-
-/// Each ring's share of the scratchpad. The least slots of all take less than the whole; what is left becomes shared
-/// space for activations, then further slots. Rings of weights and of streams have many slots: where the scratchpad is
-/// large, smaller tiles leave room for more of them, so that loads run further ahead.
-void Emitter::declare_rings() {
-  const int64_t bytes = chip_.scratchpad.bytes;
-  const auto ring = [&](std::string name, Queue from, Queue to, int slots, int most, int64_t limit) {
-    program_.rings.push_back({std::move(name), from, to, slots, most, limit / 128 * 128});
-  };
-  const auto tile = [&](int64_t part, int64_t enough, int64_t large_part) {
-    return std::max(std::min(bytes / part, enough), bytes / large_part);
-  };
-  ring("activation", Queue::load, Queue::matrix, 2, 4, tile(16, 64 << 10, 32));
-  ring("activation2", Queue::load, Queue::matrix, 2, 3, bytes / 32);
-  ring("weight", Queue::prefetch, Queue::matrix, plan_.weight_slots, 64, tile(12, 64 << 10, 64));
-  ring("parameter", Queue::prefetch, Queue::matrix, 4, 64, bytes / 256);
-  ring("residual", Queue::load, Queue::matrix, 2, 3, bytes / 24);
-  ring("result", Queue::matrix, Queue::store, 2, 4, tile(24, 64 << 10, 48));
-  ring("stream", Queue::load, Queue::vector, bytes < (4 << 20) ? 4 : 8, 8, tile(40, 32 << 10, 256));
-  ring("constant", Queue::prefetch, Queue::vector, 8, 16, bytes / 128);
-  ring("temporary", Queue::vector, Queue::vector, 2, 2, bytes / 48);
-  ring("output", Queue::vector, Queue::store, 2, 4, bytes / 48);
-  ring("copy", Queue::load, Queue::store, 2, 4, bytes / 48);
-  ring("index", Queue::load, Queue::load, 2, 2, bytes / 128);
-  ring("score", Queue::matrix, Queue::vector, 2, 2, bytes / 24);
-  ring("probability", Queue::vector, Queue::matrix, 2, 2, bytes / 24);
+  program_.rings = rings_of(chip, plan);
 }
 
 void Emitter::fail(std::string code, std::string message, std::string remedy) {

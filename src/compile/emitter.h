@@ -10,6 +10,7 @@
 #include "chip/chip.h"
 #include "compile/fuse.h"
 #include "compile/plan.h"
+#include "compile/rings.h"
 #include "graph/graph.h"
 #include "isa/sharing.h"
 #include "tile/program.h"
@@ -28,25 +29,6 @@ struct Placed {
 
 /// Dims of a value from the outermost in memory to the innermost.
 using Order = std::vector<size_t>;
-
-/// The rings of every program, by what flows through them.
-enum class Ring : int {
-  activation,   ///< load -> matrix: the streamed operand
-  activation2,  ///< load -> matrix: the stationary operand, where it is no constant
-  weight,       ///< prefetch -> matrix
-  parameter,    ///< prefetch -> matrix: bias and other vectors of an epilogue
-  residual,     ///< load -> matrix: tiles of an epilogue
-  result,       ///< matrix -> store
-  stream,       ///< load -> vector
-  constant,     ///< prefetch -> vector: what a phase reads once
-  temporary,    ///< vector -> vector
-  output,       ///< vector -> store
-  copy,         ///< load -> store
-  index,        ///< load -> load: indices of a gather
-  score,        ///< matrix -> vector
-  probability,  ///< vector -> matrix
-};
-inline constexpr int ring_count = 14;
 
 /// What the model states of its inputs and outputs, before precision changed them.
 struct Interface {
@@ -134,7 +116,6 @@ class Emitter {
 
  private:
   [[nodiscard]] tile::Phase& phase() { return program_.phases.back(); }
-  void declare_rings();
   void declare_ports(const Interface& interface);
   void declare_output(graph::ValueId v, int storage);
   void choose_orders();

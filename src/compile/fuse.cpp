@@ -24,6 +24,9 @@ constexpr size_t epilogue_streams = 3;
 /// What a chain computes in. Bools go with anything.
 enum class Arithmetic : uint8_t { any, floats, doubles, integers };
 
+/// Whether a matrix op has a bias: it becomes a step and a stream of the epilogue.
+bool has_bias(const Node& node) { return node.inputs.size() > 2 && node.inputs[2] != graph::absent; }
+
 bool is_scalar(const Node& node) { return graph::scalar_function(*node.op) || node.op == &ops::cast; }
 
 Arithmetic arithmetic_of(const Graph& graph, const Node& node) {
@@ -157,9 +160,10 @@ Group Fusion::grow(int root) {
     // The matrix op with the longest way behind it: the others' results are there when it runs.
     for (const ValueId v : outside_operands(members)) {
       const int n = graph_.value(v).producer;
-      if (n < 0 || arithmetic != Arithmetic::floats || outside_operands(members).size() > epilogue_streams + 1)
+      if (n < 0 || arithmetic != Arithmetic::floats || !may_be_main(n, result) || !only_read_by(n, members)) continue;
+      const int bias = has_bias(node(n)) ? 1 : 0;
+      if (outside_operands(members).size() - 1 + bias > epilogue_streams || steps_of(members) + bias > isa::chain_steps)
         continue;
-      if (!may_be_main(n, result) || !only_read_by(n, members)) continue;
       if (group.main < 0 || depth_[static_cast<size_t>(n)] >= depth_[static_cast<size_t>(group.main)]) group.main = n;
     }
     write_chain(group, members, arithmetic);

@@ -88,6 +88,13 @@ int64_t tile_elements(int64_t total, int64_t cores, int64_t most) {
   return std::clamp((total + cores - 1) / cores, std::min(least, most), most);
 }
 
+bool check_fit(Emitter& e, const RowFit& fit) {
+  if (!fit.fits())
+    e.fail("plan.capacity",
+           fmt::format("a row of {} elements does not fit a scratchpad tile of {}", fit.row, fit.most));
+  return fit.fits();
+}
+
 std::vector<int64_t> counts_of(const std::vector<int64_t>& extents, const std::vector<int64_t>& tile) {
   std::vector<int64_t> counts(extents.size());
   for (size_t i = 0; i < extents.size(); ++i) counts[i] = (extents[i] + tile[i] - 1) / tile[i];

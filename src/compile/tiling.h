@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compile/emitter.h"
+#include "compile/rows.h"
 
 namespace hadal::compile {
 
@@ -38,6 +39,9 @@ int64_t total_of(const std::vector<int64_t>& extents);
 /// A good number of elements for a tile of `total`: every core gets work, a tile is worth its DMA descriptors, and at
 /// most `most`.
 int64_t tile_elements(int64_t total, int64_t cores, int64_t most);
+
+/// False (and an error) where a row does not fit.
+bool check_fit(Emitter& e, const RowFit& fit);
 
 /// How many tiles each dim has.
 std::vector<int64_t> counts_of(const std::vector<int64_t>& extents, const std::vector<int64_t>& tile);

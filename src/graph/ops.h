@@ -47,7 +47,8 @@ extern const Op
     conv_transpose;  // (x [N,C,s...], w [C,O/groups,k...], bias?) strides, pads, dilations, output_padding, groups
 
 // Reduction.
-extern const Op reduce;      // (x) kind: sum mean max min prod sum_square l1 l2 log_sum log_sum_exp; axes, keep
+extern const Op reduce;      // (x) kind: sum mean max min prod sum_square l1 l2 log_sum log_sum_exp; axes, keep; to:
+                             // dtype name of the result, if not x's (both floats, or both integers)
 extern const Op arg_reduce;  // (x) kind: max | min; axis, keep, last (of equals) -> i64
 /// (x) kind: max | mean | lp; kernel, strides, pads [begin..., end...], dilations, extra (per axis: positions beyond
 /// the end pad that ceil mode visits; they never count), count_pad (mean: pads count in the divisor), p (lp); indices =

@@ -24,7 +24,9 @@ Result<std::vector<Type>> infer(const OperandTypes& in, const Attributes& a) {
     const bool reduced = std::find(axes.begin(), axes.end(), static_cast<int64_t>(i)) != axes.end();
     if (!reduced || a.integer("keep", 1)) shape.push_back(reduced ? 1 : in[0]->shape[i]);
   }
-  return std::vector<Type>{{in[0]->dtype, shape}};
+  const std::optional<DType> to = a.has("to") ? dtype_named(a.text("to")) : in[0]->dtype;
+  if (!to) return rule("reduce.to", "'{}' is no element type", printable(a.text("to")));
+  return std::vector<Type>{{*to, shape}};
 }
 
 template <class V>
@@ -85,13 +87,13 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
       read_row(x, static_cast<int64_t>(r) * n, 1, n, row.data());
       values[r] = reduce_row(row, kind, x.dtype);
     }
-    write_row(x.dtype, out.data, 0, out.tensor.size(), values.data());
+    write_row(out.tensor.dtype, out.data, 0, out.tensor.size(), values.data());
   });
   return {out.tensor};
 }
 
 }  // namespace
 
-const Op reduce{"reduce", "One value for all elements along axes.", {"kind", "axes", "keep"}, infer, reference};
+const Op reduce{"reduce", "One value for all elements along axes.", {"kind", "axes", "keep", "to"}, infer, reference};
 
 }  // namespace hadal::graph::ops
