@@ -1,0 +1,152 @@
+"""ONNX's node tests as the onnx package generates them, each run by the command as a user would."""
+
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import warnings
+
+import numpy
+import onnx
+import onnx.numpy_helper
+from onnx.backend.test.case import node
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+GROUPS = ["plain tensors", "low precision", "strings", "control flow and sequences"]
+NARROW = {name for name in onnx.TensorProto.DataType.keys() if re.match(r"BFLOAT16|FLOAT[48]|U?INT[24]$", name)}
+FLOATS = {"FLOAT", "FLOAT16", "DOUBLE"} | NARROW
+
+
+@dataclasses.dataclass
+class Result:
+    """How a case ended. `reason` is empty where it passed; `host` names functions that ran on the host."""
+
+    name: str
+    operator: str
+    group: str
+    status: str  # passed, failed or unsupported
+    reason: str = ""
+    floats: bool = False
+    host: tuple = ()
+
+
+def collect():
+    with warnings.catch_warnings(), numpy.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return {case.name: case for case in node.collect_testcases(None)}
+
+
+def types_of(case):
+    values = [value.type for value in [*case.model.graph.input, *case.model.graph.output]]
+    names = {onnx.TensorProto.DataType.Name(t.tensor_type.elem_type) for t in values if t.HasField("tensor_type")}
+    return names | {t.WhichOneof("value") for t in values if not t.HasField("tensor_type")}
+
+
+def operator_of(case):
+    """The first node's operator; of an expanded function, what the case's name begins with."""
+    nodes = case.model.graph.node
+    return nodes[0].op_type if nodes and "_expanded" not in case.name else case.name.removeprefix("test_").split("_")[0]
+
+
+def group_of(case):
+    types, operators = types_of(case), {n.op_type for n in case.model.graph.node}
+    if types & {"sequence_type", "optional_type", "map_type"} or operators & {"If", "Loop", "Scan"}:
+        return GROUPS[3]
+    if types & NARROW:
+        return GROUPS[1]
+    return GROUPS[2] if "STRING" in types else GROUPS[0]
+
+
+def same(got, want, rtol, atol):
+    """Why two outputs differ, or nothing."""
+    if got.shape != want.shape:
+        return f"shape {got.shape}, not {want.shape}"
+    if want.dtype.kind in "biu":
+        wrong = int((got != want).sum())
+        return f"{wrong} of {want.size} elements differ" if wrong else ""
+    got, want = got.astype(numpy.float64), want.astype(numpy.float64)
+    close = numpy.isclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
+    if close.all():
+        return ""
+    with numpy.errstate(all="ignore"):
+        return f"{int((~close).sum())} of {want.size} elements differ, by up to {numpy.abs(got - want).max():.3g}"
+
+
+def as_array(value):
+    """Data sets hold arrays, scalars, and tensors as the model would; what is none stays as it is."""
+    if isinstance(value, onnx.TensorProto):
+        return onnx.numpy_helper.to_array(value)
+    return numpy.asarray(value) if numpy.isscalar(value) and not isinstance(value, str) else value
+
+
+def read(file, want):
+    """Types that NumPy lacks are stored as their bits."""
+    got = numpy.load(file)
+    if got.dtype != want.dtype and got.dtype.itemsize == want.dtype.itemsize and want.dtype.kind == "V":
+        got = got.view(want.dtype)
+    return got
+
+
+class Runner:
+    def __init__(self, binary=None, chip="hadal-1"):
+        self.binary = str(binary or os.environ.get("HADAL", ROOT / "build/release/bin/hadal"))
+        self.chip = chip
+
+    def command(self, model, inputs, folder):
+        """Writes a case's files; returns the command that runs them."""
+        onnx.save(model, folder / "model.onnx")
+        command = [self.binary, "run", folder / "model.onnx", "--chip", self.chip, "--no-timing", "--threads", "1",
+                   "--output-dir", folder / "out", "--json", folder / "run.json"]
+        names = [value.name for value in model.graph.input]
+        for i, (name, value) in enumerate(zip(names, inputs)):
+            numpy.save(folder / f"{i}.npy", value)
+            command += ["--input", f"{name}={folder / f'{i}.npy'}"]
+        return list(map(str, command))
+
+    def run_set(self, case, data, result):
+        """Runs one data set of a case; fills in the result's status and reason."""
+        inputs, wanted = [list(map(as_array, side)) for side in data]
+        if not all(isinstance(value, numpy.ndarray) for value in [*inputs, *wanted]):
+            result.status, result.reason = "unsupported", "values that are not tensors"
+            return
+        with tempfile.TemporaryDirectory(prefix="hadal-") as folder:
+            folder = pathlib.Path(folder)
+            try:
+                done = subprocess.run(self.command(case.model, inputs, folder), capture_output=True, timeout=60)
+            except subprocess.TimeoutExpired:
+                result.status, result.reason = "failed", "it takes more than a minute"
+                return
+            if done.returncode == 1:
+                result.status, result.reason = "unsupported", error_of(done.stderr.decode(errors="replace"))
+                return
+            if done.returncode != 0:
+                result.status, result.reason = "failed", f"it ends with {done.returncode}"
+                return
+            report = json.loads((folder / "run.json").read_text())
+            result.host = tuple(op["function"] for op in report["host"]["ops"])
+            files = sorted((folder / "out").iterdir(), key=lambda file: int(file.name.split("_")[0]))
+            reasons = [same(read(file, want), want, case.rtol, case.atol) for file, want in zip(files, wanted)]
+            result.reason = "; ".join(filter(None, reasons))
+            result.status = "failed" if result.reason or len(files) != len(wanted) else "passed"
+
+    def run(self, case):
+        result = Result(case.name, operator_of(case), group_of(case), "passed", floats=bool(types_of(case) & FLOATS))
+        for data in case.data_sets:
+            self.run_set(case, data, result)
+            if result.status != "passed":
+                break
+        return result
+
+    def run_all(self, cases, jobs=2):
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            yield from pool.map(self.run, cases)
+
+
+def error_of(text):
+    """The first line of the command's error, without colours."""
+    lines = [line for line in text.splitlines() if line.startswith("error")]
+    return lines[0] if lines else text.strip().splitlines()[-1] if text.strip() else "no message"
