@@ -61,7 +61,9 @@ idle, and its result is small. A report names each call and its time.
 
 Shapes are static, so that such a result has room for the most that there may be (of non-maximum suppression, the boxes
 that a class may keep, or all where that is only known when the model runs); what is not needed is -1. An output of the
-model holds what counts, and no more; nodes that read the result work on all of it, and a note says so. The functions that `host_call` may name:
+model holds what counts, and no more; nodes that read the result work on all of it, and a note says so.
+
+The functions that `host_call` may name:
 
 )";
 
