@@ -15,20 +15,42 @@ constexpr uint64_t hbm_alignment = 4096, slot_alignment = 128;
 
 uint64_t aligned(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
 
-/// Largest tile of each ring, in bytes.
-void measure(const Phase& phase, const std::vector<Statement>& body, std::vector<uint64_t>& largest) {
-  for (const Statement& statement : body) {
-    measure(phase, statement.body, largest);
-    for (const Operand& operand : statement.operands) {
-      const auto* view = std::get_if<TileView>(&operand);
-      if (!view) continue;
-      const Tile& tile = phase.tiles[static_cast<size_t>(view->tile)];
-      uint64_t bytes = static_cast<uint64_t>(bytes_of(tile.dtype));
-      for (const Expr& extent : view->extents) bytes *= static_cast<uint64_t>(std::max<int64_t>(extent.highest(), 0));
-      largest[static_cast<size_t>(tile.ring)] = std::max(largest[static_cast<size_t>(tile.ring)], bytes);
+/// What a program needs of each ring at least.
+struct RingNeeds {
+  std::vector<uint64_t> slot_bytes;
+  std::vector<int> slots;
+
+  explicit RingNeeds(const Program& program) : slot_bytes(program.rings.size(), 0) {
+    for (const Ring& ring : program.rings) slots.push_back(ring.slots);
+    for (const Phase& phase : program.phases) measure(phase, phase.body);
+    for (uint64_t& bytes : slot_bytes) bytes = aligned(bytes, slot_alignment);
+  }
+  [[nodiscard]] uint64_t bytes() const {
+    uint64_t sum = 0;
+    for (size_t r = 0; r < slots.size(); ++r) sum += slot_bytes[r] * static_cast<uint64_t>(slots[r]);
+    return sum;
+  }
+
+ private:
+  /// Slots take the largest tile, and all those that one instruction names.
+  void measure(const Phase& phase, const std::vector<Statement>& body) {
+    for (const Statement& statement : body) {
+      measure(phase, statement.body);
+      std::vector<std::set<int>> together(slots.size());
+      for (const Operand& operand : statement.operands) {
+        const auto* view = std::get_if<TileView>(&operand);
+        if (!view) continue;
+        const Tile& tile = phase.tiles[static_cast<size_t>(view->tile)];
+        const auto ring = static_cast<size_t>(tile.ring);
+        uint64_t bytes = static_cast<uint64_t>(bytes_of(tile.dtype));
+        for (const Expr& extent : view->extents) bytes *= static_cast<uint64_t>(std::max<int64_t>(extent.highest(), 0));
+        slot_bytes[ring] = std::max(slot_bytes[ring], bytes);
+        together[ring].insert(view->tile);
+        slots[ring] = std::max(slots[ring], static_cast<int>(together[ring].size()));
+      }
     }
   }
-}
+};
 
 /// Storages that the host reads or writes: it reaches HBM only.
 void find_host_storages(const Program& program, const std::vector<Statement>& body, std::set<int>& out) {
@@ -84,14 +106,10 @@ class Allocator {
 
 /// Rings get their least slots; what room is left goes to further slots, one a ring in turn.
 Status place_rings(const Program& program, const Target& target, Placement& placement) {
-  std::vector<uint64_t> largest(program.rings.size(), 0);
-  for (const Phase& phase : program.phases) measure(phase, phase.body, largest);
-  uint64_t used = 0;
-  for (size_t r = 0; r < program.rings.size(); ++r) {
-    placement.slot_bytes.push_back(aligned(largest[r], slot_alignment));
-    placement.slots.push_back(program.rings[r].slots);
-    used += placement.slot_bytes[r] * static_cast<uint64_t>(program.rings[r].slots);
-  }
+  RingNeeds needs(program);
+  uint64_t used = needs.bytes();
+  placement.slot_bytes = std::move(needs.slot_bytes);
+  placement.slots = std::move(needs.slots);
   const auto capacity = static_cast<uint64_t>(target.scratchpad_bytes) - placement.shared_bytes_per_core;
   if (used > capacity)
     return Error{"plan.capacity", fmt::format("the rings need {} bytes of scratchpad; {} are free", used, capacity), "",
@@ -116,11 +134,7 @@ Status place_rings(const Program& program, const Target& target, Placement& plac
 
 /// Room for the shared space in a core: what the rings' least slots leave.
 uint64_t shared_capacity(const Program& program, const Target& target) {
-  std::vector<uint64_t> largest(program.rings.size(), 0);
-  for (const Phase& phase : program.phases) measure(phase, phase.body, largest);
-  uint64_t used = 0;
-  for (size_t r = 0; r < program.rings.size(); ++r)
-    used += aligned(largest[r], slot_alignment) * static_cast<uint64_t>(program.rings[r].slots);
+  const uint64_t used = RingNeeds(program).bytes();
   const auto capacity = static_cast<uint64_t>(target.scratchpad_bytes);
   const auto page = static_cast<uint64_t>(target.page_bytes);
   return used >= capacity ? 0 : (capacity - used) / page * page;

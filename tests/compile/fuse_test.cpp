@@ -42,5 +42,19 @@ TEST(Fuse, ABiasIsAStreamOfTheEpilogue) {
     }
 }
 
+TEST(Fuse, AChainHasRoomForAllItsStreams) {
+  const Shape shape{64, 64};
+  graph::Graph graph;
+  graph::ValueId y = graph.add_input("x0", {DType::f32, shape});
+  for (int i = 1; i < 8; ++i)
+    y = (*graph.add(ops::add, {y, graph.add_input(fmt::format("x{}", i), {DType::f32, shape})}, {}, {"add"}))[0];
+  graph.outputs = {y};
+  EXPECT_EQ(fuse(graph).size(), 1U);
+  const std::vector<Tensor> inputs(8, numbers(DType::f32, shape));
+  const auto want = graph::evaluate(graph, inputs), got = compiled_values(graph, inputs, chip_with(256 << 10));
+  ASSERT_TRUE(want.ok() && got.ok()) << (got.ok() ? "" : got.error().text());
+  expect_close((*got)[0], (*want)[0], 1e-5);
+}
+
 }  // namespace
 }  // namespace hadal::compile
