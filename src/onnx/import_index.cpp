@@ -62,7 +62,7 @@ ValueId flat_index(Site& n, ValueId index, const Shape& shape, size_t batch) {
     const ValueId at = n.make(ops::where, {is_negative, from_end, stated});
     flat = flat == absent ? at : n.make(ops::add, {n.make(ops::mul, {flat, n.b.integer(extent)}), at});
   }
-  for (size_t d = 0, axis = batch; axis-- > 0; ++d) {
+  for (size_t axis = batch; axis-- > 0;) {
     int64_t stride = 1;
     for (size_t inner = axis + 1; inner < batch + static_cast<size_t>(depth); ++inner) stride *= shape[inner];
     Integers starts;
