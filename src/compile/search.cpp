@@ -91,15 +91,24 @@ Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, co
     if (!search.attempt({.cores = cores}) || cores % 2 != 0) break;
   }
   if (search.best().cores == 0) return {.cores = chip.cores};
-  // Then: what turned out to lie in HBM, more or less regard for the memory, attention in parts, and weights that run
-  // further ahead.
-  if (!search.far().empty()) vary([&](Plan& plan) { plan.far = search.far(); });
-  for (const double contended : {0.25, 1.0, 2.0}) vary([&](Plan& plan) { plan.contended = contended; });
+  // Where the scratchpad is full: what turned out to lie in HBM, and weights that take room from activations.
+  if (!search.far().empty()) {
+    vary([&](Plan& plan) { plan.far = search.far(); });
+    for (const int slots : {4, 8}) {
+      if (!vary([&](Plan& plan) { plan.weight_slots = slots; })) break;
+    }
+  }
   if (std::any_of(groups.begin(), groups.end(), [](const Group& group) { return !group.before.empty(); }))
     vary([&](Plan& plan) { plan.joined = false; });
-  for (const int slots : {4, 8}) {
-    if (!vary([&](Plan& plan) { plan.weight_slots = slots; })) break;
-  }
+  // More regard for the memory, or else less.
+  const auto contend = [&](double contended) {
+    vary([&](Plan& plan) { plan.contended = contended; });
+    return search.best().contended == contended;
+  };
+  if (contend(1.0))
+    contend(2.0);
+  else
+    contend(0.25);
   return search.best();
 }
 
