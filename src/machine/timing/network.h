@@ -53,14 +53,19 @@ class Network {
   Time hop_ = 0;
   Rate rate_;
   std::vector<Place> places_;
-  /// Messages are sent in the order of their heads at the source, not at the link: one that comes early takes the gap
-  /// that a later one has left before it.
-  struct Link {
-    Time busy = 0;                    ///< Until when.
-    Time gap_begin = 0, gap_end = 0;  ///< The last gap before that.
-    uint64_t tree = 0;                ///< The last tree that took it,
-    Time tree_head = 0;               ///< and when its head passed.
+  /// Messages are sent in the order of their heads at the source, not at the link: one that comes early takes a gap
+  /// that later ones have left.
+  struct Gap {
+    Time begin = 0, end = 0;
   };
+  struct Link {
+    Time busy = 0;          ///< Until when,
+    std::vector<Gap> gaps;  ///< but for the latest of these, in order.
+    uint64_t tree = 0;      ///< The last tree that took it,
+    Time tree_head = 0;     ///< and when its head passed.
+  };
+  static Time reserve(Link& link, Time length, Time head);
+
   std::vector<Link> links_;  ///< 4 a router of a mesh, 2 a node of a crossbar.
   uint64_t tree_ = 0, trees_ = 0;
   uint64_t hop_bytes_ = 0;

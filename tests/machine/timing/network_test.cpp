@@ -23,6 +23,19 @@ TEST(Network, CoresOfAMeshAreNumberedInStripsOfFourColumns) {
   EXPECT_EQ(odd.hops(8, 10), 1);
 }
 
+TEST(Network, AMessageThatComesEarlyTakesAGap) {
+  const chip::Chip chip = mesh_chip(2, 1);  // Links of 64 bytes a cycle, a cycle of a nanosecond.
+  Network mesh(chip);
+  const timing::Time cycle = timing::Cycles{chip.clock.femtoseconds}.time(int64_t{1});
+  const auto queued = [&](int64_t at, int64_t bytes) { return mesh.send(0, 1, bytes, at * cycle).queued / cycle; };
+  for (const int64_t at : {100, 200, 300}) EXPECT_EQ(queued(at, 640), 0);
+  EXPECT_EQ(queued(0, 6400), 0);    // 0 to 100, before all.
+  EXPECT_EQ(queued(150, 640), 0);   // 150 to 160,
+  EXPECT_EQ(queued(145, 640), 15);  // which leaves no room before 160.
+  EXPECT_EQ(queued(105, 2560), 5);  // 110 to 150.
+  EXPECT_EQ(queued(0, 6400), 310);  // Behind all: from 210 to 300 is too short.
+}
+
 TEST(Network, PortsAreOnTheEdges) {
   const Network mesh(mesh_chip(8, 2));
   EXPECT_EQ(mesh.ports(), 4u);
