@@ -190,7 +190,13 @@ Values non_max_suppression(Site& n) {
     return n.has(i) ? n[i] : n.b.scalar(dtype, otherwise);
   };
   const ValueId most = limit(2, DType::i64, 0);
-  const int64_t bound = n.b.known(most) ? integer_at(*n.b.known(most), 0) : std::numeric_limits<int64_t>::max();
+  int64_t bound = std::numeric_limits<int64_t>::max();
+  if (!n.has(2))
+    bound = 0;
+  else if (n.b.known(most))
+    bound = n.integer(2, "max_output_boxes_per_class");
+  const Shape& boxes = n.b.shape(n[0]);
+  if (boxes.size() != 3 || boxes[2] != 4) fail("onnx.shape", "boxes are [batch, boxes, 4], found {}", text_of(boxes));
   const ValueId overlap = limit(3, DType::f32, 0), score = limit(4, DType::f32, -INFINITY);
   return {n.make(ops::non_max_suppression, {centred ? corners(n, n[0]) : n[0], n[1], most, overlap, score},
                  {{"most", bound}})};
