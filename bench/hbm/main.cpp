@@ -4,10 +4,11 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "bench/hbm/rows.h"
+#include "bench/hbm/speed.h"
+#include "bench/row_json.h"
 #include "memory/files.h"
 #include "memory/replay.h"
-#include "rows.h"
-#include "speed.h"
 
 namespace hadal::bench {
 namespace {
@@ -33,34 +34,22 @@ struct Summary {
 
 double percent_off(double predicted, double measured) { return measured == 0 ? 0 : 100 * (predicted / measured - 1); }
 
-/// One row's prediction, and its errors into the summaries.
-nlohmann::json judge(const Row& row, const Case& found, const memory::Replayed& got, Summary& into) {
-  const double tick = found.device.tick_seconds();
-  const double seconds = static_cast<double>(got.ticks) * tick;
-  const double bandwidth = static_cast<double>(got.bytes) / seconds / 1e9;
-  nlohmann::json predicted = {{"seconds", seconds}, {"cycles", got.ticks}, {"bandwidth_GBps", bandwidth}};
-  into.exact += got.ticks == std::llround(number_of(row, "cycles")) ? 1 : 0;
-  const double cycles = number_of(row, "cycles");
-  into.bandwidth.add(percent_off(cycles, static_cast<double>(got.ticks)));
-  const double latency = number_of(row, "mean_latency_ns");
-  if (latency > 0) {
-    predicted["mean_latency_ns"] = got.mean_latency * tick * 1e9;
-    into.latency.add(percent_off(got.mean_latency * tick * 1e9, latency));
-  }
-  return predicted;
+/// One row's prediction.
+nlohmann::json predicted(const Case& found, const memory::Replayed& got) {
+  const double tick = found.device.tick_seconds(), seconds = static_cast<double>(got.ticks) * tick;
+  nlohmann::json figures = {
+      {"seconds", seconds}, {"cycles", got.ticks}, {"bandwidth_GBps", static_cast<double>(got.bytes) / seconds / 1e9}};
+  if (found.measured_latency_ns > 0) figures["mean_latency_ns"] = got.mean_latency * tick * 1e9;
+  return figures;
 }
 
-nlohmann::json measured_of(const Row& row) {
-  nlohmann::json measured;
-  for (const auto& [column, text] : row) {
-    if (text.empty()) continue;
-    const double value = number_of(row, column, NAN);
-    if (std::isnan(value))
-      measured[column] = text;
-    else
-      measured[column] = value;
-  }
-  return measured;
+/// Its errors into a summary.
+void judge(const Case& found, const memory::Replayed& got, Summary& into) {
+  const auto cycles = static_cast<double>(got.ticks);
+  into.exact += cycles == found.measured_cycles ? 1 : 0;
+  into.bandwidth.add(percent_off(found.measured_cycles, cycles));
+  if (found.measured_latency_ns > 0)
+    into.latency.add(percent_off(got.mean_latency * found.device.tick_seconds() * 1e9, found.measured_latency_ns));
 }
 
 void print_line(const std::string& name, const Summary& s) {
@@ -86,24 +75,23 @@ Status run(const Flags& flags) {
   std::map<std::string, Summary> files;
   Summary all;
   for (const std::string& file : flags.files) {
-    HADAL_TRY(const std::vector<Row> lines, read_rows(file));
+    HADAL_TRY(const Table table, Table::read(file));
     Summary& summary = files[file.substr(file.rfind('/') + 1)];
-    for (const Row& row : lines) {
+    for (const Table::Line& line : table.lines()) {
+      const Row row(table, line);
       auto found = case_of(row, devices);
       if (!found) {
+        if (found.error().code != "bench.uncovered") return std::move(found).error();
         ++summary.skipped[found.error().message];
         continue;
       }
       HADAL_TRY(const memory::Replayed got, memory::replay(found->device, found->traffic, flags.memory == "fast"));
-      judge(row, *found, got, all);
-      const nlohmann::json predicted = judge(row, *found, got, summary);
-      if (flags.verbose && got.ticks != std::llround(number_of(row, "cycles")))
-        fmt::print("{} {} {} {} {} q{} {} w{} load{} pc{} ch{}: {} cycles, measured {}; latency {} measured {}\n",
-                   row.at("preset"), row.at("mapping"), row.at("scheduler"), row.at("row_policy"), row.at("refresh"),
-                   row.at("queue"), row.at("pattern"), row.at("window"), row.at("offered_load"),
-                   row.at("pseudo_channels"), row.at("channels"), got.ticks, row.at("cycles"),
-                   predicted.value("mean_latency_ns", 0.0), row.at("mean_latency_ns"));
-      if (flags.json) rows.push_back({{"measured", measured_of(row)}, {"predicted", predicted}});
+      judge(*found, got, all);
+      judge(*found, got, summary);
+      const nlohmann::json figures = predicted(*found, got);
+      if (flags.verbose && static_cast<double>(got.ticks) != found->measured_cycles)
+        fmt::print("{}: {} cycles, measured {}\n", row.place(), got.ticks, found->measured_cycles);
+      if (flags.json) rows.push_back({{"measured", measured(row)}, {"predicted", figures}});
     }
   }
   if (flags.json) {

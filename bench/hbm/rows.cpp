@@ -1,23 +1,12 @@
-#include "rows.h"
+#include "bench/hbm/rows.h"
 
-#include <cmath>
-
-#include "base/files.h"
-#include "base/units.h"
+#include <algorithm>
 
 namespace hadal::bench {
 
 namespace {
 
-std::vector<std::string> split(std::string_view text, char at) {
-  std::vector<std::string> parts(1);
-  for (const char c : text)
-    if (c == at)
-      parts.emplace_back();
-    else if (c != '\r')
-      parts.back() += c;
-  return parts;
-}
+constexpr int64_t most = int64_t{1} << 50;
 
 Error uncovered(std::string what) { return {"bench.uncovered", std::move(what), {}, {}}; }
 
@@ -28,71 +17,57 @@ std::string refresh_of(const std::string& name) {
   return name;
 }
 
-const std::string& text_of(const Row& row, std::string_view column) {
-  static const std::string none;
-  const auto found = row.find(column);
-  return found == row.end() ? none : found->second;
+/// A whole number, or `otherwise` where the cell is empty: the pattern does not use it.
+Result<int64_t> whole_or(const Row& row, std::string_view column, int64_t otherwise) {
+  HADAL_TRY(const auto given, row.optional_number(column));
+  if (!given) return otherwise;
+  return row.integer(column, 0, most);
+}
+
+Result<memory::Device> device_of(const Row& row, const std::vector<memory::Device>& devices) {
+  HADAL_TRY(const std::string simulator, row.text("sim"));
+  HADAL_TRY(const std::string preset, row.text("preset"));
+  const auto found = std::find_if(devices.begin(), devices.end(), [&](const memory::Device& device) {
+    return device.stands_for == simulator + " " + preset;
+  });
+  if (found == devices.end()) return uncovered(fmt::format("no memory stands for {} {}", simulator, preset));
+  memory::Device device = *found;
+  HADAL_TRY(device.organization.channels, row.integer("channels", 1, most));
+  HADAL_TRY(device.organization.pseudo_channels, row.integer("pseudo_channels", 1, most));
+  HADAL_TRY(device.controller.queue, row.integer("queue", 1, most));
+  HADAL_TRY(device.controller.mapping, row.text("mapping"));
+  HADAL_TRY(device.controller.scheduler, row.text("scheduler"));
+  HADAL_TRY(device.controller.row_policy, row.text("row_policy"));
+  HADAL_TRY(const std::string refresh, row.text("refresh"));
+  device.controller.refresh = refresh_of(refresh);
+  if (const auto status = memory::check_device(device); !status.ok()) return uncovered(status.error().message);
+  return device;
 }
 
 }  // namespace
 
-Result<std::vector<Row>> read_rows(const std::string& file) {
-  HADAL_TRY(const std::vector<std::byte> bytes, read_file(file, 1 << 28));
-  const std::vector<std::string> lines = split({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, '\n');
-  const std::vector<std::string> columns = split(lines.front(), ',');
-  std::vector<Row> rows;
-  for (size_t i = 1; i < lines.size(); ++i) {
-    if (lines[i].empty()) continue;
-    const std::vector<std::string> values = split(lines[i], ',');
-    if (values.size() != columns.size())
-      return Error{"csv.columns",
-                   fmt::format("{} values, but {} columns", values.size(), columns.size()),
-                   fmt::format("{}:{}", file, i + 1),
-                   {}};
-    Row row;
-    for (size_t c = 0; c < columns.size(); ++c) row[columns[c]] = values[c];
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
-double number_of(const Row& row, std::string_view column, double none) {
-  const auto value = parse_quantity(text_of(row, column), Unit::number);
-  return value.ok() ? value.value() : none;
-}
-
 Result<Case> case_of(const Row& row, const std::vector<memory::Device>& devices) {
   Case found;
-  const std::string preset = fmt::format("{} {}", text_of(row, "sim"), text_of(row, "preset"));
-  for (const memory::Device& device : devices)
-    if (device.stands_for == preset) found.device = device;
-  memory::Device& device = found.device;
-  if (device.stands_for.empty()) return uncovered("no memory stands for " + preset);
-
-  const auto whole = [&](std::string_view column) { return std::llround(number_of(row, column)); };
-  device.organization.channels = whole("channels");
-  device.organization.pseudo_channels = whole("pseudo_channels");
-  device.controller.queue = whole("queue");
-  device.controller.mapping = text_of(row, "mapping");
-  device.controller.scheduler = text_of(row, "scheduler");
-  device.controller.row_policy = text_of(row, "row_policy");
-  device.controller.refresh = refresh_of(text_of(row, "refresh"));
-  if (const auto status = memory::check_device(device); !status.ok()) return uncovered(status.error().message);
-
+  HADAL_TRY(found.device, device_of(row, devices));
   memory::Traffic& traffic = found.traffic;
-  traffic.pattern = text_of(row, "pattern");
-  traffic.requests = whole("requests");
-  traffic.region = (int64_t{256} << 20) * device.organization.channels;
-  traffic.granule = std::llround(number_of(row, "granule_B", 64));
-  traffic.stride = whole("stride_B");
-  traffic.read_burst = whole("read_burst");
-  traffic.write_burst = whole("write_burst");
-  traffic.streams = whole("streams");
-  traffic.chunk = whole("chunk_B");
-  traffic.window = whole("window");
-  traffic.offered_load = number_of(row, "offered_load");
-  traffic.seed = static_cast<uint64_t>(number_of(row, "seed", 1));
+  HADAL_TRY(traffic.pattern, row.text("pattern"));
+  HADAL_TRY(traffic.requests, row.integer("requests", 1, most));
+  traffic.region = (int64_t{256} << 20) * found.device.organization.channels;
+  HADAL_TRY(traffic.granule, whole_or(row, "granule_B", 64));
+  HADAL_TRY(traffic.stride, whole_or(row, "stride_B", 0));
+  HADAL_TRY(traffic.read_burst, whole_or(row, "read_burst", 0));
+  HADAL_TRY(traffic.write_burst, whole_or(row, "write_burst", 0));
+  HADAL_TRY(traffic.streams, whole_or(row, "streams", 0));
+  HADAL_TRY(traffic.chunk, whole_or(row, "chunk_B", 0));
+  HADAL_TRY(traffic.window, whole_or(row, "window", 0));
+  HADAL_TRY(const auto load, row.optional_number("offered_load"));
+  traffic.offered_load = load.value_or(0);
+  HADAL_TRY(const int64_t seed, whole_or(row, "seed", 1));
+  traffic.seed = static_cast<uint64_t>(seed);
   if (const auto pattern = memory::Pattern::make(traffic); !pattern.ok()) return uncovered(pattern.error().message);
+  HADAL_TRY(found.measured_cycles, row.number("cycles", 1, static_cast<double>(most)));
+  HADAL_TRY(const auto latency, row.optional_number("mean_latency_ns"));
+  found.measured_latency_ns = latency.value_or(0);
   return found;
 }
 

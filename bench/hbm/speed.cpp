@@ -1,4 +1,4 @@
-#include "speed.h"
+#include "bench/hbm/speed.h"
 
 #include <ctime>
 

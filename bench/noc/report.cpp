@@ -1,5 +1,7 @@
 #include "bench/noc/report.h"
 
+#include "bench/row_json.h"
+
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -37,16 +39,6 @@ std::map<std::string, size_t> skipped(const std::vector<Finding>& findings) {
     if (!finding.outcome.skipped.empty()) ++counts[finding.row.table().file() + ": " + finding.outcome.skipped];
   }
   return counts;
-}
-
-Json measured(const Row& row) {
-  Json cells = Json::object();
-  for (size_t i = 0; i < row.line().cells.size(); ++i) {
-    const std::string& cell = row.line().cells[i];
-    const auto number = parse_number(cell);
-    cells[row.table().columns()[i]] = number ? Json(*number) : Json(cell);
-  }
-  return cells;
 }
 
 }  // namespace

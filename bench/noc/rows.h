@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "bench/noc/table.h"
+#include "bench/table.h"
 
 namespace hadal::bench {
 

@@ -1,10 +1,10 @@
 #include "chip/files.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/shipped.h"
 #include "base/suggest.h"
 #include "chip/chip.h"
 
@@ -14,25 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool is_folder(const fs::path& path) {
-  std::error_code error;
-  return fs::is_directory(path, error);
-}
-bool is_file(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error);  // A FIFO would block the reader.
-}
-
-/// The folder of the shipped descriptions: $HADAL_CHIPS, beside the binary, or in the source tree; empty where none is.
-fs::path shipped_folder() {
-  if (const char* given = std::getenv("HADAL_CHIPS"); given && *given) return given;
-  std::error_code error;
-  const fs::path binary = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const fs::path& folder :
-       {binary / "../../../chips", binary / "../share/hadal/chips", fs::path(HADAL_SOURCE_DIR "/chips")})
-    if (is_folder(folder)) return fs::weakly_canonical(folder, error);
-  return {};
-}
+constexpr Shipped all{"chips", "HADAL_CHIPS"};
 
 /// Names that cannot leave a folder.
 bool is_plain_name(const std::string& name) {
@@ -43,10 +25,10 @@ bool is_plain_name(const std::string& name) {
 }
 
 Error no_such_chip(const std::string& name) {
-  const std::vector<std::string> shipped = shipped_chips();
-  const std::vector<std::string_view> names(shipped.begin(), shipped.end());
+  const std::vector<std::string> known = shipped_chips();
+  const std::vector<std::string_view> names(known.begin(), known.end());
   std::string list;
-  for (const auto& known : shipped) list += (list.empty() ? "" : ", ") + known;
+  for (const auto& chip : known) list += (list.empty() ? "" : ", ") + chip;
   const std::string hint = did_you_mean(name, names);
   return {"chip.not_found",
           fmt::format("there is no chip \"{}\"", printable(name)),
@@ -77,27 +59,20 @@ Result<std::string> find_extended(const std::string& name, const std::string& fi
                  {},
                  "a name, without folder or .toml"};
   const fs::path beside = fs::path(file).parent_path() / (name + ".toml");
-  if (is_file(beside) && full_path(beside) != full_path(file))
+  if (is_regular(beside) && full_path(beside) != full_path(file))
     return full_path(beside);  // A file may vary its namesake.
-  const fs::path shipped = shipped_folder() / (name + ".toml");
-  if (is_file(shipped)) return full_path(shipped);
+  const fs::path shipped = all.path() / (name + ".toml");
+  if (is_regular(shipped)) return full_path(shipped);
   return no_such_chip(name);
 }
 
-std::vector<std::string> shipped_chips() {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator at(shipped_folder(), error), end; !error && at != end; at.increment(error))
-    if (at->path().extension() == ".toml" && is_file(at->path())) names.push_back(at->path().stem().string());
-  std::sort(names.begin(), names.end());
-  return names;
-}
+std::vector<std::string> shipped_chips() { return all.names(); }
 
 Result<Chip> load_chip(const std::string& name_or_path) {
   fs::path file = name_or_path;
   if (is_plain_name(name_or_path) && !name_or_path.ends_with(".toml")) {
-    file = shipped_folder() / (name_or_path + ".toml");
-    if (!is_file(file)) return no_such_chip(name_or_path);
+    file = all.path() / (name_or_path + ".toml");
+    if (!is_regular(file)) return no_such_chip(name_or_path);
   }
   HADAL_TRY(const std::string text, read_description(file.string()));
   return parse_chip(text, full_path(file));

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/suggest.h"
-#include "chip/document.h"
+#include "chip/entry.h"
 #include "chip/fields.h"
 #include "chip/files.h"
 
@@ -20,59 +20,24 @@ Error unknown_field(const std::string& name, const Entry& entry) {
           hint.empty() ? "docs/chips.md lists the fields" : hint};
 }
 
-std::string found_text(const Entry& entry) {
-  if (const auto* text = std::get_if<std::string>(&entry.value)) return fmt::format("\"{}\"", printable(*text, 60));
-  if (const auto* whole = std::get_if<int64_t>(&entry.value)) return fmt::format("{}", *whole);
-  if (const auto* real = std::get_if<double>(&entry.value)) return fmt::format("{}", *real);
-  return std::get<bool>(entry.value) ? "true" : "false";
-}
-
-Error wrong_type(const Entry& entry, std::string_view expected, std::string remedy = {}) {
-  return {"chip.type", fmt::format("expected {}, found {}", expected, found_text(entry)), entry.place,
-          std::move(remedy)};
-}
-
-/// The number of a numeric field in its base unit.
-Result<double> number_in(const Field& field, const Entry& entry) {
-  if (const auto* text = std::get_if<std::string>(&entry.value)) {
-    auto value = parse_quantity(*text, field.unit);
-    if (!value) return std::move(value).error().at(entry.place);
-    return value;
-  }
-  if (std::holds_alternative<bool>(entry.value)) return wrong_type(entry, info(field.unit).noun);
-  const auto* whole = std::get_if<int64_t>(&entry.value);
-  const double value = whole ? static_cast<double>(*whole) : std::get<double>(entry.value);
-  if (field.unit != Unit::number)
-    return Error{"units.missing", fmt::format("{} has no unit; expected {}", found_text(entry), info(field.unit).noun),
-                 entry.place, fmt::format("write it like \"{}\"", info(field.unit).example)};
-  return value;
-}
+constexpr std::string_view kind = "chip";
 
 Status set_field(const Field& field, const Entry& entry, Chip& chip) {
   if (const auto* truth = std::get_if<bool& (*)(Chip&)>(&field.access)) {
-    if (!std::holds_alternative<bool>(entry.value)) return wrong_type(entry, "true or false");
+    if (!std::holds_alternative<bool>(entry.value)) return wrong_type(kind, entry, "true or false");
     (*truth)(chip) = std::get<bool>(entry.value);
     return {};
   }
   if (const auto* text = std::get_if<std::string& (*)(Chip&)>(&field.access)) {
-    const auto* given = std::get_if<std::string>(&entry.value);
-    if (!given) return wrong_type(entry, "a text in quotes");
-    const bool known =
-        field.words.empty() || fmt::format(" {} ", field.words).find(" " + *given + " ") != std::string::npos;
-    if (!known || given->empty())
-      return wrong_type(entry, field.words.empty() ? "a text" : "a word",
-                        field.words.empty() ? "" : fmt::format("one of: {}", field.words));
-    (*text)(chip) = printable(*given);
+    HADAL_TRY(const std::string given, text_in(kind, entry, field.words));
+    (*text)(chip) = printable(given);
     return {};
   }
-  HADAL_TRY(const double value, number_in(field, entry));
-  if (!(value >= field.low && value <= field.high))  // Refuses NaN as well.
-    return Error{"chip.range", fmt::format("{} is out of range", found_text(entry)), entry.place,
-                 fmt::format("it is at least {} and at most {}", quantity_text(field.low, field.unit),
-                             quantity_text(field.high, field.unit))};
+  HADAL_TRY(const double value, number_in(kind, entry, field.unit));
+  HADAL_CHECK(check_range(kind, entry, value, field.low, field.high, field.unit));
   const bool whole = std::holds_alternative<int64_t& (*)(Chip&)>(field.access) && field.unit != Unit::seconds &&
                      field.unit != Unit::hertz;
-  if (whole && value != std::floor(value)) return wrong_type(entry, "a whole number");
+  if (whole && value != std::floor(value)) return wrong_type(kind, entry, "a whole number");
   set_number(field, chip, value);
   return {};
 }
@@ -126,7 +91,7 @@ Result<Document> merged(std::string text, std::string file) {
     all.merge(document);  // Keeps what is there: the extending file's.
     if (extends.empty()) return all;
     const auto* base = std::get_if<std::string>(&extends.mapped().value);
-    if (!base) return wrong_type(extends.mapped(), "the name of a chip in quotes");
+    if (!base) return wrong_type(kind, extends.mapped(), "the name of a chip in quotes");
     auto found = find_extended(*base, file);
     if (!found) return std::move(found).error().at(extends.mapped().place);
     file = found.value();

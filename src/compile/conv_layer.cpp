@@ -99,11 +99,7 @@ ConvLayer conv_layer(Emitter& e, const Group& group, const std::string& op) {
   }
   if (!transposed) flatten_pixels(layer);
   for (size_t i = 0; i < layer.group.streams.size(); ++i) {
-    Placed view = layer.streams[i];
-    view.extents = layer.out.extents;
-    view.strides = layer.strides[i];
-    for (size_t d = 0; d < view.extents.size(); ++d)
-      if (view.strides[d] == 0) view.extents[d] = 1;
+    const Placed view = placed_over(layer.streams[i], layer.out.extents, layer.strides[i]);
     layer.tensors.push_back(e.tensor(view, graph.value(layer.group.streams[i]).name));
   }
   layer.x_tensor = e.tensor(layer.x, graph.value(node.inputs[0]).name);

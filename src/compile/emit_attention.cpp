@@ -82,11 +82,7 @@ AttentionPhase::AttentionPhase(Emitter& e, const Group& scores, const Group& mix
       side->strides.push_back(broadcast_strides(side->streams.back(), side == &scores_ ? score_shape : out_.extents));
       space.strides.emplace_back(side->strides.back().begin(), side->strides.back().end() - 1);
     }
-  space = merged(space, row_major(rank - 1));
-  if (space.strides[1].back() != 0 || space.strides[2].back() != 0) {  // The last dim is a batch: m is 1.
-    space.extents.push_back(1);
-    for (auto& strides : space.strides) strides.push_back(0);
-  }
+  space = row_space(std::move(space), {1, 2});
   rows_ = space.extents;
   m_ = rows_.back();
   row_strides_.assign(space.strides.begin(), space.strides.begin() + 4);
@@ -146,15 +142,11 @@ void AttentionPhase::choose_block() {
 }
 
 void AttentionPhase::declare_streams(Side& side, int64_t extent) {
-  for (size_t i = 0; i < side.streams.size(); ++i) {
-    Placed view = side.streams[i];
-    view.extents = rows_;
-    view.extents.push_back(extent);
-    view.strides = side.strides[i];
-    for (size_t d = 0; d < view.extents.size(); ++d)
-      if (view.strides[d] == 0) view.extents[d] = 1;
-    side.tensors.push_back(e_.tensor(view, e_.graph().value(side.group.streams[i]).name));
-  }
+  std::vector<int64_t> extents = rows_;
+  extents.push_back(extent);
+  for (size_t i = 0; i < side.streams.size(); ++i)
+    side.tensors.push_back(e_.tensor(placed_over(side.streams[i], extents, side.strides[i]),
+                                     e_.graph().value(side.group.streams[i]).name));
   side.chain = side.group.chain.steps.empty() ? Expr(isa::no_chain) : Expr(e_.add_chain(side.group.chain));
 }
 

@@ -68,11 +68,7 @@ void emit_matmul(Emitter& e, const Group& group) {
   for (size_t i = 0; i < streams.size(); ++i) {
     stream_strides[i].push_back(p.streams_n[i]);
     if (split) continue;
-    Placed view = streams[i];
-    view.extents = whole.extents;
-    view.strides = stream_strides[i];
-    for (size_t d = 0; d < view.extents.size(); ++d)
-      if (view.strides[d] == 0) view.extents[d] = 1;
+    const Placed view = placed_over(streams[i], whole.extents, stream_strides[i]);
     stream_tensors.push_back(e.tensor(view, e.graph().value(group.streams[i]).name));
   }
   const Expr chain = split || group.chain.steps.empty() ? Expr(isa::no_chain) : Expr(e.add_chain(group.chain));

@@ -152,6 +152,8 @@ class Emitter {
 /// Strides of the same memory under other extents (row-major reading order), or none where no strides can say it.
 std::optional<std::vector<int64_t>> reshaped_strides(const Shape& extents, const std::vector<int64_t>& strides,
                                                      const Shape& to);
+/// Whether strides can often say what an op does, so that nothing moves.
+bool is_view(const graph::Op* op);
 Order row_major(size_t rank);
 /// [N, spatial..., C] of a [N, C, spatial...] value.
 Order channels_last(size_t rank);

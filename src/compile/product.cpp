@@ -1,9 +1,8 @@
 #include "compile/product.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
-
-#include "compile/tiling.h"
 
 namespace hadal::compile {
 
@@ -14,6 +13,15 @@ std::vector<int64_t> row_strides(const Placed& operand, size_t rank, int64_t m_s
     if (operand.extents[i] != 1) strides[lead + i] = operand.strides[i];
   strides[rank - 2] = m_stride;
   return strides;
+}
+
+IndexSpace row_space(IndexSpace space, std::initializer_list<size_t> without_rows) {
+  space = merged(space, row_major(space.extents.size()));
+  const auto differs = [&](size_t operand) { return space.strides[operand].back() != 0; };
+  if (!std::any_of(without_rows.begin(), without_rows.end(), differs)) return space;
+  space.extents.push_back(1);  // The last dim is a batch of theirs.
+  for (auto& strides : space.strides) strides.push_back(0);
+  return space;
 }
 
 Product product_of(const graph::Node& node, const Placed& a, const Placed& b, const Placed& out,
@@ -37,11 +45,7 @@ Product product_of(const graph::Node& node, const Placed& a, const Placed& b, co
     strides.pop_back();
     space.strides.push_back(std::move(strides));
   }
-  space = merged(space, row_major(rank - 1));
-  if (space.strides[1].back() != 0) {  // The last dim is a batch of b: m is 1.
-    space.extents.push_back(1);
-    for (auto& strides : space.strides) strides.push_back(0);
-  }
+  space = row_space(std::move(space), {1});
   p.rows = space.extents;
   p.a = space.strides[0];
   p.b = space.strides[1];
@@ -55,11 +59,7 @@ MatrixOperand matrix_operand(Emitter& e, const Placed& placed, const std::vector
                              std::pair<int64_t, int64_t> second, const std::string& name) {
   MatrixOperand out;
   out.batch_strides.assign(strides.begin(), strides.end() - 1);
-  Placed view = placed;
-  view.extents.assign(rows.begin(), rows.end() - 1);
-  view.strides = out.batch_strides;
-  for (size_t i = 0; i < view.extents.size(); ++i)
-    if (view.strides[i] == 0) view.extents[i] = 1;
+  Placed view = placed_over(placed, {rows.begin(), rows.end() - 1}, out.batch_strides);
   out.swapped = std::abs(first.second) < std::abs(second.second) && first.first > 1;
   if (out.swapped) std::swap(first, second);
   view.extents.insert(view.extents.end(), {first.first, second.first});

@@ -1,11 +1,12 @@
 // A matrix product as its emitters see it: rows, columns, contraction, and the strides of each operand over them.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "compile/emitter.h"
+#include "compile/tiling.h"
 
 namespace hadal::compile {
 
@@ -23,6 +24,10 @@ struct Product {
 std::vector<int64_t> row_strides(const Placed& operand, size_t rank, int64_t m_stride);
 
 inline int64_t from_end(const std::vector<int64_t>& of, size_t back) { return of[of.size() - back]; }
+
+/// A space over [batch..., m], with as few dims as its operands allow. Those numbered in `without_rows` repeat along m,
+/// which has extent 1 where the last dim is a batch of theirs.
+IndexSpace row_space(IndexSpace space, std::initializer_list<size_t> without_rows);
 
 Product product_of(const graph::Node& node, const Placed& a, const Placed& b, const Placed& out,
                    const std::vector<Placed>& streams);

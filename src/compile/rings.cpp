@@ -21,7 +21,8 @@ std::vector<tile::Ring> rings_of(const chip::Chip& chip, const Plan& plan) {
   ring("parameter", Queue::prefetch, Queue::matrix, 4, 64, bytes / 256);
   ring("residual", Queue::load, Queue::matrix, 2, 3, bytes / 24);
   ring("result", Queue::matrix, Queue::store, 2, 4, tile(24, 64 << 10, 48));
-  ring("stream", Queue::load, Queue::vector, bytes < (4 << 20) ? 4 : 8, 8, tile(40, 32 << 10, 256));
+  const int streams = bytes < (4 << 20) ? 4 : 8;  // Eight of their largest tiles would be an eighth of a small one.
+  ring("stream", Queue::load, Queue::vector, streams, 8, tile(40, 32 << 10, 256));
   ring("constant", Queue::prefetch, Queue::vector, 8, 16, bytes / 128);
   ring("temporary", Queue::vector, Queue::vector, 2, 2, bytes / 48);
   ring("output", Queue::vector, Queue::store, 2, 4, bytes / 48);

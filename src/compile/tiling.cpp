@@ -74,13 +74,17 @@ Order order_by_strides(const std::vector<int64_t>& strides) {
   return order;
 }
 
-Placed in_space(const Placed& placed, const IndexSpace& space, size_t operand) {
+Placed placed_over(const Placed& placed, const std::vector<int64_t>& extents, const std::vector<int64_t>& strides) {
   Placed out = placed;
-  out.extents = space.extents;
-  out.strides = space.strides[operand];
-  for (size_t i = 0; i < out.extents.size(); ++i)
-    if (out.strides[i] == 0) out.extents[i] = 1;
+  out.extents = extents;
+  out.strides = strides;
+  for (size_t i = 0; i < extents.size(); ++i)
+    if (strides[i] == 0) out.extents[i] = 1;
   return out;
+}
+
+Placed in_space(const Placed& placed, const IndexSpace& space, size_t operand) {
+  return placed_over(placed, space.extents, space.strides[operand]);
 }
 
 int64_t tile_elements(int64_t total, int64_t cores, int64_t most) {

@@ -31,7 +31,10 @@ std::vector<int64_t> choose_tile(const std::vector<int64_t>& extents, int64_t el
 /// The order of dims by falling stride.
 Order order_by_strides(const std::vector<int64_t>& strides);
 
-/// A placed tensor with the dims that an index space has for one of its operands; repeated dims have extent 1.
+/// A placed tensor seen over other dims: strides of 0 repeat, and have extent 1.
+Placed placed_over(const Placed& placed, const std::vector<int64_t>& extents, const std::vector<int64_t>& strides);
+
+/// The same over the dims that an index space has for one of its operands.
 Placed in_space(const Placed& placed, const IndexSpace& space, size_t operand);
 
 int64_t total_of(const std::vector<int64_t>& extents);

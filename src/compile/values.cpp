@@ -57,11 +57,11 @@ std::optional<std::vector<int64_t>> reshaped_strides(const Shape& extents, const
   return out;
 }
 
-namespace {
-
 bool is_view(const graph::Op* op) {
   return op == &ops::reshape || op == &ops::transpose || op == &ops::slice || op == &ops::broadcast;
 }
+
+namespace {
 
 std::vector<int64_t> dense_strides(const Shape& extents, const Order& order, int64_t bytes) {
   std::vector<int64_t> strides(extents.size());
@@ -288,121 +288,6 @@ void Emitter::emit_concat(const Node& node) {
       emit_copy(*this, operand(v), part, graph_.value(node.outputs[0]).name, "concat", node.origins);
     part.offset += part.extents[axis] * part.strides[axis];
   }
-}
-
-namespace {
-
-/// What lowers an op, and the instructions that do its work; moving data goes without saying.
-struct Lowering {
-  void (*emit)(Emitter&, const Group&);
-  std::string_view instructions;
-};
-
-/// Views and concatenations are the emitter's own.
-const Lowering* lowering_of(const graph::Op* op) {
-  static const std::map<const graph::Op*, Lowering> lowerings{
-      {&ops::matmul, {emit_matmul, "matmul"}},
-      {&ops::conv, {emit_conv, "conv conv_depthwise"}},
-      {&ops::conv_transpose, {emit_conv_transpose, "conv_transpose"}},
-      {&ops::pool, {emit_pool, "pool"}},
-      {&ops::resize, {emit_resize, "resample"}},
-      {&ops::reduce, {emit_reduce, "reduce"}},
-      {&ops::arg_reduce, {emit_arg_reduce, "arg_reduce"}},
-      {&ops::softmax, {emit_softmax, "softmax"}},
-      {&ops::normalize, {emit_normalize, "norm"}},
-      {&ops::topk, {emit_topk, "topk"}},
-      {&ops::cumsum, {emit_cumsum, "scan"}},
-      {&ops::gather, {emit_gather, "gather"}},
-      {&ops::gather_elements, {emit_gather_elements, "select_along"}},
-      {&ops::scatter, {emit_scatter, "scatter"}},
-      {&ops::non_max_suppression, {emit_host_call, "host_call"}},
-      {&ops::pad, {emit_pad, "load"}}};
-  const auto found = lowerings.find(op);
-  return found == lowerings.end() ? nullptr : &found->second;
-}
-
-}  // namespace
-
-std::string_view instructions_of(const graph::Op& op) {
-  const graph::ScalarFunction* function = graph::scalar_function(op);
-  if (function) return isa::chain_op_named(function->name) ? "map" : "";
-  if (op.name == "cast") return "map";
-  if (is_view(&op)) return "view";
-  if (op.name == "concat") return "in place";
-  const Lowering* lowering = lowering_of(&op);
-  return lowering ? lowering->instructions : "";
-}
-
-void Emitter::emit_main(const Group& group) {
-  const Node* main = group.main >= 0 ? &graph_.nodes[static_cast<size_t>(group.main)] : nullptr;
-  if (elements(graph_.type(group.result).shape) == 0) {
-    result(group.result);
-    return;
-  }
-  if (!main) return emit_map(*this, group);
-  if (is_view(main->op)) return emit_view(*main);
-  if (main->op == &ops::concat) return emit_concat(*main);
-  for (const ValueId v : main->inputs)
-    if (v != graph::absent && elements(graph_.type(v).shape) == 0)
-      return fail("compile.empty", fmt::format("{} of a tensor without elements", main->op->name));
-  lowering_of(main->op)->emit(*this, group);
-}
-
-void Emitter::emit_group(const Group& group) {
-  nodes_.clear();
-  for (const int n : group.nodes)
-    for (const std::string& origin : graph_.nodes[static_cast<size_t>(n)].origins)
-      if (!std::count(nodes_.begin(), nodes_.end(), origin)) nodes_.push_back(origin);
-  if (group.before.empty()) return emit_main(group);
-  if (plan_.joined && emit_attention(*this, group)) return;
-  for (const Group& part : group.before) emit_group(part);
-  Group mix = group;
-  for (const Group& part : group.before)
-    for (const int n : part.nodes) std::erase(mix.nodes, n);
-  mix.before.clear();
-  emit_group(mix);
-}
-
-/// All nodes that the chip has no lowering of, in one error.
-Status Emitter::check_ops() const {
-  std::string list;
-  for (const Node& node : graph_.nodes)
-    if (instructions_of(*node.op).empty())
-      list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", printable(node.origins.front()), node.op->name);
-  if (list.empty()) return {};
-  return Error{"compile.unsupported", "the chip has no lowering of these nodes: " + list, "",
-               "docs/ops.md lists what runs where"};
-}
-
-/// Goes on without the group, so that one error tells of all that the chip cannot run.
-void Emitter::take_error(const Group& group) {
-  errors_.push_back(*std::exchange(error_, std::nullopt));
-  for (const int n : group.nodes)
-    for (const ValueId v : graph_.nodes[static_cast<size_t>(n)].outputs) result(v);
-}
-
-Error Emitter::all_errors() const {
-  if (errors_.size() == 1) return errors_[0];
-  std::string list;
-  for (const Error& error : errors_)
-    list += fmt::format("{}{}: {}", list.empty() ? "" : "; ", error.place, error.message);
-  return Error{"compile.unsupported", fmt::format("{} layers cannot run on {}: {}", errors_.size(), chip_.name, list)};
-}
-
-Result<tile::Program> Emitter::run(const std::vector<Group>& groups, const Interface& interface) {
-  HADAL_CHECK(check_ops());
-  program_.model = graph_.name;
-  program_.chip = chip_.name;
-  program_.precision = interface.precision;
-  declare_ports(interface);
-  choose_orders();
-  choose_homes();
-  for (const Group& group : groups) {
-    emit_group(group);
-    if (error_) take_error(group);
-  }
-  if (!errors_.empty()) return all_errors();
-  return std::move(program_);
 }
 
 }  // namespace hadal::compile

@@ -2,9 +2,9 @@
 #include <cmath>
 #include <filesystem>
 
-#include "base/files.h"
 #include "base/suggest.h"
-#include "chip/document.h"
+#include "chip/entry.h"
+#include "chip/files.h"
 #include "memory/expression.h"
 #include "memory/fields.h"
 
@@ -17,60 +17,27 @@ using chip::Entry;
 
 constexpr int max_extends = 8;
 
-std::string found_text(const Entry& entry) {
-  if (const auto* text = std::get_if<std::string>(&entry.value)) return fmt::format("\"{}\"", printable(*text, 60));
-  if (const auto* whole = std::get_if<int64_t>(&entry.value)) return fmt::format("{}", *whole);
-  if (const auto* real = std::get_if<double>(&entry.value)) return fmt::format("{}", *real);
-  return std::get<bool>(entry.value) ? "true" : "false";
-}
-Error wrong_type(const Entry& entry, std::string_view expected, std::string remedy = {}) {
-  return {"memory.type", fmt::format("expected {}, found {}", expected, found_text(entry)), entry.place,
-          std::move(remedy)};
-}
-
-Result<double> number_in(const Entry& entry, Unit unit) {
-  if (const auto* text = std::get_if<std::string>(&entry.value)) {
-    auto value = parse_quantity(*text, unit);
-    if (!value) return std::move(value).error().at(entry.place);
-    return value;
-  }
-  if (std::holds_alternative<bool>(entry.value)) return wrong_type(entry, info(unit).noun);
-  if (unit != Unit::number)
-    return Error{"units.missing", fmt::format("{} has no unit; expected {}", found_text(entry), info(unit).noun),
-                 entry.place, fmt::format("write it like \"{}\"", info(unit).example)};
-  const auto* whole = std::get_if<int64_t>(&entry.value);
-  return whole ? static_cast<double>(*whole) : std::get<double>(entry.value);
-}
-
-Status set_text(const Field& field, const Entry& entry, std::string& place) {
-  const auto* text = std::get_if<std::string>(&entry.value);
-  if (!text) return wrong_type(entry, "a text in quotes");
-  if (text->empty()) return wrong_type(entry, "a text");
-  if (!field.words.empty() && fmt::format(" {} ", field.words).find(" " + *text + " ") == std::string::npos)
-    return wrong_type(entry, "a word", fmt::format("one of: {}", field.words));
-  place = printable(*text, 400);
-  return {};
-}
+constexpr std::string_view kind = "memory";
 
 Status set_field(const Field& field, const Entry& entry, Device& device) {
   if (const auto* truth = std::get_if<bool& (*)(Device&)>(&field.access)) {
-    if (!std::holds_alternative<bool>(entry.value)) return wrong_type(entry, "true or false");
+    if (!std::holds_alternative<bool>(entry.value)) return chip::wrong_type(kind, entry, "true or false");
     (*truth)(device) = std::get<bool>(entry.value);
     return {};
   }
-  if (const auto* text = std::get_if<std::string& (*)(Device&)>(&field.access))
-    return set_text(field, entry, (*text)(device));
-  HADAL_TRY(const double value, number_in(entry, field.unit));
-  if (!(value >= field.low && value <= field.high))  // Refuses NaN as well.
-    return Error{"memory.range", fmt::format("{} is out of range", found_text(entry)), entry.place,
-                 fmt::format("it is at least {} and at most {}", quantity_text(field.low, field.unit),
-                             quantity_text(field.high, field.unit))};
+  if (const auto* text = std::get_if<std::string& (*)(Device&)>(&field.access)) {
+    HADAL_TRY(const std::string given, chip::text_in(kind, entry, field.words));
+    (*text)(device) = printable(given, 400);
+    return {};
+  }
+  HADAL_TRY(const double value, chip::number_in(kind, entry, field.unit));
+  HADAL_CHECK(chip::check_range(kind, entry, value, field.low, field.high, field.unit));
   if (const auto* real = std::get_if<double& (*)(Device&)>(&field.access)) {
     (*real)(device) = value;
     return {};
   }
   if (field.unit != Unit::seconds && value != std::floor(value))
-    return wrong_type(entry, "a whole number", "write it without a fraction");
+    return chip::wrong_type(kind, entry, "a whole number", "write it without a fraction");
   std::get<int64_t& (*)(Device&)>(field.access)(device) =
       std::llround(field.unit == Unit::seconds ? value * 1e15 : value);
   return {};
@@ -79,9 +46,9 @@ Status set_field(const Field& field, const Entry& entry, Device& device) {
 /// Clocks of "14 cycles", or of "14 ns" rounded up; a hair above a whole number of clocks is that number.
 Result<double> clocks_in(const Entry& entry, const Device& device) {
   const auto* text = std::get_if<std::string>(&entry.value);
-  if (!text) return number_in(entry, Unit::cycles);
+  if (!text) return chip::number_in(kind, entry, Unit::cycles);
   if (auto clocks = parse_quantity(*text, Unit::cycles)) return clocks;
-  HADAL_TRY(const double seconds, number_in(entry, Unit::seconds));
+  HADAL_TRY(const double seconds, chip::number_in(kind, entry, Unit::seconds));
   return std::ceil(seconds * 1e15 / static_cast<double>(device.clock_femtoseconds) - 1e-6);
 }
 
@@ -90,10 +57,10 @@ Status set_parameter(const std::string& name, const Entry& entry, Device& device
     if (parameter.name == name) {
       HADAL_TRY(const double clocks, clocks_in(entry, device));
       if (!(clocks >= 0 && clocks <= 1e6))
-        return Error{"memory.range", fmt::format("{} is out of range", found_text(entry)), entry.place,
+        return Error{"memory.range", fmt::format("{} is out of range", chip::found_text(entry)), entry.place,
                      "at least 0 and at most a million clocks"};
       if (clocks != std::floor(clocks))
-        return wrong_type(entry, "whole clocks", "or a time, which is rounded up to them");
+        return chip::wrong_type(kind, entry, "whole clocks", "or a time, which is rounded up to them");
       device.timing[name] = static_cast<int64_t>(clocks);
       return {};
     }
@@ -108,7 +75,7 @@ Status set_length(Command command, const Entry& entry, Device& device) {
   HADAL_TRY(const double clocks, clocks_in(entry, device));
   const double ticks = clocks * static_cast<double>(device.ticks);
   if (!(ticks >= 1 && ticks <= 64) || ticks != std::floor(ticks))
-    return Error{"memory.range", fmt::format("{} is no length of a command", found_text(entry)), entry.place,
+    return Error{"memory.range", fmt::format("{} is no length of a command", chip::found_text(entry)), entry.place,
                  fmt::format("1 to 64 ticks; a clock has {}", device.ticks)};
   device.length[static_cast<size_t>(command)] = static_cast<Tick>(ticks);
   return {};
@@ -121,7 +88,7 @@ Status set_constraint(std::string_view name, const Entry& entry, Device& device)
     return Error{"memory.unknown", fmt::format("there is no scope \"{}\"", printable(name.substr(0, dot))), entry.place,
                  fmt::format("[constraints.SCOPE], one of: {}", fmt::join(scope_names, " "))};
   const auto* sum = std::get_if<std::string>(&entry.value);
-  if (!sum) return wrong_type(entry, "a sum of timing parameters in quotes", "like \"tCWL + tBL + tWTRS\"");
+  if (!sum) return chip::wrong_type(kind, entry, "a sum of timing parameters in quotes", "like \"tCWL + tBL + tWTRS\"");
   auto clocks = evaluate(*sum, device.timing);
   if (!clocks) return std::move(clocks).error().at(entry.place);
   if (*clocks < 0)
@@ -149,11 +116,6 @@ void add_bus_constraints(Device& device) {
     }
 }
 
-Result<std::string> read_text(const std::string& file) {
-  HADAL_TRY(const std::vector<std::byte> bytes, read_file(file, max_description_bytes));
-  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-}
-
 /// The document of `text` over those that it extends.
 Result<Document> merged(std::string text, std::string file) {
   Document all;
@@ -174,7 +136,7 @@ Result<Document> merged(std::string text, std::string file) {
       return Error{"memory.extends", plain ? "too many descriptions extend one another" : "expected a name",
                    extends.mapped().place, "the name of a description in the same folder, without .toml"};
     file = (std::filesystem::path(file).parent_path() / (*base + ".toml")).string();
-    auto next = read_text(file);
+    auto next = chip::read_description(file);
     if (!next) return std::move(next).error().at(extends.mapped().place);
     text = std::move(next).value();
   }
@@ -194,7 +156,8 @@ Status set_entry(std::string_view name, const Entry& entry, Pass pass, Device& d
   if (takes(name, "constraints.")) return pass == Pass::sums ? set_constraint(name, entry, device) : Status{};
   if (takes(name, "mapping.")) {
     const auto* text = std::get_if<std::string>(&entry.value);
-    if (!text) return wrong_type(entry, "a list of fields in quotes", "like \"channel column bank_group bank row\"");
+    if (!text)
+      return chip::wrong_type(kind, entry, "a list of fields in quotes", "like \"channel column bank_group bank row\"");
     device.mappings[std::string(name)] = *text;
     return {};
   }
@@ -253,7 +216,7 @@ Result<Device> parse_device(const std::string& text, const std::string& file) {
 }
 
 Result<Device> load_device(const std::string& file) {
-  HADAL_TRY(const std::string text, read_text(file));
+  HADAL_TRY(const std::string text, chip::read_description(file));
   return parse_device(text, file);
 }
 

@@ -51,3 +51,14 @@ def hadal():
     if not os.path.exists(binary):
         pytest.fail(f"{binary} is not built; scripts/build release builds it, or HADAL names another")
     return Hadal(binary)
+
+
+REFERENCE = ROOT / "bench/reference"
+
+
+def some_rows(name, numbers, folder):
+    """A file with these rows (from 1) of one of bench/reference."""
+    header, *rows = (REFERENCE / name).read_text().splitlines()
+    file = folder / name
+    file.write_text("\n".join([header, *(rows[number - 1] for number in numbers)]) + "\n")
+    return file

@@ -70,11 +70,13 @@ def test_a_fence_between_layers_costs_cycles(compiled):
     assert same(fenced, values) and slower > cycles
 
 
-def test_idle_instructions_cost_cycles(compiled):
-    """Instructions that neither wait nor signal delay what is issued behind them."""
+def test_idle_instructions_move_the_cycles(compiled):
+    """Instructions that neither wait nor signal delay what is issued behind them. A few may let loads pass each other in
+    a luckier order; many cost time."""
     machine, text, values, cycles = compiled
-    idle, slower = machine(text.replace("\ncode\n", "\ncode\n" + "  sync on load\n" * 512))
-    assert same(idle, values) and slower > cycles
+    few, many = (machine(text.replace("\ncode\n", "\ncode\n" + "  sync on load\n" * count)) for count in (32, 512))
+    assert same(few[0], values) and same(many[0], values)
+    assert few[1] != cycles and many[1] > cycles
 
 
 def moved_loads(text):

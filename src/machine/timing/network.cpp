@@ -12,9 +12,6 @@ enum Direction : size_t { east, west, south, north, directions };
 /// A program for sixteen cores is then in a square on any larger mesh, and its groups of four in a row.
 constexpr int32_t strip_columns = 4;
 
-/// Of a link. A message that comes before them all waits behind those that are remembered.
-constexpr size_t most_gaps = 16;
-
 }  // namespace
 
 Network::Network(const chip::Chip& chip) : cores_(static_cast<uint32_t>(chip.cores)) {
@@ -49,22 +46,6 @@ int64_t Network::hops(Node from, Node to) const {
   return std::abs(a.x - b.x) + std::abs(a.y - b.y);
 }
 
-/// When a message that comes at `head` begins to pass: in the first gap that holds it, or behind all others.
-Time Network::reserve(Link& link, Time length, Time head) {
-  std::vector<Gap>& gaps = link.gaps;
-  const auto holds = [&](const Gap& gap) { return std::max(head, gap.begin) + length <= gap.end; };
-  const auto found = std::find_if(gaps.begin(), gaps.end(), holds);
-  const Gap gap = found != gaps.end() ? *found : Gap{link.busy, std::max(head, link.busy) + length};
-  const Time start = std::max(head, gap.begin), end = start + length;
-  // What is left before it and behind it.
-  auto at = found != gaps.end() ? gaps.erase(found) : gaps.end();
-  if (end < gap.end) at = gaps.insert(at, {end, gap.end});
-  if (gap.begin < start) gaps.insert(at, {gap.begin, start});
-  if (gaps.size() > most_gaps) gaps.erase(gaps.begin());
-  link.busy = std::max(link.busy, end);
-  return start;
-}
-
 /// Returns false where the present tree has taken the link already.
 bool Network::pass(size_t number, Time length, Time& head) {
   Link& link = links_[number];
@@ -72,7 +53,8 @@ bool Network::pass(size_t number, Time length, Time& head) {
     head = link.tree_head;
     return false;
   }
-  head = reserve(link, length, head);
+  head = link.calendar.free_from(head, length);
+  link.calendar.take(head, length);
   if (tree_ != 0) {
     link.tree = tree_;
     link.tree_head = head;

@@ -6,6 +6,7 @@
 
 #include "chip/chip.h"
 #include "machine/timing/time.h"
+#include "network/calendar.h"
 
 namespace hadal::machine::timing {
 
@@ -53,19 +54,11 @@ class Network {
   Time hop_ = 0;
   Rate rate_;
   std::vector<Place> places_;
-  /// Messages are sent in the order of their heads at the source, not at the link: one that comes early takes a gap
-  /// that later ones have left.
-  struct Gap {
-    Time begin = 0, end = 0;
-  };
   struct Link {
-    Time busy = 0;          ///< Until when,
-    std::vector<Gap> gaps;  ///< but for the latest of these, in order.
-    uint64_t tree = 0;      ///< The last tree that took it,
-    Time tree_head = 0;     ///< and when its head passed.
+    network::Calendar calendar;
+    uint64_t tree = 0;   ///< The last tree that took it,
+    Time tree_head = 0;  ///< and when its head passed.
   };
-  static Time reserve(Link& link, Time length, Time head);
-
   std::vector<Link> links_;  ///< 4 a router of a mesh, 2 a node of a crossbar.
   uint64_t tree_ = 0, trees_ = 0;
   uint64_t hop_bytes_ = 0;

@@ -1,4 +1,4 @@
-#include "bench/noc/table.h"
+#include "bench/table.h"
 
 #include <algorithm>
 #include <charconv>

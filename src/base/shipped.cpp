@@ -1,0 +1,35 @@
+#include "base/shipped.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <system_error>
+
+namespace hadal {
+
+namespace fs = std::filesystem;
+
+bool is_regular(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+fs::path Shipped::path() const {
+  if (const char* given = std::getenv(variable); given && *given) return given;
+  std::error_code error;
+  const fs::path binary = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (const fs::path& place :
+       {binary / "../../.." / folder, binary / "../share/hadal" / folder, fs::path(HADAL_SOURCE_DIR) / folder})
+    if (fs::is_directory(place, error)) return fs::weakly_canonical(place, error);
+  return {};
+}
+
+std::vector<std::string> Shipped::names() const {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator at(path(), error), end; !error && at != end; at.increment(error))
+    if (at->path().extension() == ".toml" && is_regular(at->path())) names.push_back(at->path().stem().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace hadal
