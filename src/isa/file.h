@@ -12,7 +12,7 @@
 namespace hadal::isa {
 
 inline constexpr std::string_view file_magic = "HADALPRG";
-inline constexpr uint16_t file_major = 1, file_minor = 0;
+inline constexpr uint16_t file_major = 2, file_minor = 0;
 
 /// Sections, each once and in this order. The numbers are part of the format.
 enum class Section : uint32_t {
