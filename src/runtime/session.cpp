@@ -143,6 +143,7 @@ Result<Outcome> run(const Request& request) {
   Source source = request.source;
   HADAL_TRY(source.shapes, shapes_of(request, given));
   source.allow_absent_data = !request.values;
+  source.threads = request.threads;
   auto result = load(source);
   if (!result) return with_files(std::move(result).error(), given);
   Loaded& loaded = *result;
