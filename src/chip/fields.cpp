@@ -104,7 +104,8 @@ const Field table[] = {
     {"network.topology", AT(network.topology), number, 0, 0, "How cores and memory are joined.", Need::always,
      "mesh crossbar none"},
     {"network.x", AT(network.x), number, 1, 65536,
-     "Columns of the mesh; x · y is the number of cores. They are numbered row by row in strips of four columns.",
+     "Columns of the mesh; x · y is the number of cores. They are numbered in blocks of four by four, the rows in the "
+     "middle first.",
      Need::mesh},
     {"network.y", AT(network.y), number, 1, 65536, "Rows of the mesh.", Need::mesh},
     {"network.link_bytes_per_cycle", AT(network.link_bytes_per_cycle), width, 1e-3, 1e9, "Each link, each direction.",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace hadal::machine::timing {
 
@@ -10,7 +11,7 @@ namespace {
 enum Direction : size_t { east, west, south, north, directions };
 
 /// A program for sixteen cores is then in a square on any larger mesh, and its groups of four in a row.
-constexpr int32_t strip_columns = 4;
+constexpr int32_t block_side = 4;
 
 }  // namespace
 
@@ -28,7 +29,10 @@ Network::Network(const chip::Chip& chip) : cores_(static_cast<uint32_t>(chip.cor
     for (int32_t y = 0; y < rows; ++y) {
       for (int32_t x = 0; x < columns_; ++x) places_.push_back({x, y});
     }
-    std::ranges::stable_sort(places_, {}, [](const Place& p) { return p.x / strip_columns; });
+    std::ranges::stable_sort(places_, {}, [&](const Place& p) {
+      const int32_t from_middle = std::abs(2 * p.y + 1 - rows) / block_side;
+      return std::pair(from_middle, p.x / block_side);
+    });
     places_.resize(cores_);
     for (int32_t p = 0; p < rows * edges; ++p) places_.push_back({p % edges == 0 ? 0 : columns_ - 1, p / edges});
     links_.resize(static_cast<size_t>(columns_) * static_cast<size_t>(rows) * directions);

@@ -13,10 +13,11 @@ namespace hadal::machine::timing {
 /// A place on the network: core i is node i, memory port p is node cores + p.
 using Node = uint32_t;
 
-/// A mesh numbers its cores row by row in strips of four columns, so that cores with numbers in a row are neighbours
-/// whatever the width; messages go along their row, then along the column (XY), and memory ports sit on the routers of
-/// the left and right edge in turn. A crossbar gives every node a link in and a link out, one hop apart, and every
-/// memory channel a port. Without a topology nothing is limited and nothing is far.
+/// A mesh numbers its cores in blocks of four by four, the rows in the middle first: cores with numbers in a row are
+/// neighbours whatever the size, and those of a program for fewer cores near to all memory. Messages go along their
+/// row, then along the column (XY), and memory ports sit on the routers of the left and right edge in turn. A crossbar
+/// gives every node a link in and a link out, one hop apart, and every memory channel a port. Without a topology
+/// nothing is limited and nothing is far.
 class Network {
  public:
   explicit Network(const chip::Chip& chip);

@@ -11,15 +11,18 @@ namespace {
 using timing::Network;
 using timing::Node;
 
-TEST(Network, CoresOfAMeshAreNumberedInStripsOfFourColumns) {
+TEST(Network, CoresOfAMeshAreNumberedInBlocksFromTheMiddle) {
   const Network square(mesh_chip(4, 4)), wide(mesh_chip(8, 8)), odd(mesh_chip(6, 2));
   EXPECT_EQ(square.hops(0, 3), 3);
   EXPECT_EQ(square.hops(3, 4), 4);
   for (Node a = 0; a < 16; ++a)  // The first sixteen are a square of any mesh.
     for (Node b = 0; b < 16; ++b) EXPECT_EQ(wide.hops(a, b), square.hops(a, b));
-  EXPECT_EQ(wide.hops(0, 32), 4);  // The next strip.
+  EXPECT_EQ(wide.hops(0, 16), 4);              // The block beside it.
+  EXPECT_EQ(wide.hops(0, wide.port(0)), 2);    // Two rows above it,
+  EXPECT_EQ(wide.hops(0, 32), 2);              // where the blocks of the outer rows begin.
+  EXPECT_EQ(wide.hops(12, wide.port(14)), 2);  // As many are below.
   EXPECT_EQ(odd.hops(0, 8), 4);
-  EXPECT_EQ(odd.hops(8, 9), 1);  // What is left of the width is a strip too.
+  EXPECT_EQ(odd.hops(8, 9), 1);  // What is left of the width is a block too.
   EXPECT_EQ(odd.hops(8, 10), 1);
 }
 
