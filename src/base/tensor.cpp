@@ -142,6 +142,15 @@ int64_t integer_at(const Tensor& tensor, int64_t i) {
   return static_cast<int64_t>(number_at(tensor, i));
 }
 
+std::string text_of(const Tensor& tensor, int64_t most) {
+  std::vector<std::string> items;
+  for (int64_t i = 0; i < std::min(most, tensor.size()); ++i)
+    items.push_back(is_float(tensor.dtype) ? fmt::format("{}", number_at(tensor, i))
+                                           : fmt::format("{}", integer_at(tensor, i)));
+  if (tensor.size() > most) items.emplace_back("…");
+  return tensor.shape.empty() ? items[0] : fmt::format("[{}]", fmt::join(items, ", "));
+}
+
 Tensor first_of(const Tensor& tensor, size_t axis, int64_t extent) {
   Shape shape = tensor.shape;
   shape[axis] = extent;

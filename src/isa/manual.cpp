@@ -106,6 +106,7 @@ semaphore NAME INITIAL for QUEUE                               the queue that wa
 layer NAME OP nodes [NAME, …] macs N bytes N precision TYPE
 input NAME TYPE stored TYPE [EXTENTS] in REGION                and output
 output … counted AXIS by REGION                                an i64 there says how much of the axis counts
+fixed NAME TYPE [EXTENTS] hex "BYTES"                          an input that must have these values: they decided shapes
 weight NAME SIZE at OFFSET hex "BYTES" | file "PATH" OFFSET crc32c SUM | absent | empty
 code
   at LAYER                                                     the layer of what follows

@@ -51,14 +51,17 @@ const ModelFunction* function_named(const Model& model, const std::string& domai
 
 class GraphImporter {
  public:
-  GraphImporter(const Model& model, const ImportOptions& options)
-      : model_(model), options_(options), b_(options), refusals_(model.file) {}
+  /// Inputs in `fixed` are constants.
+  GraphImporter(const Model& model, const ImportOptions& options, const std::set<std::string>& fixed)
+      : model_(model), options_(options), fixed_(fixed), b_(options), refusals_(model.file) {}
 
   Imported run();
+  [[nodiscard]] const std::set<std::string>& wanted() const { return b_.wanted(); }
 
  private:
   void reserve_names(const ModelGraph& graph);
   void bind_inputs(Scope& scope);
+  ValueId bind_fixed(const ModelValue& input, const Type& type);
   Type input_type(const ModelValue& input);
   int64_t bind_symbol(const ModelValue& input, const std::string& symbol, std::optional<int64_t> given);
   void bind_constants(const ModelGraph& graph, Scope& scope);
@@ -69,7 +72,7 @@ class GraphImporter {
   Values results_of(const ModelNode& node, Scope& scope);
   Values import_operator(const ModelNode& node, Scope& scope);
   Values run_operator(const Operator& row, const ModelNode& node, Values inputs, const Scope& scope);
-  Values import_if(const ModelNode& node, const Values& inputs, Scope& scope);
+  Values import_body(const ModelGraph& body, const Values& inputs, const Scope& scope);
   Values import_call(const ModelFunction& function, const ModelNode& node, const Values& inputs);
   void finish_outputs(const Scope& scope);
   ValueId look_up(const Scope& scope, const std::string& name) const;
@@ -79,6 +82,7 @@ class GraphImporter {
 
   const Model& model_;
   const ImportOptions& options_;
+  const std::set<std::string>& fixed_;
   Builder b_;
   std::unordered_set<std::string> value_names_, origins_;
   std::map<std::string, int64_t> symbols_;
@@ -193,10 +197,20 @@ void GraphImporter::bind_inputs(Scope& scope) {
     if (input->name.empty()) fail("onnx.graph", "an input has no name");
     Type type = input_type(*input);
     b_.check_size(type);
-    const ValueId v = b_.graph.add_input(input->name, std::move(type));
+    const ValueId v =
+        fixed_.contains(input->name) ? bind_fixed(*input, type) : b_.graph.add_input(input->name, std::move(type));
     value_names_.insert(input->name);
     bind(scope, input->name, v);
   }
+}
+
+/// The value is that of the options. Its name is the input's, which is none of the graph's own.
+ValueId GraphImporter::bind_fixed(const ModelValue& input, const Type& type) {
+  const Tensor& given = options_.values.at(input.name);
+  if (given.dtype != type.dtype || given.shape != type.shape)
+    fail("onnx.input", "input '{}' is {}[{}], the given values are {}[{}]", printable(input.name), name_of(type.dtype),
+         text_of(type.shape), name_of(given.dtype), text_of(given.shape));
+  return b_.graph.add_constant(input.name, given);
 }
 
 void GraphImporter::bind_constants(const ModelGraph& graph, Scope& scope) {
@@ -236,27 +250,25 @@ Values GraphImporter::run_operator(const Operator& row, const ModelNode& node, V
   for (size_t i = 0; i < row.least; ++i)
     if (inputs[i] == absent) fail("onnx.inputs", "input {} is missing", i);
   check_attributes(row, node);
-  Site site(b_, node, std::move(inputs), opset_of(*scope.opsets, node.domain));
+  Site site(b_, node, std::move(inputs), opset_of(*scope.opsets, node.domain),
+            [&](const ModelGraph& body, const Values& operands) { return import_body(body, operands, scope); });
   return row.import(site);
 }
 
-Values GraphImporter::import_if(const ModelNode& node, const Values& inputs, Scope& scope) {
-  if (inputs.size() != 1 || inputs[0] == absent) fail("onnx.graph", "If takes one input");
-  const Tensor* const condition = b_.known(inputs[0]);
-  if (!condition)
-    fail("onnx.unsupported", "If with a condition that is only known when the model runs is not supported");
-  if (condition->size() != 1) fail("onnx.shape", "the condition has {} elements", condition->size());
-  const std::string name = number_at(*condition, 0) != 0 ? "then_branch" : "else_branch";
-  const auto found = node.attributes.find(name);
-  if (found == node.attributes.end() || found->second.kind != ModelAttribute::Kind::graph)
-    fail("onnx.attribute", "{} is no graph", name);
-  const ModelGraph& branch = *found->second.graph;
-  reserve_names(branch);
+/// A graph that is an attribute: it sees the values around it, and each time makes its own.
+Values GraphImporter::import_body(const ModelGraph& body, const Values& inputs, const Scope& scope) {
+  if (inputs.size() != body.inputs.size())
+    fail("onnx.graph", "graph '{}' has {} inputs, {} are given", printable(body.name), body.inputs.size(),
+         inputs.size());
+  reserve_names(body);
   Scope inner{{}, &scope, scope.opsets, scope.attributes};
-  bind_constants(branch, inner);
-  import_nodes(branch.nodes, inner);
+  for (size_t i = 0; i < inputs.size(); ++i) bind(inner, body.inputs[i].name, inputs[i]);
+  bind_constants(body, inner);
+  import_nodes(body.nodes, inner);
   Values results;
-  for (const ModelValue& output : branch.outputs) results.push_back(look_up(inner, output.name));
+  for (const ModelValue& output : body.outputs) results.push_back(look_up(inner, output.name));
+  for (const ValueId v : results)
+    if (v == refused) fail("onnx.unsupported", "graph '{}' is not supported", printable(body.name));
   return results;
 }
 
@@ -277,8 +289,6 @@ Values GraphImporter::import_call(const ModelFunction& function, const ModelNode
 Values GraphImporter::import_operator(const ModelNode& node, Scope& scope) {
   Values inputs;
   for (const std::string& name : node.inputs) inputs.push_back(look_up(scope, name));
-  if (node.type == "If" && node.domain.empty())
-    return std::ranges::count(inputs, refused) > 0 ? placeholders(node) : import_if(node, inputs, scope);
   const Operator* const row = operator_named(node.domain, node.type);
   if (!row) {
     const ModelFunction* const function = function_named(model_, node.domain, node.type);
@@ -375,6 +385,8 @@ void GraphImporter::finish_outputs(const Scope& scope) {
 }
 
 void GraphImporter::write_notes(Imported& out) const {
+  for (const auto& [name, value] : out.fixed)
+    out.notes.push_back(fmt::format("compiled for these values of '{}': {}", printable(name), text_of(value, 16)));
   if (!unbound_.empty()) out.notes.push_back(fmt::format("unbound symbols are 1: {}", fmt::join(unbound_, ", ")));
   const auto is_output = [&](ValueId v) { return std::ranges::count(out.graph.outputs, v) > 0; };
   for (const graph::Node& node : out.graph.nodes)
@@ -394,13 +406,25 @@ Imported GraphImporter::run() {
   import_nodes(model_.graph.nodes, scope);
   if (!refusals_.empty()) throw Failure{refusals_.error()};
   finish_outputs(scope);
-  Imported out{std::move(b_.graph), {}, model_.metadata};
+  Imported out{std::move(b_.graph), {}, {}, model_.metadata};
+  for (const std::string& name : fixed_) out.fixed.emplace(name, options_.values.at(name));
   write_notes(out);
   return out;
 }
 
 }  // namespace
 
-Imported import_graph(const Model& model, const ImportOptions& options) { return GraphImporter(model, options).run(); }
+Imported import_graph(const Model& model, const ImportOptions& options) {
+  for (std::set<std::string> fixed;;) {
+    GraphImporter importer(model, options, fixed);
+    try {
+      return importer.run();
+    } catch (Failure&) {
+      const size_t before = fixed.size();
+      fixed.insert(importer.wanted().begin(), importer.wanted().end());
+      if (fixed.size() == before) throw;  // Else once more: at most once for each input.
+    }
+  }
+}
 
 }  // namespace hadal::onnx
