@@ -154,10 +154,7 @@ void emit_resize(Emitter& e, const Group& group) {
     isa::ResampleTable table;
     table.taps = static_cast<uint32_t>(from.taps);
     table.weights = from.weights;
-    for (const int64_t index : from.indices) {
-      if (index < 0) return e.fail("compile.unsupported", "a resize with an extrapolation value");
-      table.indices.push_back(static_cast<int32_t>(index));
-    }
+    for (const int64_t index : from.indices) table.indices.push_back(static_cast<int32_t>(std::max<int64_t>(0, index)));
     list.emplace_back(static_cast<size_t>(from.axis), std::move(table));
   }
   emit_tables(e, group, list, "resize");

@@ -59,7 +59,7 @@ extern const Op pool;
 extern const Op softmax;    // (x) axis, log
 extern const Op normalize;  // (x, scale?, bias?) axes, epsilon, kind: layer | rms; scale and bias broadcast against x
 /// (x) mode: nearest | linear | cubic; coordinates and rounding as ONNX names them; sizes and scales per axis;
-/// cubic, exclude_outside, antialias, roi, extrapolation. See ops/resize.h for its tables of taps.
+/// cubic, exclude_outside, antialias, roi. See ops/resize.h for its tables of taps.
 extern const Op resize;
 /// Host op. (boxes [B,N,4] by two corners, scores [B,C,N], boxes kept of a class, largest overlap, smallest score)
 /// most: a bound of what is kept. -> i64 [B*C*min(most, N), 3] of (batch, class, box); unused rows are -1.

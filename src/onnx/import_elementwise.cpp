@@ -123,8 +123,6 @@ Values bit_shift(Site& n) {
   const std::string direction = n.text("direction");
   if (direction != "LEFT" && direction != "RIGHT")
     fail("onnx.attribute", "direction: '{}' is not known", printable(direction));
-  if (const DType dtype = n.b.dtype(n[0]); info(dtype).is_signed)
-    fail("onnx.unsupported", "shifts are of unsigned integers, found {}", name_of(dtype));
   return {n.make(direction == "LEFT" ? ops::shift_left : ops::shift_right, {n[0], n[1]})};
 }
 
@@ -159,9 +157,11 @@ Values cast_like(Site& n) { return {cast_to(n, n.b.dtype(n[1]))}; }
 
 Values identity(Site& n) { return {n[0]}; }
 
-/// At inference the operand itself; the mask, if asked for, is all true.
+/// At inference, or where nothing is dropped, the operand itself; the mask, if asked for, is all true.
 Values dropout(Site& n) {
-  if (n.has(2) && n.integer(2, "training_mode") != 0) fail("onnx.unsupported", "Dropout in training is not supported");
+  const bool trains = n.has(2) && n.integer(2, "training_mode") != 0;
+  if (trains && (!n.has(1) || n.number(1, "ratio") != 0))
+    fail("onnx.unsupported", "Dropout in training is not supported");
   if (!n.wants(1)) return {n[0]};
   return {n[0], n.b.broadcast(n.b.scalar(DType::boolean, 1), n.b.shape(n[0]))};
 }
