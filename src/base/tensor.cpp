@@ -76,9 +76,21 @@ double load_number(DType dtype, const std::byte* at) {
       return static_cast<double>(from_f8e4m3(read<uint8_t>(at)));
     case DType::f8e5m2:
       return static_cast<double>(from_f8e5m2(read<uint8_t>(at)));
+    case DType::f8e4m3fnuz:
+      return static_cast<double>(from_f8e4m3fnuz(read<uint8_t>(at)));
+    case DType::f8e5m2fnuz:
+      return static_cast<double>(from_f8e5m2fnuz(read<uint8_t>(at)));
+    case DType::f8e8m0:
+      return static_cast<double>(from_f8e8m0(read<uint8_t>(at)));
+    case DType::f4e2m1:
+      return static_cast<double>(from_f4e2m1(read<uint8_t>(at)));
     case DType::i8:
+    case DType::i4:
+    case DType::i2:
       return read<int8_t>(at);
     case DType::u8:
+    case DType::u4:
+    case DType::u2:
       return read<uint8_t>(at);
     case DType::i16:
       return read<int16_t>(at);
@@ -112,6 +124,20 @@ void store_number(DType dtype, std::byte* at, double value) {
       return write(at, to_f8e4m3(static_cast<float>(value)));
     case DType::f8e5m2:
       return write(at, to_f8e5m2(static_cast<float>(value)));
+    case DType::f8e4m3fnuz:
+      return write(at, to_f8e4m3fnuz(static_cast<float>(value)));
+    case DType::f8e5m2fnuz:
+      return write(at, to_f8e5m2fnuz(static_cast<float>(value)));
+    case DType::f8e8m0:
+      return write(at, to_f8e8m0(static_cast<float>(value)));
+    case DType::f4e2m1:
+      return write(at, to_f4e2m1(static_cast<float>(value)));
+    case DType::i4:
+    case DType::u4:
+    case DType::i2:
+    case DType::u2:
+      return write(
+          at, static_cast<uint8_t>(std::clamp<int64_t>(saturated<int8_t>(value), least_of(dtype), most_of(dtype))));
     case DType::i8:
       return write(at, saturated<int8_t>(value));
     case DType::u8:

@@ -207,8 +207,6 @@ void emit_pool(Emitter& e, const Group& group) {
   const auto extra = node.attributes.integers("extra");
   const std::string kind = node.attributes.text("kind");
   const bool count_pad = node.attributes.integer("count_pad") != 0;
-  if (node.outputs.size() > 1) return e.fail("compile.unsupported", "a max pool whose indices are read");
-  if (kind == "lp") return e.fail("compile.unsupported", "an Lp pool");
   if (kind == "mean" && count_pad && std::any_of(extra.begin(), extra.end(), [](int64_t x) { return x != 0; }))
     return e.fail("compile.unsupported", "an average pool that counts padding and rounds its extent up");
   const Placed x = e.operand(node.inputs[0]), y = e.result(group.result);

@@ -36,8 +36,8 @@ ValueId none_of(Site& n, ValueId example) {
 
 /// Inputs: the most steps, whether to begin, and what goes from step to step. The body gives whether to go on.
 Values loop(Site& n) {
-  constexpr int64_t unbounded = 1'000'000;
-  const int64_t most = n.has(0) ? n.integer(0, "the number of steps") : unbounded;
+  constexpr int64_t longest = 65536;
+  const int64_t most = n.has(0) ? n.integer(0, "the number of steps") : longest + 1;
   const Values first(n.inputs.begin() + 2, n.inputs.end());
   Values carried = first;
   std::vector<Values> outputs;  // Of each step, behind what is carried.
@@ -51,7 +51,7 @@ Values loop(Site& n) {
     return results;
   };
   for (int64_t i = 0; i < most && goes_on; ++i) {
-    if (i == unbounded - 1) fail("onnx.unsupported", "a loop of more than {} steps is not supported", unbounded);
+    if (i == longest) fail("onnx.unsupported", "a loop of more than {} steps is not supported", longest);
     const Values results = step(i);
     const auto end = results.begin() + 1 + std::ssize(carried);
     carried.assign(results.begin() + 1, end);

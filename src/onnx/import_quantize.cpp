@@ -1,5 +1,5 @@
 // QuantizeLinear and DequantizeLinear by their definitions: scale and zero point per tensor, along one axis, by blocks.
-#include "onnx/importer.h"
+#include "onnx/terms.h"
 
 namespace hadal::onnx {
 
@@ -35,15 +35,16 @@ Values quantize(Site& n) {
   const auto wanted =
       n.integer("output_dtype") ? dtype_of(static_cast<int>(n.integer("output_dtype"))) : std::optional<DType>();
   const DType to = n.has(2) ? n.b.dtype(n[2]) : wanted.value_or(DType::u8);
-  if (is_float(to) || bytes_of(to) > 2) fail("onnx.unsupported", "quantisation to {} is not supported", name_of(to));
+  if (to == DType::boolean || (!is_float(to) && bytes_of(to) > 2) || (is_float(to) && bytes_of(to) > 1))
+    fail("onnx.unsupported", "quantisation to {} is not supported", name_of(to));
   const DType wide = n.b.dtype(n[1]);
-  const bool is_signed = info(to).is_signed;
-  const double range = bytes_of(to) == 1 ? 256 : 65536;
-  ValueId y = n.make(ops::round, {n.make(ops::div, {n.b.cast(n[0], wide), along_axis(n, n[1])})});
-  if (n.has(2)) y = n.make(ops::add, {y, n.b.cast(along_axis(n, n[2]), wide)});
-  y = n.make(ops::clip, {y},
-             {{"alpha", is_signed ? -range / 2 : 0.0}, {"beta", is_signed ? range / 2 - 1 : range - 1}});
-  return {n.b.cast(y, to)};
+  const bool integer = !is_float(to);
+  Term y = Term{&n, n.b.cast(n[0], wide)} / Term{&n, along_axis(n, n[1])};
+  if (integer) y = y.apply(ops::round);
+  if (n.has(2)) y = y + Term{&n, along_axis(n, n[2])}.as(wide);
+  if (integer) y = clamp(y, static_cast<double>(least_of(to)), static_cast<double>(most_of(to)));
+  if (to == DType::f8e5m2 && n.integer("saturate", 1)) y = clamp(y, -57344, 57344);
+  return {y.as(to).id};
 }
 
 /// (x - zero) * scale.

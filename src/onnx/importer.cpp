@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "base/npy.h"
+
 namespace hadal::onnx {
 
 namespace {
@@ -207,10 +209,11 @@ void GraphImporter::bind_inputs(Scope& scope) {
 /// The value is that of the options. Its name is the input's, which is none of the graph's own.
 ValueId GraphImporter::bind_fixed(const ModelValue& input, const Type& type) {
   const Tensor& given = options_.values.at(input.name);
-  if (given.dtype != type.dtype || given.shape != type.shape)
+  const auto value = array_as(given, type.dtype);
+  if (!value || given.shape != type.shape)
     fail("onnx.input", "input '{}' is {}[{}], the given values are {}[{}]", printable(input.name), name_of(type.dtype),
          text_of(type.shape), name_of(given.dtype), text_of(given.shape));
-  return b_.graph.add_constant(input.name, given);
+  return b_.graph.add_constant(input.name, *value);
 }
 
 void GraphImporter::bind_constants(const ModelGraph& graph, Scope& scope) {
@@ -407,7 +410,7 @@ Imported GraphImporter::run() {
   if (!refusals_.empty()) throw Failure{refusals_.error()};
   finish_outputs(scope);
   Imported out{std::move(b_.graph), {}, {}, model_.metadata};
-  for (const std::string& name : fixed_) out.fixed.emplace(name, options_.values.at(name));
+  for (const std::string& name : fixed_) out.fixed.emplace(name, *b_.known(*scope.find(name)));
   write_notes(out);
   return out;
 }

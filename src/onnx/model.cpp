@@ -38,6 +38,22 @@ std::optional<DType> dtype_of(int onnx_type) {
       return DType::f8e4m3;
     case pb::TensorProto::FLOAT8E5M2:
       return DType::f8e5m2;
+    case pb::TensorProto::FLOAT8E4M3FNUZ:
+      return DType::f8e4m3fnuz;
+    case pb::TensorProto::FLOAT8E5M2FNUZ:
+      return DType::f8e5m2fnuz;
+    case pb::TensorProto::FLOAT8E8M0:
+      return DType::f8e8m0;
+    case pb::TensorProto::FLOAT4E2M1:
+      return DType::f4e2m1;
+    case pb::TensorProto::INT4:
+      return DType::i4;
+    case pb::TensorProto::UINT4:
+      return DType::u4;
+    case pb::TensorProto::INT2:
+      return DType::i2;
+    case pb::TensorProto::UINT2:
+      return DType::u2;
     case pb::TensorProto::INT8:
       return DType::i8;
     case pb::TensorProto::UINT8:
@@ -85,6 +101,7 @@ class Reader {
 
  private:
   Result<Tensor> tensor(const pb::TensorProto& from);
+  Result<Tensor> packed(DType dtype, const Shape& shape, const pb::TensorProto& from);
   Result<Bytes> external(const pb::TensorProto& from, int64_t bytes);
   Result<ModelAttribute> attribute(const pb::AttributeProto& from);
   Result<ModelNode> node(const pb::NodeProto& from);
@@ -130,13 +147,23 @@ Result<Tensor> from_fields(DType dtype, const Shape& shape, const pb::TensorProt
       return from_field<uint16_t>(dtype, shape, from.int32_data());
     case DType::boolean:
       return from_field<bool>(dtype, shape, from.int32_data());
-    case DType::i8:
-    case DType::u8:
-    case DType::f8e4m3:
-    case DType::f8e5m2:
+    default:
       return from_field<uint8_t>(dtype, shape, from.int32_data());
   }
-  return Error{"onnx.dtype", "an unknown element type"};
+}
+
+/// Types of less than 8 bits stand several in a byte, the first lowest; here each gets a byte.
+Tensor unpacked(DType dtype, const Shape& shape, std::span<const std::byte> packed) {
+  std::byte* data = nullptr;
+  Tensor out = Tensor::zeros(dtype, shape, data);
+  const int bits = info(dtype).bits, each = 8 / bits;
+  for (int64_t i = 0; i < out.size(); ++i) {
+    const int all = std::to_integer<int>(packed[static_cast<size_t>(i / each)]);
+    const int low = all >> (i % each * bits) & ((1 << bits) - 1);
+    const bool negative = !is_float(dtype) && info(dtype).is_signed && low > most_of(dtype);
+    data[i] = static_cast<std::byte>(negative ? low - (1 << bits) : low);
+  }
+  return out;
 }
 
 Result<Bytes> Reader::external(const pb::TensorProto& from, int64_t bytes) {
@@ -160,6 +187,23 @@ Result<Bytes> Reader::external(const pb::TensorProto& from, int64_t bytes) {
   return external_.bytes(location, offset, length);
 }
 
+Result<Tensor> Reader::packed(DType dtype, const Shape& shape, const pb::TensorProto& from) {
+  const int each = 8 / info(dtype).bits;
+  const int64_t bytes = (elements(shape) + each - 1) / each;
+  if (from.data_location() == pb::TensorProto::EXTERNAL) {
+    HADAL_TRY(const Bytes data, external(from, bytes));
+    if (data.view.empty() && bytes > 0) return Tensor{dtype, shape, {}};  // Absent, and allowed to be.
+    return unpacked(dtype, shape, data.view);
+  }
+  std::string data = from.raw_data();
+  if (!from.has_raw_data())
+    for (const int32_t value : from.int32_data()) data.push_back(static_cast<char>(value));
+  if (static_cast<int64_t>(data.size()) != bytes)
+    return Error{"onnx.parse",
+                 fmt::format("{} bytes for a tensor of {}, packed in {}", data.size(), text_of(shape), bytes)};
+  return unpacked(dtype, shape, std::as_bytes(std::span<const char>(data)));
+}
+
 Result<Tensor> Reader::tensor(const pb::TensorProto& from) {
   const auto dtype = dtype_of(from.data_type());
   if (!dtype)
@@ -168,6 +212,7 @@ Result<Tensor> Reader::tensor(const pb::TensorProto& from) {
   const int64_t bytes = checked_bytes(shape, bytes_of(*dtype));
   if (bytes < 0) return Error{"onnx.shape", fmt::format("{} is no shape", text_of(shape))};
   Tensor out{*dtype, shape, {}};
+  if (info(*dtype).bits < 8) return packed(*dtype, shape, from);
   if (from.data_location() == pb::TensorProto::EXTERNAL) {
     if (bytes == 0) return out;
     HADAL_TRY(out.bytes, external(from, bytes));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/npy.h"
 #include "base/suggest.h"
 #include "compile/compile.h"
 #include "isa/file.h"
@@ -48,9 +49,8 @@ Status check_fixed(const isa::Program& program, const std::map<std::string, Tens
     const auto given = values.find(input.name);
     if (given == values.end()) continue;
     const Tensor wanted = tensor_of(input), &found = given->second;
-    if (found.dtype == wanted.dtype && found.shape == wanted.shape &&
-        std::ranges::equal(found.bytes.view, wanted.bytes.view))
-      continue;
+    const auto value = array_as(found, wanted.dtype);
+    if (value && value->shape == wanted.shape && std::ranges::equal(value->bytes.view, wanted.bytes.view)) continue;
     return Error{
         "input.fixed",
         fmt::format("the program was compiled for the values {}, found {}", text_of(wanted, 16), text_of(found, 16)),

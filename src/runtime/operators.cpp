@@ -46,8 +46,8 @@ function's nodes.
 constexpr std::string_view functions_introduction = R"(
 ## Element-wise functions
 
-What `map` computes, and the element types that the operators above may have for it. Floats are f64, f32, f16, bf16 and
-the two f8 types.
+What `map` computes, and the element types that the operators above may have for it. Floats are f64, f32, f16, bf16
+and the types of 8 and 4 bits.
 
 | function | operands | types |
 |---|---|---|
