@@ -1,10 +1,10 @@
 // bench_noc: the network models beside the figures of other simulators, read from tables of rows.
 #include <CLI/CLI.hpp>
-#include <atomic>
 #include <cstdio>
 #include <optional>
 #include <thread>
 
+#include "base/parallel.h"
 #include "bench/noc/report.h"
 
 namespace hadal::bench {
@@ -29,15 +29,8 @@ Result<std::vector<Finding>> predict(const std::vector<Table>& tables, Level lev
     }
   }
   std::vector<std::optional<Result<Outcome>>> outcomes(rows.size());
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t i = next++; i < rows.size(); i = next++) outcomes[i] = kinds[i]->predict(rows[i], level);
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) threads.emplace_back(work);
-    work();
-  }
+  for_each_index(rows.size(), std::thread::hardware_concurrency(),
+                 [&](size_t i) { outcomes[i] = kinds[i]->predict(rows[i], level); });
   std::vector<Finding> findings;
   for (size_t i = 0; i < rows.size(); ++i) {
     HADAL_TRY(Outcome outcome, *std::move(outcomes[i]));

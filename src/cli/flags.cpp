@@ -117,6 +117,7 @@ Result<runtime::Source> ModelFlags::source() const {
   if (model.empty()) return Error{"usage.value", "MODEL needs the name of a file"};
   out.file = model;
   out.chip = chip;
+  out.threads = runtime::usable_cpus();
   if (precision) {
     HADAL_TRY(out.precision, read_precision(*precision));
   }

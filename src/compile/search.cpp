@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <climits>
+#include <iterator>
 
+#include "base/parallel.h"
 #include "compile/backend.h"
 
 namespace hadal::compile {
@@ -27,42 +29,43 @@ std::set<std::string> far_of(const tile::Program& tiles, const isa::Program& pro
   return far;
 }
 
-/// Keeps the best of the plans that were tried.
+/// A plan, and what came of it.
+struct Trial {
+  Plan plan;
+  int64_t cycles = INT64_MAX;  ///< Of a plan that fails, too: the error comes from the plan that is taken, if all fail.
+  std::set<std::string> far{};  ///< What found no room in the shared space.
+  [[nodiscard]] bool works() const { return cycles < INT64_MAX; }
+};
+
 class Search {
  public:
   Search(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
          const chip::Chip& chip, const Options& options)
       : graph_(graph), groups_(groups), interface_(interface), chip_(chip), options_(options) {}
 
-  /// Whether trying further in the same direction makes sense. A plan that fails is passed over: where none works, the
-  /// error comes from what is made of the first.
-  bool attempt(const Plan& plan) {
-    const Result<Outcome> outcome = outcome_of(plan);
-    if (!outcome) return false;
-    const bool promising = outcome->cycles / 5 * 4 <= least_;
-    if (outcome->cycles < least_) {
-      least_ = outcome->cycles;
-      best_ = plan;
-      far_ = outcome->far;
-    }
-    return promising;
+  [[nodiscard]] Plan best() const {
+    std::vector<Trial> lines = core_counts();
+    for_each_index(lines.size(), options_.threads, [&](size_t i) { refine(lines[i]); });
+    if (lines.empty()) return {.cores = chip_.cores};
+    return std::ranges::min_element(lines, {}, &Trial::cycles)->plan;
   }
-  [[nodiscard]] const Plan& best() const { return best_; }
-  /// What found no room in the shared space under the best plan.
-  [[nodiscard]] const std::set<std::string>& far() const { return far_; }
 
  private:
-  struct Outcome {
-    int64_t cycles;
-    std::set<std::string> far;
-  };
-  [[nodiscard]] Result<Outcome> outcome_of(const Plan& plan) const {
+  [[nodiscard]] std::vector<Trial> core_counts() const;
+  void refine(Trial& best) const;
+  [[nodiscard]] Trial attempt(const Plan& plan) const {
+    Trial trial{plan};
+    if (Status status = measure(trial); !status.ok()) trial.cycles = INT64_MAX;
+    return trial;
+  }
+  [[nodiscard]] Status measure(Trial& trial) const {
     graph::Graph sketch = outline(graph_);
-    const Backend backend(chip_, plan);
+    const Backend backend(chip_, trial.plan);
     HADAL_TRY(const tile::Program tiles, backend.emit(sketch, groups_, interface_));
     HADAL_TRY(const isa::Program program, backend.lower(tiles));
-    HADAL_TRY(const int64_t cycles, options_.cycles(program));
-    return Outcome{cycles, far_of(tiles, program)};
+    HADAL_TRY(trial.cycles, options_.cycles(program));
+    trial.far = far_of(tiles, program);
+    return {};
   }
 
   const graph::Graph& graph_;
@@ -70,46 +73,64 @@ class Search {
   const Interface& interface_;
   const chip::Chip& chip_;
   const Options& options_;
-  Plan best_{.cores = 0};
-  std::set<std::string> far_;
-  int64_t least_ = INT64_MAX;
 };
+
+/// All cores, half of them and again half, two at a time, while that promises anything: the best, and the next where it
+/// is close, since what is varied after may suit it more.
+std::vector<Trial> Search::core_counts() const {
+  constexpr size_t lines = 2;
+  std::vector<Trial> tried;
+  int64_t least = INT64_MAX;
+  for (int64_t cores = chip_.cores; cores > 0;) {
+    std::vector<Trial> next;
+    for (; cores > 0 && next.size() < lines; cores = cores % 2 == 0 ? cores / 2 : 0) next.push_back({{.cores = cores}});
+    for_each_index(next.size(), options_.threads, [&](size_t i) { next[i] = attempt(next[i].plan); });
+    for (const Trial& trial : next) least = std::min(least, trial.cycles);
+    if (!next.back().works() || next.back().cycles / 5 * 4 > least) cores = 0;
+    std::ranges::move(next, std::back_inserter(tried));
+  }
+  std::erase_if(tried, [&](const Trial& trial) { return !trial.works() || trial.cycles / 11 * 10 > least; });
+  std::ranges::stable_sort(tried, {}, &Trial::cycles);
+  if (tried.size() > lines) tried.resize(lines);
+  return tried;
+}
+
+/// Varies one thing after another, and keeps what helps.
+void Search::refine(Trial& best) const {
+  const auto vary = [&](const auto& change) {
+    Plan plan = best.plan;
+    change(plan);
+    Trial trial = attempt(plan);
+    const bool promising = trial.works() && trial.cycles / 5 * 4 <= best.cycles;
+    if (trial.cycles < best.cycles) best = std::move(trial);
+    return promising;
+  };
+  // Where the scratchpad is full: what turned out to lie in HBM, and weights that take room from activations.
+  if (!best.far.empty()) {
+    vary([&](Plan& plan) { plan.far = best.far; });
+    for (const int slots : {4, 8}) {
+      if (!vary([&](Plan& plan) { plan.weight_slots = slots; })) break;
+    }
+  }
+  if (std::ranges::any_of(groups_, [](const Group& group) { return !group.before.empty(); }))
+    vary([&](Plan& plan) { plan.joined = false; });
+  // More regard for the memory, or else less.
+  const auto contend = [&](double contended) {
+    vary([&](Plan& plan) { plan.contended = contended; });
+    return best.plan.contended == contended;
+  };
+  if (contend(1.0))
+    contend(2.0);
+  else
+    contend(0.25);
+}
 
 }  // namespace
 
 Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
                  const chip::Chip& chip, const Options& options) {
   if (!options.cycles) return {.cores = chip.cores};
-  Search search(graph, groups, interface, chip, options);
-  const auto vary = [&](const auto& change) {
-    Plan plan = search.best();
-    change(plan);
-    return search.attempt(plan);
-  };
-  // All cores, or half of them and again half while that promises anything.
-  for (int64_t cores = chip.cores; cores > 0; cores /= 2) {
-    if (!search.attempt({.cores = cores}) || cores % 2 != 0) break;
-  }
-  if (search.best().cores == 0) return {.cores = chip.cores};
-  // Where the scratchpad is full: what turned out to lie in HBM, and weights that take room from activations.
-  if (!search.far().empty()) {
-    vary([&](Plan& plan) { plan.far = search.far(); });
-    for (const int slots : {4, 8}) {
-      if (!vary([&](Plan& plan) { plan.weight_slots = slots; })) break;
-    }
-  }
-  if (std::any_of(groups.begin(), groups.end(), [](const Group& group) { return !group.before.empty(); }))
-    vary([&](Plan& plan) { plan.joined = false; });
-  // More regard for the memory, or else less.
-  const auto contend = [&](double contended) {
-    vary([&](Plan& plan) { plan.contended = contended; });
-    return search.best().contended == contended;
-  };
-  if (contend(1.0))
-    contend(2.0);
-  else
-    contend(0.25);
-  return search.best();
+  return Search(graph, groups, interface, chip, options).best();
 }
 
 }  // namespace hadal::compile

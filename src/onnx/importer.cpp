@@ -409,8 +409,9 @@ Imported GraphImporter::run() {
   import_nodes(model_.graph.nodes, scope);
   if (!refusals_.empty()) throw Failure{refusals_.error()};
   finish_outputs(scope);
-  Imported out{std::move(b_.graph), {}, {}, model_.metadata};
-  for (const std::string& name : fixed_) out.fixed.emplace(name, *b_.known(*scope.find(name)));
+  std::map<std::string, Tensor> fixed;
+  for (const std::string& name : fixed_) fixed.emplace(name, *b_.known(*scope.find(name)));
+  Imported out{std::move(b_.graph), std::move(fixed), {}, model_.metadata};
   write_notes(out);
   return out;
 }

@@ -23,6 +23,7 @@ struct Source {
   std::map<std::string, Tensor> values = {};  ///< Of inputs; a model is compiled for those that decide shapes.
   bool allow_absent_data = false;             ///< Values are not needed.
   int64_t memory_limit = 0;                   ///< Bytes.
+  int threads = 1;                            ///< Of this computer.
   std::string dump_after = {};                ///< A pass, whose text goes to `dump`.
   std::function<void(const std::string& pass, const std::string& text)> dump = {};
   std::function<void(const std::string& stage)> progress = {};

@@ -128,6 +128,7 @@ Result<Outcome> run(const Request& request) {
   Source source = request.source;
   HADAL_CHECK(add_inputs(source, given));
   source.allow_absent_data = !request.values;
+  source.threads = request.threads;
   auto result = load(source);
   if (!result) return with_files(std::move(result).error(), given);
   Loaded& loaded = *result;

@@ -46,6 +46,18 @@ TEST(Plan, FewerCoresAreTriedWhileTheyPromiseAnything) {
   EXPECT_EQ(std::count(tried.begin(), tried.end(), 4), 0);
 }
 
+TEST(Plan, WhatIsVariedMaySuitTheNextBetter) {
+  std::vector<int64_t> tried;
+  const auto program = compiled(
+      [&](int64_t cores) -> Result<int64_t> {
+        if (cores == 16) return 100;
+        return cores == 8 && std::ranges::count(tried, 8) > 1 ? 99 : 105;
+      },
+      tried);
+  ASSERT_TRUE(program.ok()) << program.error().text();
+  EXPECT_EQ(program->limits.cores, 8);
+}
+
 TEST(Plan, OneThatFailsIsPassedOver) {
   std::vector<int64_t> tried;
   const auto fewer = compiled(

@@ -12,6 +12,10 @@ namespace {
 /// Streams share memory and network by pieces of this size: smaller ones share more evenly and take longer to simulate.
 constexpr int64_t piece_bytes = 32 * 1024;
 
+Network::Class traffic_of(uint8_t queue) {
+  return queue == static_cast<uint8_t>(isa::Queue::prefetch) ? Network::Class::prefetch : Network::Class::demand;
+}
+
 }  // namespace
 
 void Machine::plan(const isa::Instruction& in, Entry& entry) {
@@ -153,7 +157,7 @@ Time Machine::write_piece(uint32_t core, Servers& servers, const Spread& spread,
   Time queued = 0;
   head = never;
   for (const Servers::Share& share : servers.shares(spread, piece.bytes)) {
-    const Network::Passage passage = network_.send(core, share.node, share.bytes, now);
+    const Network::Passage passage = network_.send(core, share.node, share.bytes, now, Network::Class::demand);
     head = std::min(head, passage.head);
     piece.extra = std::max(piece.extra, network_.distance(core, share.node));
     piece.tail = std::max({piece.tail, passage.tail, sent + (passage.head - now)});
@@ -180,7 +184,7 @@ void Machine::pass(uint32_t core, uint8_t queue, uint32_t slot, Time now) {
     const Time port = active.port.time(piece.bytes);
     for (const Servers::Share& share : servers.shares(spread, piece.bytes)) {
       const Time distance = network_.distance(share.node, core);
-      const Network::Passage passage = network_.send(share.node, core, share.bytes, now);
+      const Network::Passage passage = network_.send(share.node, core, share.bytes, now, traffic_of(queue));
       // The request had the same way to go.
       done = std::max(done, std::max({passage.tail, passage.head + port, piece.tail + distance}) + distance);
       queued = std::max(queued, passage.queued);
@@ -205,7 +209,7 @@ void Machine::pass_shared(uint32_t core, uint8_t queue, Active& active, const Pi
     network_.open_tree();
     for (const Member& member : active.members) {
       const Time distance = network_.distance(share.node, member.core);
-      const Network::Passage passage = network_.send(share.node, member.core, share.bytes, now);
+      const Network::Passage passage = network_.send(share.node, member.core, share.bytes, now, traffic_of(queue));
       const Time done = std::max({passage.tail, passage.head + port, piece.tail + distance}) + distance;
       Time& end = cores_[member.core].queues[queue].active[member.active].end;
       end = std::max(end, done);

@@ -46,15 +46,22 @@ int64_t Network::hops(Node from, Node to) const {
   return std::abs(a.x - b.x) + std::abs(a.y - b.y);
 }
 
-/// Returns false where the present tree has taken the link already.
-bool Network::pass(size_t number, Time length, Time& head) {
+/// Returns false where the present tree has taken the link already. Demand waits for demand alone; what it overtakes
+/// pays with the time that it took, from when the link has it.
+bool Network::pass(size_t number, Time length, Class traffic, Time& head) {
   Link& link = links_[number];
   if (tree_ != 0 && link.tree == tree_) {
     head = link.tree_head;
     return false;
   }
-  head = link.calendar.free_from(head, length);
-  link.calendar.take(head, length);
+  const Time start = link.all.free_from(head, length);
+  link.all.take(start, length);
+  if (traffic == Class::demand) {
+    head = link.demand.free_from(head, length);
+    link.demand.take(head, length);
+  } else {
+    head = start;
+  }
   if (tree_ != 0) {
     link.tree = tree_;
     link.tree_head = head;
@@ -62,14 +69,14 @@ bool Network::pass(size_t number, Time length, Time& head) {
   return true;
 }
 
-Network::Passage Network::send(Node from, Node to, int64_t bytes, Time head) {
+Network::Passage Network::send(Node from, Node to, int64_t bytes, Time head, Class traffic) {
   const int64_t count = hops(from, to);
   if (count == 0) return {head, head, 0};
   int64_t links = 0;
   const Time length = rate_.time(bytes), idle = head + count * hop_;
   if (topology_ == Topology::crossbar) {
-    pass(size_t{from} * 2, length, head);
-    links = pass(size_t{to} * 2 + 1, length, head) ? 1 : 0;
+    pass(size_t{from} * 2, length, traffic, head);
+    links = pass(size_t{to} * 2 + 1, length, traffic, head) ? 1 : 0;
     head += hop_;
   } else {
     Place at = places_[from];
@@ -84,7 +91,7 @@ Network::Passage Network::send(Node from, Node to, int64_t bytes, Time head) {
         way = at.y < goal.y ? south : north;
         at.y += way == south ? 1 : -1;
       }
-      if (pass(router * directions + way, length, head)) ++links;
+      if (pass(router * directions + way, length, traffic, head)) ++links;
       head += hop_;
     }
   }

@@ -31,8 +31,10 @@ class Network {
     Time head = 0, tail = 0;  ///< First and last byte at the destination.
     Time queued = 0;          ///< Part of it that was spent behind other messages.
   };
+  /// Two virtual channels: what an engine waits for goes before what is fetched ahead.
+  enum class Class : uint8_t { demand, prefetch };
   /// Sends `bytes` whose first is at `from` at time `head`: cut-through, each link busy for the whole message.
-  Passage send(Node from, Node to, int64_t bytes, Time head);
+  Passage send(Node from, Node to, int64_t bytes, Time head, Class traffic);
   /// Messages sent between these two are one, along a tree: each link takes it once.
   void open_tree() { tree_ = ++trees_; }
   void close_tree() { tree_ = 0; }
@@ -46,7 +48,7 @@ class Network {
     int32_t x = 0, y = 0;
     bool operator==(const Place&) const = default;
   };
-  bool pass(size_t link, Time length, Time& head);
+  bool pass(size_t link, Time length, Class traffic, Time& head);
 
   Topology topology_ = Topology::none;
   uint32_t cores_ = 1, ports_ = 1;
@@ -55,7 +57,8 @@ class Network {
   Rate rate_;
   std::vector<Place> places_;
   struct Link {
-    network::Calendar calendar;
+    network::Calendar demand;  ///< Its demand traffic alone,
+    network::Calendar all;     ///< and all.
     uint64_t tree = 0;   ///< The last tree that took it,
     Time tree_head = 0;  ///< and when its head passed.
   };
