@@ -37,6 +37,7 @@ ValueId none_of(Site& n, ValueId example) {
 /// Inputs: the most steps, whether to begin, and what goes from step to step. The body gives whether to go on.
 Values loop(Site& n) {
   constexpr int64_t longest = 65536;
+  if (n.inputs.size() < 2) fail("onnx.inputs", "{} inputs, expected 2 or more", n.inputs.size());
   const int64_t most = n.has(0) ? n.integer(0, "the number of steps") : longest + 1;
   const Values first(n.inputs.begin() + 2, n.inputs.end());
   Values carried = first;
@@ -153,7 +154,7 @@ Values scan(Site& n) {
 
 constexpr Operator rows[] = {
     {"If", if_, "", 1, 1, "else_branch:g then_branch:g"},
-    {"Loop", loop, "", 2, any_number, "body:g"},
+    {"Loop", loop, "", 0, any_number, "body:g"},
     {"Scan", scan, "", 0, any_number,
      "body:g directions:is num_scan_inputs:i scan_input_axes:is scan_input_directions:is scan_output_axes:is "
      "scan_output_directions:is"},

@@ -1,3 +1,4 @@
+#include "onnx/inputs.h"
 #include "onnx/refusals.h"
 
 #include <fmt/ranges.h>
@@ -55,7 +56,7 @@ class GraphImporter {
  public:
   /// Inputs in `fixed` are constants.
   GraphImporter(const Model& model, const ImportOptions& options, const std::set<std::string>& fixed)
-      : model_(model), options_(options), fixed_(fixed), b_(options), refusals_(model.file) {}
+      : model_(model), options_(options), fixed_(fixed), b_(options), inputs_(model, options), refusals_(model.file) {}
 
   Imported run();
   [[nodiscard]] const std::set<std::string>& wanted() const { return b_.wanted(); }
@@ -64,8 +65,6 @@ class GraphImporter {
   void reserve_names(const ModelGraph& graph);
   void bind_inputs(Scope& scope);
   ValueId bind_fixed(const ModelValue& input, const Type& type);
-  Type input_type(const ModelValue& input);
-  int64_t bind_symbol(const ModelValue& input, const std::string& symbol, std::optional<int64_t> given);
   void bind_constants(const ModelGraph& graph, Scope& scope);
   void bind(Scope& scope, const std::string& name, ValueId v);
   void rename(ValueId v, const std::string& name);
@@ -87,8 +86,8 @@ class GraphImporter {
   const std::set<std::string>& fixed_;
   Builder b_;
   std::unordered_set<std::string> value_names_, origins_;
-  std::map<std::string, int64_t> symbols_;
-  std::set<std::string> unbound_;
+  std::unordered_map<std::string, int64_t> suffixes_;  ///< The last that a name got.
+  InputTypes inputs_;
   Refusals refusals_;
   int64_t imported_ = 0;  ///< Nodes so far: functions that call functions can multiply without end.
   int depth_ = 0;
@@ -115,7 +114,12 @@ std::string GraphImporter::origin_of(const ModelNode& node) {
 
 void GraphImporter::rename(ValueId v, const std::string& name) {
   std::string unique = name;
-  for (int i = 2; !value_names_.insert(unique).second; ++i) unique = fmt::format("{}_{}", name, i);
+  if (!value_names_.insert(unique).second) {
+    int64_t& last =
+        suffixes_.try_emplace(name, 1).first->second;  // A loop's body gives the same names again and again.
+    do unique = fmt::format("{}_{}", name, ++last);
+    while (!value_names_.insert(unique).second);
+  }
   b_.graph.value(v).name = unique;
 }
 
@@ -132,77 +136,14 @@ ValueId GraphImporter::look_up(const Scope& scope, const std::string& name) cons
 
 // ---- inputs and constants
 
-int64_t GraphImporter::bind_symbol(const ModelValue& input, const std::string& symbol, std::optional<int64_t> given) {
-  const auto bound = symbols_.find(symbol);
-  if (symbol.empty() || bound == symbols_.end()) {
-    if (!given)
-      unbound_.insert(symbol.empty() ? fmt::format("a dimension of '{}'", printable(input.name)) : printable(symbol));
-    const int64_t extent = given.value_or(1);
-    if (!symbol.empty() && given) symbols_[symbol] = extent;
-    return extent;
-  }
-  if (given && *given != bound->second)
-    fail("onnx.shape", "input '{}': symbol '{}' is {} here and {} elsewhere", printable(input.name), printable(symbol),
-         *given, bound->second);
-  return bound->second;
-}
-
-Type GraphImporter::input_type(const ModelValue& input) {
-  if (!input.is_tensor) fail("onnx.type", "input '{}' is not a tensor", printable(input.name));
-  if (!input.dtype)
-    fail("onnx.dtype", "input '{}' is of {}, which is not supported", printable(input.name),
-         onnx_type_name(input.type_number));
-  const auto given = options_.shapes.find(input.name);
-  const bool has_given = given != options_.shapes.end();
-  if (!input.shape) {
-    if (!has_given) fail("onnx.shape", "input '{}' has no shape in the model: give one", printable(input.name));
-    return {*input.dtype, given->second};
-  }
-  if (has_given && given->second.size() != input.shape->size())
-    fail("onnx.shape", "input '{}' has {} dimensions, the given shape {}", printable(input.name), input.shape->size(),
-         given->second.size());
-  Type type{*input.dtype, {}};
-  for (size_t i = 0; i < input.shape->size(); ++i) {
-    const ModelDim& dim = (*input.shape)[i];
-    const std::optional<int64_t> wanted = has_given ? std::optional(given->second[i]) : std::nullopt;
-    if (wanted && *wanted < 0) fail("onnx.shape", "input '{}': a dimension of {}", printable(input.name), *wanted);
-    if (dim.extent && *dim.extent < 0)
-      fail("onnx.shape", "input '{}': a dimension of {}", printable(input.name), *dim.extent);
-    if (dim.extent && wanted && *wanted != *dim.extent)
-      fail("onnx.shape", "input '{}': dimension {} is {}, the given shape has {}", printable(input.name), i,
-           *dim.extent, *wanted);
-    type.shape.push_back(dim.extent ? *dim.extent : bind_symbol(input, dim.symbol, wanted));
-  }
-  return type;
-}
-
 void GraphImporter::bind_inputs(Scope& scope) {
-  symbols_ = options_.symbols;
-  for (const auto& [symbol, extent] : symbols_)
-    if (extent < 0) fail("onnx.shape", "symbol '{}' is {}", printable(symbol), extent);
-  std::unordered_set<std::string_view> constants;
-  for (const auto& [name, tensor] : model_.graph.constants) constants.insert(name);
-  std::vector<const ModelValue*> inputs;
-  for (const ModelValue& input : model_.graph.inputs)
-    if (!constants.contains(input.name)) inputs.push_back(&input);
-  for (const auto& [name, shape] : options_.shapes) {
-    const auto named =
-        std::any_of(inputs.begin(), inputs.end(), [&](const ModelValue* input) { return input->name == name; });
-    if (named) continue;
-    std::vector<std::string> names;
-    for (const ModelValue* input : inputs) names.push_back(printable(input->name));
-    fail("onnx.input", "the model has no input '{}'; it has: {}", printable(name), fmt::join(names, ", "));
-  }
-  for (const ModelValue* input : inputs)  // Given shapes bind symbols before others use them.
-    if (options_.shapes.contains(input->name)) input_type(*input);
-  for (const ModelValue* input : inputs) {
-    if (input->name.empty()) fail("onnx.graph", "an input has no name");
-    Type type = input_type(*input);
-    b_.check_size(type);
+  for (const InputTypes::Input& input : inputs_.all()) {
+    b_.check_size(input.type);
+    const std::string& name = input.stated->name;
     const ValueId v =
-        fixed_.contains(input->name) ? bind_fixed(*input, type) : b_.graph.add_input(input->name, std::move(type));
-    value_names_.insert(input->name);
-    bind(scope, input->name, v);
+        fixed_.contains(name) ? bind_fixed(*input.stated, input.type) : b_.graph.add_input(name, input.type);
+    value_names_.insert(name);
+    bind(scope, name, v);
   }
 }
 
@@ -390,7 +331,8 @@ void GraphImporter::finish_outputs(const Scope& scope) {
 void GraphImporter::write_notes(Imported& out) const {
   for (const auto& [name, value] : out.fixed)
     out.notes.push_back(fmt::format("compiled for these values of '{}': {}", printable(name), text_of(value, 16)));
-  if (!unbound_.empty()) out.notes.push_back(fmt::format("unbound symbols are 1: {}", fmt::join(unbound_, ", ")));
+  if (!inputs_.unbound().empty())
+    out.notes.push_back(fmt::format("unbound symbols are 1: {}", fmt::join(inputs_.unbound(), ", ")));
   const auto is_output = [&](ValueId v) { return std::ranges::count(out.graph.outputs, v) > 0; };
   for (const graph::Node& node : out.graph.nodes)
     if (node.op->counted_axis && !is_output(node.outputs[0]))

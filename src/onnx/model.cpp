@@ -13,80 +13,6 @@ namespace hadal::onnx {
 
 namespace pb = ::onnx;
 
-std::string_view name_of(ModelAttribute::Kind kind) {
-  constexpr std::string_view names[] = {"an integer", "a float", "a string", "a tensor",    "a graph",
-                                        "integers",   "floats",  "strings",  "a reference", "of another type"};
-  return names[static_cast<size_t>(kind)];
-}
-
-std::string_view letters_of(ModelAttribute::Kind kind) {
-  constexpr std::string_view letters[] = {"i", "f", "s", "t", "g", "is", "fs", "ss", "?", "?"};
-  return letters[static_cast<size_t>(kind)];
-}
-
-std::optional<DType> dtype_of(int onnx_type) {
-  switch (onnx_type) {
-    case pb::TensorProto::FLOAT:
-      return DType::f32;
-    case pb::TensorProto::DOUBLE:
-      return DType::f64;
-    case pb::TensorProto::FLOAT16:
-      return DType::f16;
-    case pb::TensorProto::BFLOAT16:
-      return DType::bf16;
-    case pb::TensorProto::FLOAT8E4M3FN:
-      return DType::f8e4m3;
-    case pb::TensorProto::FLOAT8E5M2:
-      return DType::f8e5m2;
-    case pb::TensorProto::FLOAT8E4M3FNUZ:
-      return DType::f8e4m3fnuz;
-    case pb::TensorProto::FLOAT8E5M2FNUZ:
-      return DType::f8e5m2fnuz;
-    case pb::TensorProto::FLOAT8E8M0:
-      return DType::f8e8m0;
-    case pb::TensorProto::FLOAT4E2M1:
-      return DType::f4e2m1;
-    case pb::TensorProto::INT4:
-      return DType::i4;
-    case pb::TensorProto::UINT4:
-      return DType::u4;
-    case pb::TensorProto::INT2:
-      return DType::i2;
-    case pb::TensorProto::UINT2:
-      return DType::u2;
-    case pb::TensorProto::INT8:
-      return DType::i8;
-    case pb::TensorProto::UINT8:
-      return DType::u8;
-    case pb::TensorProto::INT16:
-      return DType::i16;
-    case pb::TensorProto::UINT16:
-      return DType::u16;
-    case pb::TensorProto::INT32:
-      return DType::i32;
-    case pb::TensorProto::UINT32:
-      return DType::u32;
-    case pb::TensorProto::INT64:
-      return DType::i64;
-    case pb::TensorProto::UINT64:
-      return DType::u64;
-    case pb::TensorProto::BOOL:
-      return DType::boolean;
-    default:
-      return std::nullopt;
-  }
-}
-
-std::string_view onnx_type_name(int onnx_type) {
-  constexpr std::string_view names[] = {
-      "UNDEFINED", "FLOAT",      "UINT8",      "INT8",         "UINT16",         "INT16",      "INT32",
-      "INT64",     "STRING",     "BOOL",       "FLOAT16",      "DOUBLE",         "UINT32",     "UINT64",
-      "COMPLEX64", "COMPLEX128", "BFLOAT16",   "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ",
-      "UINT4",     "INT4",       "FLOAT4E2M1", "FLOAT8E8M0",   "UINT2",          "INT2"};
-  const auto known = onnx_type >= 0 && static_cast<size_t>(onnx_type) < std::size(names);
-  return known ? names[static_cast<size_t>(onnx_type)] : "an unknown type";
-}
-
 namespace {
 
 std::string domain_of(const std::string& domain) { return domain == "ai.onnx" ? "" : domain; }
@@ -304,10 +230,12 @@ Result<ModelNode> Reader::node(const pb::NodeProto& from) {
   return out;
 }
 
+/// An optional tensor is one: an input that is optional is given.
 ModelValue value_of(const pb::ValueInfoProto& from) {
-  ModelValue out{from.name(), from.type().has_tensor_type(), 0, {}, {}};
+  const pb::TypeProto& stated = from.type().has_optional_type() ? from.type().optional_type().elem_type() : from.type();
+  ModelValue out{from.name(), stated.has_tensor_type(), 0, {}, {}};
   if (!out.is_tensor) return out;
-  const auto& type = from.type().tensor_type();
+  const auto& type = stated.tensor_type();
   out.type_number = type.elem_type();
   out.dtype = dtype_of(type.elem_type());
   if (!type.has_shape()) return out;

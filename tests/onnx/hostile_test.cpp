@@ -169,7 +169,9 @@ TEST_F(Hostile, TensorsWhoseDataDoNotFit) {
   expect_refused(with([](pb::TensorProto& t) { t.set_raw_data("1234567"); }), "onnx.parse", "'w'");
   expect_refused(with([](pb::TensorProto& t) { t.set_dims(0, -4); }), "onnx.shape", "'w'");
   expect_refused(with([](pb::TensorProto& t) { t.set_dims(0, int64_t{1} << 62); }), "onnx.shape", "'w'");
-  expect_refused(with([](pb::TensorProto& t) { t.set_data_type(pb::TensorProto::INT4); }), "onnx.dtype", "INT4");
+  expect_refused(with([](pb::TensorProto& t) { t.set_data_type(pb::TensorProto::INT4); }), "onnx.parse", "'w'");
+  expect_refused(with([](pb::TensorProto& t) { t.set_data_type(pb::TensorProto::COMPLEX64); }), "onnx.dtype",
+                 "COMPLEX64");
   expect_refused(with([](pb::TensorProto& t) { t.set_data_type(99); }), "onnx.dtype", "'w'");
 }
 

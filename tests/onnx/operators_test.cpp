@@ -9,7 +9,7 @@ using graph::expect_values;
 using graph::floats;
 using graph::integers;
 
-class Operators : public ModelFolder {
+class ImportedOperators : public ModelFolder {
  protected:
   static void numbers(pb::NodeProto& node, const std::string& name, const std::vector<float>& values) {
     auto& out = attribute(node, name, pb::AttributeProto::FLOATS);
@@ -22,7 +22,7 @@ class Operators : public ModelFolder {
 };
 
 /// h = x + h / 2, up to each sequence's length.
-TEST_F(Operators, RecurrentSequencesEndAtTheirLengths) {
+TEST_F(ImportedOperators, RecurrentSequencesEndAtTheirLengths) {
   ModelFile file;
   file.input("x", {3, 2, 1}).input("lengths", {2}, pb::TensorProto::INT32).output("y").output("last");
   file.weights("w", {1, 1, 1}, {1});
@@ -37,7 +37,7 @@ TEST_F(Operators, RecurrentSequencesEndAtTheirLengths) {
   expect_values(values[1], {1, 2, 1}, {5.25, 10});
 }
 
-TEST_F(Operators, RecurrentLayersRefuseWhatDoesNotFit) {
+TEST_F(ImportedOperators, RecurrentLayersRefuseWhatDoesNotFit) {
   const auto model = [&](const Shape& w, const char* activation) {
     ModelFile file;
     file.input("x", {3, 2, 1}).input("w", w).input("r", {1, 1, 1}).output("y");
@@ -52,7 +52,7 @@ TEST_F(Operators, RecurrentLayersRefuseWhatDoesNotFit) {
   EXPECT_EQ(refusal(endless).code, "onnx.unsupported");
 }
 
-TEST_F(Operators, GridSampleReadsBetweenElements) {
+TEST_F(ImportedOperators, GridSampleReadsBetweenElements) {
   ModelFile file(20);
   file.input("x", {1, 1, 2, 2}).input("grid", {1, 1, 3, 2}).output("y");
   set(file.node("GridSample", {"x", "grid"}, {"y"}), "align_corners", 1);
@@ -60,7 +60,7 @@ TEST_F(Operators, GridSampleReadsBetweenElements) {
   expect_values(outputs(file, {floats({1, 1, 2, 2}, {1, 2, 3, 4}), grid})[0], {1, 1, 1, 3}, {2.5, 3, 0});
 }
 
-TEST_F(Operators, LossesWeighAndIgnore) {
+TEST_F(ImportedOperators, LossesWeighAndIgnore) {
   ModelFile file;
   file.input("x", {2, 3}).input("t", {2}, pb::TensorProto::INT64).output("y");
   file.weights("w", {3}, {1, 2, 4});
@@ -71,7 +71,7 @@ TEST_F(Operators, LossesWeighAndIgnore) {
 }
 
 /// (a - 1)(b - 2) with both zero points, and a convolution whose pads are the zero point.
-TEST_F(Operators, IntegerProductsTakeZeroPointsOff) {
+TEST_F(ImportedOperators, IntegerProductsTakeZeroPointsOff) {
   ModelFile file;
   file.input("a", {1, 2}, pb::TensorProto::UINT8).input("b", {2, 1}, pb::TensorProto::INT8).output("y");
   for (const auto& [name, type, value] :
@@ -87,7 +87,7 @@ TEST_F(Operators, IntegerProductsTakeZeroPointsOff) {
   expect_values(outputs(file, {a, b})[0], {1, 1}, {254 * -130 + 2 * 3});
 }
 
-TEST_F(Operators, FourierTransformsComeBack) {
+TEST_F(ImportedOperators, FourierTransformsComeBack) {
   ModelFile file(20);
   file.input("x", {1, 4, 1}).output("f").output("y");
   auto& forth = file.node("DFT", {"x"}, {"f"});
@@ -100,7 +100,7 @@ TEST_F(Operators, FourierTransformsComeBack) {
   expect_values(values[1], {1, 4, 1}, {1, 2, 4, 8});
 }
 
-TEST_F(Operators, LoopsOfKnownLengthAreUnrolled) {
+TEST_F(ImportedOperators, LoopsOfKnownLengthAreUnrolled) {
   ModelFile file;
   file.input("n", {}, pb::TensorProto::INT64).input("x", {1}).output("last").output("all");
   auto& node = file.node("Loop", {"n", "", "x"}, {"last", "all"}, "loop");
@@ -120,7 +120,7 @@ TEST_F(Operators, LoopsOfKnownLengthAreUnrolled) {
   EXPECT_EQ(refusal(file, steps(int64_t{1} << 40)).code, "onnx.unsupported");
 }
 
-TEST_F(Operators, ReducingNothingGivesTheIdentity) {
+TEST_F(ImportedOperators, ReducingNothingGivesTheIdentity) {
   ModelFile file;
   file.input("x", {2, 0}).output("sum").output("least");
   set(file.node("ReduceMax", {"x"}, {"least"}), "axes", std::vector<int64_t>{1});
@@ -131,7 +131,7 @@ TEST_F(Operators, ReducingNothingGivesTheIdentity) {
 }
 
 /// 4-bit numbers stand two in a byte, the first lowest; a cast keeps the low bits.
-TEST_F(Operators, FourBitNumbersArePackedAndWrap) {
+TEST_F(ImportedOperators, FourBitNumbersArePackedAndWrap) {
   ModelFile file(25);
   file.input("x", {3}).output("y").output("cast");
   auto& packed = *file.graph().add_initializer();
@@ -148,7 +148,7 @@ TEST_F(Operators, FourBitNumbersArePackedAndWrap) {
   EXPECT_EQ(refusal(file).code, "onnx.parse");
 }
 
-TEST_F(Operators, TreesThatGoRoundAreRefused) {
+TEST_F(ImportedOperators, TreesThatGoRoundAreRefused) {
   const auto model = [&](int64_t next) {
     ModelFile file;
     auto& import = *file.model.add_opset_import();
