@@ -20,8 +20,8 @@ struct Options {
   /// Name of a pass: its result's text goes to `dump`. "all": after every pass.
   std::string dump_after;
   std::function<void(const std::string& pass, const std::string& text)> dump;
-  /// Cycles of a program: where given, the compiler tries several plans, fewer cores than the chip has among them. Small
-  /// layers can lose more by meeting many than they gain by being cut.
+  /// Cycles of a program: where given, the compiler tries several plans, fewer cores than the chip has among them.
+  /// Small layers can lose more by meeting many than they gain by being cut.
   std::function<Result<int64_t>(const isa::Program& program)> cycles;
   /// Of this computer, on which plans are tried, `cycles` being called from each. The plan that is taken is the same.
   size_t threads = 1;
