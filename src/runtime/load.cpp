@@ -24,10 +24,16 @@ void begin(const Source& source, const std::string& stage) {
 
 /// The chip asked for; without one, the shipped chip that a program was compiled for.
 Result<chip::Chip> chip_for(const Source& source, const std::string& compiled_for) {
-  if (source.chip) return chip::load_chip(*source.chip);
-  const auto shipped = chip::shipped_chips();
-  const bool known = std::find(shipped.begin(), shipped.end(), compiled_for) != shipped.end();
-  return chip::load_chip(known ? compiled_for : default_chip);
+  std::string name = default_chip;
+  if (source.chip)
+    name = *source.chip;
+  else if (const auto shipped = chip::shipped_chips(); std::ranges::find(shipped, compiled_for) != shipped.end())
+    name = compiled_for;
+  HADAL_TRY(chip::Chip chip, chip::load_chip(name));
+  if (chip.memory.device.ends_with(".toml"))  // As seen from the chip's file.
+    chip.memory.device = (std::filesystem::path(chip.file).parent_path() / chip.memory.device).string();
+  HADAL_CHECK(machine::check_memory(chip));
+  return chip;
 }
 
 std::vector<isa::FixedInput> fixed_inputs(const std::map<std::string, Tensor>& values) {
