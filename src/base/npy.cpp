@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cstring>
-#include <optional>
 
 #include "base/files.h"
 
@@ -18,8 +17,9 @@ struct Name {
   std::string_view text;
   DType type;
 };
-/// NumPy's names of element types, without the byte order.
-constexpr std::array<Name, 12> names{{{"f4", DType::f32},
+/// NumPy's names of element types, without the byte order. Behind those it knows, plain bytes: the bits of types that
+/// it lacks.
+constexpr std::array<Name, 15> names{{{"f4", DType::f32},
                                       {"f8", DType::f64},
                                       {"f2", DType::f16},
                                       {"i1", DType::i8},
@@ -30,7 +30,10 @@ constexpr std::array<Name, 12> names{{{"f4", DType::f32},
                                       {"u4", DType::u32},
                                       {"i8", DType::i64},
                                       {"u8", DType::u64},
-                                      {"b1", DType::boolean}}};
+                                      {"b1", DType::boolean},
+                                      {"V1", DType::u8},
+                                      {"f1", DType::u8},
+                                      {"V2", DType::u16}}};
 
 /// What the header of a file says.
 struct Header {
@@ -158,7 +161,13 @@ std::optional<Split> split(std::span<const std::byte> file) {
   return Split{{reinterpret_cast<const char*>(file.data()) + begin, length}, file.subspan(begin + length)};
 }
 
-bool lacks_name(DType type) { return type == DType::bf16 || type == DType::f8e4m3 || type == DType::f8e5m2; }
+/// The type that stands for one that NumPy lacks; else the type itself.
+DType carrier_of(DType type) {
+  for (const Name& name : names)
+    if (name.type == type) return type;
+  if (is_float(type)) return DType::f32;
+  return info(type).is_signed ? DType::i8 : DType::u8;
+}
 
 std::string descr_of(DType type) {
   for (const Name& name : names)
@@ -203,7 +212,7 @@ Result<Tensor> read_npy(const std::filesystem::path& path, int64_t largest_bytes
 }
 
 std::string npy_of(const Tensor& tensor) {
-  if (lacks_name(tensor.dtype)) return npy_of(cast(tensor, DType::f32));
+  if (const DType carrier = carrier_of(tensor.dtype); carrier != tensor.dtype) return npy_of(cast(tensor, carrier));
   std::string shape;
   for (const int64_t extent : tensor.shape) shape += fmt::format("{}, ", extent);
   if (tensor.shape.size() > 1) shape.resize(shape.size() - 2);
@@ -216,6 +225,23 @@ std::string npy_of(const Tensor& tensor) {
   out += {'\1', '\0', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
   out += header;
   return out.append(reinterpret_cast<const char*>(tensor.bytes.view.data()), tensor.bytes.view.size());
+}
+
+std::optional<Tensor> array_as(const Tensor& tensor, DType wanted) {
+  if (wanted == tensor.dtype) return tensor;
+  if (carrier_of(wanted) == wanted) return std::nullopt;
+  const bool bits = tensor.dtype == (bytes_of(wanted) == 2 ? DType::u16 : DType::u8);
+  if (tensor.dtype == (is_float(wanted) ? DType::f32 : DType::i8)) return cast(tensor, wanted);
+  if (!bits) return std::nullopt;
+  std::byte* data = nullptr;
+  Tensor out = Tensor::zeros(wanted, tensor.shape, data);
+  std::ranges::copy(tensor.bytes.view, data);
+  for (int64_t i = 0; i < out.size() && info(wanted).bits < 8; ++i) {  // Only the low bits count.
+    const int low = std::to_integer<int>(data[i]) & ((1 << info(wanted).bits) - 1);
+    const bool negative = !is_float(wanted) && info(wanted).is_signed && low > most_of(wanted);
+    data[i] = static_cast<std::byte>(negative ? low - (1 << info(wanted).bits) : low);
+  }
+  return out;
 }
 
 Status write_npy(const std::filesystem::path& path, const Tensor& tensor) { return write_file(path, npy_of(tensor)); }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -21,7 +22,11 @@ Result<Tensor> parse_npy(std::span<const std::byte> file, const std::string& pla
 /// True where the bytes begin like an .npy file.
 bool is_npy(std::span<const std::byte> file);
 
-/// The bytes of an .npy file. bf16 and fp8, which NumPy lacks, are written as f32.
+/// An array as a tensor of a type. NumPy lacks some: f32 (or i8) stands for their values, and an unsigned integer of
+/// their width, which plain bytes are read as, for their bits. None where the array is of another type.
+std::optional<Tensor> array_as(const Tensor& array, DType wanted);
+
+/// The bytes of an .npy file. Types that NumPy lacks are written as f32, i8 or u8.
 std::string npy_of(const Tensor& tensor);
 /// Writes npy_of whole or not at all. Errors: file.write.
 Status write_npy(const std::filesystem::path& path, const Tensor& tensor);

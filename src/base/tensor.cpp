@@ -76,9 +76,21 @@ double load_number(DType dtype, const std::byte* at) {
       return static_cast<double>(from_f8e4m3(read<uint8_t>(at)));
     case DType::f8e5m2:
       return static_cast<double>(from_f8e5m2(read<uint8_t>(at)));
+    case DType::f8e4m3fnuz:
+      return static_cast<double>(from_f8e4m3fnuz(read<uint8_t>(at)));
+    case DType::f8e5m2fnuz:
+      return static_cast<double>(from_f8e5m2fnuz(read<uint8_t>(at)));
+    case DType::f8e8m0:
+      return static_cast<double>(from_f8e8m0(read<uint8_t>(at)));
+    case DType::f4e2m1:
+      return static_cast<double>(from_f4e2m1(read<uint8_t>(at)));
     case DType::i8:
+    case DType::i4:
+    case DType::i2:
       return read<int8_t>(at);
     case DType::u8:
+    case DType::u4:
+    case DType::u2:
       return read<uint8_t>(at);
     case DType::i16:
       return read<int16_t>(at);
@@ -112,6 +124,20 @@ void store_number(DType dtype, std::byte* at, double value) {
       return write(at, to_f8e4m3(static_cast<float>(value)));
     case DType::f8e5m2:
       return write(at, to_f8e5m2(static_cast<float>(value)));
+    case DType::f8e4m3fnuz:
+      return write(at, to_f8e4m3fnuz(static_cast<float>(value)));
+    case DType::f8e5m2fnuz:
+      return write(at, to_f8e5m2fnuz(static_cast<float>(value)));
+    case DType::f8e8m0:
+      return write(at, to_f8e8m0(static_cast<float>(value)));
+    case DType::f4e2m1:
+      return write(at, to_f4e2m1(static_cast<float>(value)));
+    case DType::i4:
+    case DType::u4:
+    case DType::i2:
+    case DType::u2:
+      return write(
+          at, static_cast<uint8_t>(std::clamp<int64_t>(saturated<int8_t>(value), least_of(dtype), most_of(dtype))));
     case DType::i8:
       return write(at, saturated<int8_t>(value));
     case DType::u8:
@@ -140,6 +166,15 @@ double number_at(const Tensor& tensor, int64_t i) {
 int64_t integer_at(const Tensor& tensor, int64_t i) {
   if (tensor.dtype == DType::i64) return read<int64_t>(tensor.bytes.view.data() + i * 8);
   return static_cast<int64_t>(number_at(tensor, i));
+}
+
+std::string text_of(const Tensor& tensor, int64_t most) {
+  std::vector<std::string> items;
+  for (int64_t i = 0; i < std::min(most, tensor.size()); ++i)
+    items.push_back(is_float(tensor.dtype) ? fmt::format("{}", number_at(tensor, i))
+                                           : fmt::format("{}", integer_at(tensor, i)));
+  if (tensor.size() > most) items.emplace_back("…");
+  return tensor.shape.empty() ? items[0] : fmt::format("[{}]", fmt::join(items, ", "));
 }
 
 Tensor first_of(const Tensor& tensor, size_t axis, int64_t extent) {

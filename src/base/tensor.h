@@ -52,6 +52,8 @@ int64_t integer_at(const Tensor& tensor, int64_t i);
 /// Reads or writes one element of type `dtype` at `at`, with rounding to nearest even and saturation of integers.
 double load_number(DType dtype, const std::byte* at);
 void store_number(DType dtype, std::byte* at, double value);
+/// "[2, 3, …]": the first `most` elements in row-major order; of a scalar, "2".
+std::string text_of(const Tensor& tensor, int64_t most);
 /// The same values in another type.
 Tensor cast(const Tensor& tensor, DType dtype);
 /// The first `extent` elements along an axis.

@@ -54,6 +54,7 @@ void add_compile(CLI::App& app, Action& action) {
   CLI::App& compile = *app.add_subcommand("compile", "Compile a model to a program file");
   auto flags = std::make_shared<CompileFlags>();
   flags->model.add_to(compile, "A .onnx model");
+  flags->model.add_inputs_to(compile);
   compile.add_option("-o,--output", flags->program, "The program file to write")->type_name("PROGRAM")->required();
   compile.footer("Example:\n  hadal compile model.onnx --chip hadal-edge --precision bf16 -o model.hadal");
   compile.callback([flags, &action] { action = [flags] { return execute(*flags); }; });

@@ -104,6 +104,14 @@ void ModelFlags::add_to(CLI::App& app, const std::string& what) {
       ->group(group);
 }
 
+void ModelFlags::add_inputs_to(CLI::App& app) {
+  app.add_option("--input", inputs, "Compile for this array's shape, and for its values where they decide shapes")
+      ->type_name("NAME=FILE.npy")
+      ->expected(1)
+      ->take_all()
+      ->group("Model and chip");
+}
+
 Result<runtime::Source> ModelFlags::source() const {
   runtime::Source out;
   if (model.empty()) return Error{"usage.value", "MODEL needs the name of a file"};
@@ -123,6 +131,12 @@ Result<runtime::Source> ModelFlags::source() const {
     HADAL_TRY(const double bytes, read_quantity(*memory_limit, "--memory-limit", Unit::bytes));
     out.memory_limit = static_cast<int64_t>(std::min(bytes, 0x1p62));
   }
+  std::vector<runtime::NamedFile> files;
+  for (const std::string& text : inputs) {
+    HADAL_TRY(files.emplace_back(), runtime::parse_named_file(text, "--input"));
+  }
+  HADAL_TRY(const auto given, runtime::read_inputs(files, out.memory_limit));
+  HADAL_CHECK(runtime::add_inputs(out, given));
   out.dump_after = dump_after.value_or("");
   out.dump = [](const std::string& pass, const std::string& text) {
     (void)put(stderr, fmt::format("== after {}\n{}\n", pass, text));

@@ -28,11 +28,13 @@ Result<std::string> read_choice(std::string_view text, std::string_view flag,
 struct ModelFlags {
   std::string model;
   std::optional<std::string> chip, precision, memory_limit, dump_after;
-  std::vector<std::string> shapes;
+  std::vector<std::string> shapes, inputs;
 
   /// Adds MODEL (`what` describes it), --chip, --precision, --shape, --memory-limit and --dump-after.
   void add_to(CLI::App& app, const std::string& what);
-  /// Errors: usage.*
+  /// Adds --input, where nothing is run.
+  void add_inputs_to(CLI::App& app);
+  /// Errors: usage.*; those of the input files.
   [[nodiscard]] Result<runtime::Source> source() const;
 };
 

@@ -65,6 +65,9 @@ std::string program_text(const isa::Program& program) {
       ports.add({what, report::fitted(port.name, 40), fmt::format("{}[{}]", name_of(port.dtype), text_of(port.shape))});
   };
   add("input", program.inputs);
+  for (const isa::FixedInput& input : program.fixed)
+    ports.add({"input", report::fitted(input.name, 40),
+               fmt::format("{}[{}], fixed", name_of(input.dtype), text_of(input.shape))});
   add("output", program.outputs);
   return fmt::format("a program for {}, {}; {} instructions in {}\n{}", printable(program.chip),
                      printable(program.precision), program.code.size(), size_text(isa::code_bytes(program)),
@@ -166,6 +169,7 @@ void add_inspect(CLI::App& app, Action& action) {
       *app.add_subcommand("inspect", "Tell what is in a model, what runs where and what is unsupported; runs nothing");
   auto flags = std::make_shared<InspectFlags>();
   flags->model.add_to(inspect, "A .onnx model or a program");
+  flags->model.add_inputs_to(inspect);
   CLI::Option* const model = inspect.get_option("MODEL");
   inspect.add_flag("--ops", flags->ops, "Without a model: print which operators a model may have (docs/ops.md)");
   model->required(false);

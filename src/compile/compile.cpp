@@ -3,6 +3,7 @@
 
 #include "compile/backend.h"
 #include "compile/fuse.h"
+#include "compile/lane_products.h"
 #include "compile/long_rows.h"
 #include "compile/precision.h"
 #include "compile/search.h"
@@ -66,6 +67,7 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
   // Integers, which serve time alone, do not change what is fused.
   const bool integers = options.precision && !is_float(*options.precision);
   HADAL_CHECK(store_as(options.precision && !integers));
+  HADAL_CHECK(passes.run("lanes", [&] { return multiply_on_lanes(graph, chip); }, graph_text));
   HADAL_CHECK(passes.run("long-rows", [&] { return cut_long_rows(graph, chip); }, graph_text));
   std::vector<Group> groups;
   HADAL_CHECK(passes.run(

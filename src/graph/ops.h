@@ -22,6 +22,7 @@ extern const Op where;                                                // where(c
 
 // Types and movement.
 extern const Op cast;       // (x) to: dtype name
+extern const Op bitcast;    // (x) to: dtype name, of as many bits
 extern const Op reshape;    // (x) shape
 extern const Op transpose;  // (x) order: result axis i is operand axis order[i]
 extern const Op broadcast;  // (x) shape: NumPy, aligned at the last axis
@@ -50,16 +51,15 @@ extern const Op
 extern const Op reduce;      // (x) kind: sum mean max min prod sum_square l1 l2 log_sum log_sum_exp; axes, keep; to:
                              // dtype name of the result, if not x's (both floats, or both integers)
 extern const Op arg_reduce;  // (x) kind: max | min; axis, keep, last (of equals) -> i64
-/// (x) kind: max | mean | lp; kernel, strides, pads [begin..., end...], dilations, extra (per axis: positions beyond
-/// the end pad that ceil mode visits; they never count), count_pad (mean: pads count in the divisor), p (lp); indices =
-/// 1 (max): second result i64, position in the whole of x.
+/// (x) kind: max | mean; kernel, strides, pads [begin..., end...], dilations, extra (per axis: positions beyond the end
+/// pad that ceil mode visits; they never count), count_pad (mean: pads count in the divisor).
 extern const Op pool;
 
 // Kept whole, as the chip has steps for them.
 extern const Op softmax;    // (x) axis, log
 extern const Op normalize;  // (x, scale?, bias?) axes, epsilon, kind: layer | rms; scale and bias broadcast against x
 /// (x) mode: nearest | linear | cubic; coordinates and rounding as ONNX names them; sizes and scales per axis;
-/// cubic, exclude_outside, antialias, roi, extrapolation. See ops/resize.h for its tables of taps.
+/// cubic, exclude_outside, antialias, roi. See ops/resize.h for its tables of taps.
 extern const Op resize;
 /// Host op. (boxes [B,N,4] by two corners, scores [B,C,N], boxes kept of a class, largest overlap, smallest score)
 /// most: a bound of what is kept. -> i64 [B*C*min(most, N), 3] of (batch, class, box); unused rows are -1.

@@ -271,6 +271,14 @@ Status Assembler::layer(Cursor& c) {
   return {};
 }
 
+Status Assembler::shape(Cursor& c, Shape& shape) {
+  return c.list([&]() -> Status {
+    HADAL_TRY(const int64_t extent, c.number<int64_t>());
+    shape.push_back(extent);
+    return {};
+  });
+}
+
 Status Assembler::port(Cursor& c, std::vector<Port>& ports) {
   Port port;
   HADAL_TRY(port.name, c.name());
@@ -279,11 +287,7 @@ Status Assembler::port(Cursor& c, std::vector<Port>& ports) {
   if (c.accept("stored")) {
     HADAL_TRY(port.stored, dtype(c));
   }
-  HADAL_CHECK(c.list([&]() -> Status {
-    HADAL_TRY(const int64_t extent, c.number<int64_t>());
-    port.shape.push_back(extent);
-    return {};
-  }));
+  HADAL_CHECK(shape(c, port.shape));
   HADAL_CHECK(c.expect("in"));
   HADAL_TRY(const size_t region, regions_.read(c));
   if (region > UINT16_MAX) return c.fail("asm.range", "there are too many regions");
@@ -317,7 +321,8 @@ Status Assembler::line(Cursor& c) {
        {"function", &Assembler::function},
        {"semaphore", &Assembler::semaphore},
        {"layer", &Assembler::layer},
-       {"weight", &Assembler::weight}}};
+       {"weight", &Assembler::weight},
+       {"fixed", &Assembler::fixed}}};
   for (const auto& [word, declaration] : declarations)
     if (c.accept(word)) return (this->*declaration)(c);
   if (c.accept("input")) return port(c, program_.inputs);

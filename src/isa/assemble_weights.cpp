@@ -71,4 +71,20 @@ Status Assembler::weight(Cursor& c) {
   return {};
 }
 
+/// Its number of bytes follows from type and shape.
+Status Assembler::fixed(Cursor& c) {
+  FixedInput input;
+  HADAL_TRY(input.name, c.name());
+  HADAL_TRY(input.dtype, dtype(c));
+  HADAL_CHECK(shape(c, input.shape));
+  const int64_t size = checked_bytes(input.shape, bytes_of(input.dtype));
+  if (size < 0) return c.fail("asm.range", "the shape is too large");
+  HADAL_CHECK(c.expect("hex"));
+  Bytes bytes;
+  HADAL_CHECK(hex_bytes(c, static_cast<uint64_t>(size), bytes));
+  for (const std::byte byte : bytes.view) input.bytes.push_back(static_cast<uint8_t>(byte));
+  program_.fixed.push_back(std::move(input));
+  return {};
+}
+
 }  // namespace hadal::isa

@@ -51,11 +51,13 @@ class Assembler {
   Status semaphore(Cursor& c);
   Status layer(Cursor& c);
   Status port(Cursor& c, std::vector<Port>& ports);
+  static Status shape(Cursor& c, Shape& shape);
   static Result<DType> dtype(Cursor& c);
   static Status number_is(Cursor& c, size_t number);
 
   // Weights: assemble_weights.cpp.
   Status weight(Cursor& c);
+  Status fixed(Cursor& c);
   Result<Bytes> weight_file(Cursor& c, uint64_t size);
 
   // Code: assemble_code.cpp.

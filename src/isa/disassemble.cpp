@@ -181,6 +181,9 @@ void Printer::declarations() {
   for (const Layer& l : p_.layers) layer(l);
   ports("input", p_.inputs);
   ports("output", p_.outputs);
+  for (const FixedInput& fixed : p_.fixed)
+    line("fixed {} {} [{}] hex \"{:02x}\"", spelled(fixed.name), name_of(fixed.dtype), fmt::join(fixed.shape, ", "),
+         fmt::join(fixed.bytes, ""));
 }
 
 void Printer::weights(WeightText where, const std::string& file) {

@@ -12,7 +12,7 @@
 namespace hadal::isa {
 
 inline constexpr std::string_view file_magic = "HADALPRG";
-inline constexpr uint16_t file_major = 2, file_minor = 0;
+inline constexpr uint16_t file_major = 2, file_minor = 1;
 
 /// Sections, each once and in this order. The numbers are part of the format.
 enum class Section : uint32_t {
@@ -61,7 +61,8 @@ inline constexpr std::array<SectionRow, 17> sections{{
     {"ports",
      "inputs, then outputs: name, dtype, stored dtype (u8), list of extents (i64), region (u16), counted axis (u8, "
      "255: "
-     "none), region of its count (u16)"},
+     "none), region of its count (u16); then, if there are any, fixed inputs: name, dtype (u8), list of extents (i64), "
+     "list of bytes"},
     {"weights", "name, offset in the region, size, present (u8), offset in weight_data (u64)"},
     {"weight_data", "bytes of the present weights, each at a multiple of 64; begins at a multiple of 4096 in the file"},
 }};

@@ -53,6 +53,8 @@ class Put {
   }
   void text(const std::string& value) { number(pool_->number(value)); }
   void zeros(size_t count) { bytes.append(count, '\0'); }
+  /// Whether a list that may be left out at a section's end is there.
+  static bool goes_on(bool wanted) { return wanted; }
   template <class T, class F>
   void list(std::vector<T>& values, size_t, F layout) {
     number(static_cast<uint32_t>(values.size()));
@@ -117,6 +119,7 @@ class Get {
     values.resize(count);
     for (size_t i = 0; i < values.size() && fault.empty(); ++i) layout(*this, values[i]);
   }
+  [[nodiscard]] bool goes_on(bool) const { return at_ < bytes_.size(); }
   /// To be called last: nothing may follow.
   void end() {
     if (fault.empty() && at_ != bytes_.size()) fail("bytes follow the last record");
@@ -253,6 +256,14 @@ void layout(A& a, Port& p) {
 }
 
 template <class A>
+void layout(A& a, FixedInput& f) {
+  a.text(f.name);
+  a.kind(f.dtype, dtype_count);
+  a.list(f.shape, 8, [](A& b, int64_t& extent) { b.number(extent); });
+  a.list(f.bytes, 1, [](A& b, uint8_t& byte) { b.number(byte); });
+}
+
+template <class A>
 void layout(A& a, StoredWeight& w) {
   a.text(w.name);
   a.number(w.offset);
@@ -305,7 +316,9 @@ void layout(A& a, Section section, Program& p, std::vector<StoredWeight>& weight
       return a.list(p.layers, 29, record);
     case Section::ports:
       a.list(p.inputs, 12, record);
-      return a.list(p.outputs, 12, record);
+      a.list(p.outputs, 12, record);
+      if (a.goes_on(!p.fixed.empty())) a.list(p.fixed, 13, record);
+      return;
     case Section::weights:
       return a.list(weights, 29, record);
     case Section::strings:

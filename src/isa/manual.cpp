@@ -81,7 +81,8 @@ at an offset, without a shape. A **view** is what instructions name, a box of a 
 `base + a * Ra + b * Rb` and an extent, a number or a register that is at most a number. A view of a buffer is dense in its own
 extents and lies at slot `(register + shift) mod slots` of a ring, or at the buffer's start.
 
-Types: f32, f64, f16, bf16, f8e4m3, f8e5m2, i8, u8, i16, u16, i32, u32, i64, u64, bool. Conversions round to nearest even;
+Types: f32, f64, f16, bf16, f8e4m3, f8e5m2, f8e4m3fnuz, f8e5m2fnuz, f8e8m0, f4e2m1, i2, u2, i4, u4, i8, u8, i16, u16, i32, u32,
+i64, u64, bool; those of less than 8 bits take a byte each. Conversions round to nearest even;
 integers saturate. Sums of i32 wrap.
 
 )";
@@ -106,6 +107,7 @@ semaphore NAME INITIAL for QUEUE                               the queue that wa
 layer NAME OP nodes [NAME, …] macs N bytes N precision TYPE
 input NAME TYPE stored TYPE [EXTENTS] in REGION                and output
 output … counted AXIS by REGION                                an i64 there says how much of the axis counts
+fixed NAME TYPE [EXTENTS] hex "BYTES"                          an input that must have these values: they decided shapes
 weight NAME SIZE at OFFSET hex "BYTES" | file "PATH" OFFSET crc32c SUM | absent | empty
 code
   at LAYER                                                     the layer of what follows

@@ -209,6 +209,15 @@ struct Port {
   bool operator==(const Port&) const = default;
 };
 
+/// An input of the model whose values decide shapes: the program is for these values only.
+struct FixedInput {
+  std::string name;
+  DType dtype = DType::i64;
+  Shape shape;
+  std::vector<uint8_t> bytes;  ///< Row-major.
+  bool operator==(const FixedInput&) const = default;
+};
+
 /// The least chip that a program runs on.
 struct Limits {
   uint32_t cores = 1;
@@ -241,6 +250,7 @@ struct Program {
   std::vector<uint32_t> source;  ///< Layer of each instruction.
   std::vector<Layer> layers;
   std::vector<Port> inputs, outputs;
+  std::vector<FixedInput> fixed;
   std::vector<WeightEntry> weights;  ///< Ascending offsets in the region of kind weight.
 };
 

@@ -113,6 +113,18 @@ void verify_ports(const Program& p, Findings& found) {
     }
 }
 
+void verify_fixed(const Program& p, Findings& found) {
+  std::set<std::string> names;
+  for (const Port& port : p.inputs) names.insert(port.name);
+  for (const FixedInput& input : p.fixed) {
+    const std::string place = "fixed input " + printable(input.name);
+    const int64_t bytes = checked_bytes(input.shape, bytes_of(input.dtype));
+    found.require(bytes >= 0 && static_cast<uint64_t>(bytes) == input.bytes.size(), "fixed.C1",
+                  "its bytes are not those of its type and shape", place);
+    found.require(names.insert(input.name).second, "fixed.C1", "its name is another input's", place);
+  }
+}
+
 void verify_chain(const Chain& chain, const std::string& place, Findings& found) {
   const size_t count = chain.steps.size();
   found.require(chain.compute == DType::f32 || chain.compute == DType::f64 || chain.compute == DType::i64, "chain.C1",
@@ -155,6 +167,7 @@ void verify_tables(const Program& p, Findings& found) {
   verify_regions(p, found);
   verify_weights(p, found);
   verify_ports(p, found);
+  verify_fixed(p, found);
   for (size_t i = 0; i < p.chains.size() && !found.full(); ++i)
     verify_chain(p.chains[i], fmt::format("chain {}", i), found);
   for (const ResampleTable& table : p.tables) verify_table(table, "table " + printable(table.name), found);

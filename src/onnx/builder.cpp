@@ -1,5 +1,8 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <numeric>
 
 #include "graph/simplify.h"
@@ -28,6 +31,40 @@ void Builder::book(int64_t bytes) {
 
 const Tensor* Builder::known(ValueId v) const {
   return graph.is_constant(v) && has_data(*graph.value(v).constant) ? &*graph.value(v).constant : nullptr;
+}
+
+/// Names of the inputs that a value is computed from.
+std::set<std::string> Builder::sources_of(ValueId v) const {
+  std::set<std::string> names;
+  std::unordered_set<ValueId> seen;
+  for (Values open{v}; !open.empty();) {
+    const ValueId at = open.back();
+    open.pop_back();
+    if (at == absent || !seen.insert(at).second) continue;
+    const graph::Value& value = graph.value(at);
+    if (value.producer >= 0)
+      std::ranges::copy(graph.nodes[static_cast<size_t>(value.producer)].inputs, std::back_inserter(open));
+    else if (!value.constant)
+      names.insert(value.name.substr(0, value.name.rfind("#refused")));
+  }
+  return names;
+}
+
+const Tensor& Builder::decisive(ValueId v, std::string_view what) {
+  if (const Tensor* const tensor = known(v)) return *tensor;
+  const std::set<std::string> sources = sources_of(v);
+  const auto may_be_fixed = [&](const std::string& name) {
+    const auto given = options_.values.find(name);
+    return given != options_.values.end() && given->second.size() <= most_fixed_elements;
+  };
+  if (std::ranges::all_of(sources, may_be_fixed)) wanted_.insert(sources.begin(), sources.end());
+  Error error{"onnx.dynamic", fmt::format("{} depends on data that are only known when the model runs", what)};
+  if (!sources.empty()) {
+    error.message += fmt::format(": '{}'", printable(fmt::format("{}", fmt::join(sources, "', '"))));
+    error.remedy = fmt::format("give --input NAME=FILE.npy of each, of at most {} elements, to compile for its values",
+                               most_fixed_elements);
+  }
+  throw Failure{std::move(error)};
 }
 
 std::vector<std::string> Builder::take_origins(const Values& inputs) {
@@ -60,12 +97,16 @@ void Builder::absorb(ValueId v) { unite({origin_}, v); }
 std::optional<Values> Builder::fold(const Op& op, const Values& inputs, const Attributes& attributes) {
   std::vector<const Type*> types;
   std::vector<const Tensor*> operands;
+  std::vector<Tensor> empty;  // What has no elements is known.
+  empty.reserve(inputs.size());
   int64_t operand_elements = 0;
   bool data = true;
   for (const ValueId v : inputs) {
-    if (v != absent && !graph.is_constant(v)) return std::nullopt;
+    const bool is_empty = v != absent && !graph.is_constant(v) && elements(shape(v)) == 0;
+    if (v != absent && !graph.is_constant(v) && !is_empty) return std::nullopt;
     types.push_back(v == absent ? nullptr : &type(v));
-    operands.push_back(v == absent ? nullptr : &*graph.value(v).constant);
+    if (is_empty) empty.push_back({dtype(v), shape(v), {}});
+    operands.push_back(v == absent ? nullptr : is_empty ? &empty.back() : &*graph.value(v).constant);
     if (v == absent) continue;
     operand_elements += operands.back()->size();
     data = data && has_data(*operands.back());

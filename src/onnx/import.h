@@ -16,12 +16,19 @@ namespace hadal::onnx {
 struct ImportOptions {
   std::map<std::string, Shape> shapes = {};     ///< Of inputs by name; binds the symbols of their dimensions.
   std::map<std::string, int64_t> symbols = {};  ///< Symbolic dimensions by name.
-  bool allow_absent_data = false;               ///< Missing external files give constants without bytes.
-  int64_t memory_limit = int64_t{1} << 36;      ///< Bytes: of any one value, and of all constants made while importing.
+  /// Of inputs by name. Where such a small tensor decides a shape or an attribute, the input is a constant from then
+  /// on.
+  std::map<std::string, Tensor> values = {};
+  bool allow_absent_data = false;           ///< Missing external files give constants without bytes.
+  int64_t memory_limit = int64_t{1} << 36;  ///< Bytes: of any one value, and of all constants made while importing.
 };
+
+/// Elements of an input that may be taken as constants: lists of axes and extents are short.
+inline constexpr int64_t most_fixed_elements = 4096;
 
 struct Imported {
   graph::Graph graph;
+  std::map<std::string, Tensor> fixed;          ///< Inputs whose given values were taken as constants, by name.
   std::vector<std::string> notes;               ///< For the user: "unbound symbols are 1: batch".
   std::map<std::string, std::string> metadata;  ///< The model's metadata_props.
 };
@@ -29,8 +36,8 @@ struct Imported {
 /// Reads the model and its external data (only files inside its folder). Opset 7 and newer. Every graph output is
 /// the result of a node. Errors: onnx.file, onnx.parse, onnx.external, onnx.opset, onnx.unsupported (lists every node
 /// that cannot be imported, with the reason), onnx.memory, onnx.graph. A single such node has an error of its own:
-/// onnx.operator, onnx.attribute, onnx.shape, onnx.dtype, onnx.dynamic, or one of the ops' rules; the place is
-/// "model.onnx: node 'name' (Type)".
+/// onnx.operator, onnx.attribute, onnx.shape, onnx.dtype, onnx.dynamic (the remedy names the inputs to give), or one of
+/// the ops' rules; the place is "model.onnx: node 'name' (Type)".
 Result<Imported> import_model(const std::filesystem::path& path, const ImportOptions& options);
 
 struct ModelInput {
@@ -48,7 +55,7 @@ struct ModelSummary {
 Result<ModelSummary> summarize_model(const std::filesystem::path& path);
 
 /// Versions of ai.onnx whose operators are known.
-inline constexpr int oldest_opset = 7, newest_opset = 28;
+inline constexpr int oldest_opset = 1, newest_opset = 28;
 
 /// An operator that has an importer. A node of another is imported where the model itself defines it as a function.
 struct OperatorInfo {

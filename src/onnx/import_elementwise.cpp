@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "onnx/importer.h"
+#include "onnx/terms.h"
 
 namespace hadal::onnx {
 
@@ -119,13 +119,33 @@ Values bitwise_not(Site& n) {
   return {n.make(ops::bit_xor, {n[0], n.b.constant(std::move(ones))})};
 }
 
+/// The low bits of an i64 as an integer type of fewer.
+Term wrapped(const Term& x, DType to) {
+  if (bytes_of(to) == 8) return x.as(to);
+  const auto number = [&](int64_t value) { return x.with(x.b().integer(value)); };
+  const int64_t range = int64_t{1} << info(to).bits;
+  const Term low = x.apply(ops::bit_and, number(range - 1));
+  if (!info(to).is_signed) return low.as(to);
+  return where(low <= number(most_of(to)), low, low - number(range)).as(to);
+}
+
+/// Bits that leave a type are lost; a distance below 0, or beyond the width, shifts all bits out.
 Values bit_shift(Site& n) {
   const std::string direction = n.text("direction");
   if (direction != "LEFT" && direction != "RIGHT")
     fail("onnx.attribute", "direction: '{}' is not known", printable(direction));
-  if (const DType dtype = n.b.dtype(n[0]); info(dtype).is_signed)
-    fail("onnx.unsupported", "shifts are of unsigned integers, found {}", name_of(dtype));
-  return {n.make(direction == "LEFT" ? ops::shift_left : ops::shift_right, {n[0], n[1]})};
+  const Term x = input(n, 0), given = input(n, 1);
+  const bool left = direction == "LEFT";
+  const DType dtype = x.dtype();
+  if (is_float(dtype) || dtype == DType::boolean || given.dtype() != dtype)
+    fail("onnx.dtype", "shifts are of integers, found {} and {}", name_of(dtype), name_of(given.dtype()));
+  if (!info(dtype).is_signed && !left) return {x.apply(ops::shift_right, given).id};
+  const Term wide = given.as(DType::i64), width = wide.with(n.b.integer(info(dtype).bits));
+  const Term inside = (wide >= 0) & (wide < width);
+  const Term by = where(inside, wide, wide.number(left ? 0 : 63));
+  if (!left) return {x.as(DType::i64).apply(ops::shift_right, by).as(dtype).id};
+  const Term shifted = wrapped(x.as(DType::i64).apply(ops::shift_left, by), dtype);
+  return {where(inside, shifted, shifted.number(0)).id};
 }
 
 /// The slope is broadcast one way; before opset 9's text it could also be [C] against [N,C,...].
@@ -140,13 +160,33 @@ Values prelu(Site& n) {
   return {n.make(ops::prelu, {n[0], slope})};
 }
 
-/// f8 saturates, also from infinity, unless the model says otherwise; then e5m2 overflows to infinity.
+/// What a float has to pass for a type of 8 bits to have no number for it, and whether the bound itself does.
+struct Overflow {
+  DType type;
+  double bound;
+  bool included;
+};
+constexpr Overflow overflows[] = {
+    {DType::f8e4m3, 464, false}, {DType::f8e4m3fnuz, 248, true}, {DType::f8e5m2fnuz, 61440, true}};
+
+/// Floats of 8 bits saturate, also from infinity, unless the model says otherwise: then e5m2 overflows to infinity, the
+/// others to NaN. Integers of fewer than 8 bits keep the low bits.
 ValueId cast_to(Site& n, DType to) {
-  const bool from_float = is_float(n.b.dtype(n[0])), saturates = n.integer("saturate", 1) != 0;
-  if (to == DType::f8e4m3 && from_float && !saturates)
-    fail("onnx.unsupported", "a cast to f8e4m3 that does not saturate is not supported");
-  if (to != DType::f8e5m2 || !from_float || !saturates || n.b.dtype(n[0]) == to) return n.b.cast(n[0], to);
-  return n.b.cast(n.make(ops::clip, {n[0]}, {{"alpha", -57344.0}, {"beta", 57344.0}}), to);
+  const Term x = input(n, 0);
+  const bool from_float = is_float(x.dtype()), saturates = n.integer("saturate", 1) != 0;
+  if (x.dtype() == to) return x.id;
+  if (to == DType::f8e8m0 && n.text("round_mode", "up") != "up")
+    fail("onnx.unsupported", "round_mode '{}' is not supported", printable(n.text("round_mode")));
+  if (!is_float(to) && info(to).bits < 8) return wrapped(x.as(DType::i64), to).id;
+  if (to == DType::f8e5m2 && from_float && saturates) return clamp(x, -57344, 57344).as(to).id;
+  if (!from_float || saturates) return x.as(to).id;
+  for (const Overflow& overflow : overflows) {
+    if (overflow.type != to) continue;
+    const Term size = x.apply(ops::abs);
+    const Term out = overflow.included ? size >= overflow.bound : size > overflow.bound;
+    return where(out, x.number(NAN), x).as(to).id;
+  }
+  return x.as(to).id;
 }
 
 Values cast(Site& n) {
@@ -155,13 +195,23 @@ Values cast(Site& n) {
   return {cast_to(n, *to)};
 }
 
+/// The same bits as another type.
+Values bit_cast(Site& n) {
+  const auto to = dtype_of(static_cast<int>(n.integer("to")));
+  if (!to) fail("onnx.dtype", "BitCast to {} is not supported", onnx_type_name(static_cast<int>(n.integer("to"))));
+  if (n.b.dtype(n[0]) == *to) return {n[0]};
+  return {n.make(ops::bitcast, {n[0]}, {{"to", std::string(name_of(*to))}})};
+}
+
 Values cast_like(Site& n) { return {cast_to(n, n.b.dtype(n[1]))}; }
 
 Values identity(Site& n) { return {n[0]}; }
 
-/// At inference the operand itself; the mask, if asked for, is all true.
+/// At inference, or where nothing is dropped, the operand itself; the mask, if asked for, is all true.
 Values dropout(Site& n) {
-  if (n.has(2) && n.integer(2, "training_mode") != 0) fail("onnx.unsupported", "Dropout in training is not supported");
+  const bool trains = n.has(2) && n.integer(2, "training_mode") != 0;
+  if (trains && (!n.has(1) || n.number(1, "ratio") != 0))
+    fail("onnx.unsupported", "Dropout in training is not supported");
   if (!n.wants(1)) return {n[0]};
   return {n[0], n.b.broadcast(n.b.scalar(DType::boolean, 1), n.b.shape(n[0]))};
 }
@@ -176,13 +226,17 @@ constexpr Operator rows[] = {
     {"Asinh", unary<ops::asinh>, "asinh", 1, 1, ""},
     {"Atan", unary<ops::atan>, "atan", 1, 1, ""},
     {"Atanh", unary<ops::atanh>, "atanh", 1, 1, ""},
-    {"BitShift", bit_shift, "shift_left shift_right", 2, 2, "direction:s"},
+    {"BitCast", bit_cast, "bitcast", 1, 1, "to:i"},
+    {"BitShift", bit_shift, "shift_left shift_right where and less greater_equal bit_and less_equal sub cast", 2, 2,
+     "direction:s"},
     {"BitwiseAnd", binary<ops::bit_and>, "bit_and", 2, 2, ""},
     {"BitwiseNot", bitwise_not, "bit_xor", 1, 1, ""},
     {"BitwiseOr", binary<ops::bit_or>, "bit_or", 2, 2, ""},
     {"BitwiseXor", binary<ops::bit_xor>, "bit_xor", 2, 2, ""},
-    {"Cast", cast, "cast clip", 1, 1, "to:i saturate:i round_mode:s"},
-    {"CastLike", cast_like, "cast clip", 2, 2, "saturate:i round_mode:s"},
+    {"Cast", cast, "cast clip where greater greater_equal abs bit_and less_equal sub", 1, 1,
+     "to:i saturate:i round_mode:s"},
+    {"CastLike", cast_like, "cast clip where greater greater_equal abs bit_and less_equal sub", 2, 2,
+     "saturate:i round_mode:s"},
     {"Ceil", unary<ops::ceil>, "ceil", 1, 1, ""},
     {"Celu", celu, "celu", 1, 1, "alpha:f"},
     {"Clip", clip, "clip relu max min", 1, 3, "min:f max:f"},

@@ -71,8 +71,8 @@ class Einsum {
 
   ValueId run() {
     parse(n_.text("equation"));
-    Labelled left{n_[0], terms_[0]};
-    for (size_t i = 1; i < terms_.size(); ++i) left = contract(left, {n_[i], terms_[i]}, needed_after(i));
+    Labelled left = operands_[0];
+    for (size_t i = 1; i < terms_.size(); ++i) left = contract(left, operands_[i], needed_after(i));
     left = sum_out(left, [&](char label) { return contains(output_, label); });
     return arrange(left, output_).value;
   }
@@ -90,6 +90,7 @@ class Einsum {
       const ValueId v = n_[terms_.size()];
       terms_.push_back(expand_term(inputs.substr(start, comma - start), n_.b.rank(v), ellipsis));
       check_term(terms_.back(), v);
+      operands_.push_back(diagonal({v, terms_.back()}));
       start = comma + 1;
     }
     if (terms_.size() != n_.inputs.size())
@@ -109,11 +110,31 @@ class Einsum {
       const int64_t extent = n_.b.shape(v)[i];
       if (!((label >= 'a' && label <= 'z') || (label >= 'A' && label <= 'Z')))
         fail("onnx.attribute", "Einsum: '{}'", printable(term));
-      if (term.find(label) != i)
-        fail("onnx.unsupported", "Einsum: a label twice in '{}' (a diagonal) is not supported", printable(term));
       if (!extents_.emplace(label, extent).second && extents_[label] != extent)
         fail("onnx.unsupported", "Einsum: label '{}' has the extents {} and {}", label, extents_[label], extent);
     }
+  }
+
+  /// A label that stands twice takes the diagonal of its axes: as one axis, every (extent + 1)th element.
+  Labelled diagonal(Labelled x) {
+    for (size_t i = 0; i < x.labels.size(); ++i) {
+      const size_t other = x.labels.find(x.labels[i], i + 1);
+      if (other == std::string::npos) continue;
+      const int64_t extent = extents_.at(x.labels[i]), last = std::ssize(x.labels) - 2;
+      Integers order;
+      std::string rest;
+      for (size_t k = 0; k < x.labels.size(); ++k)
+        if (k != i && k != other) order.push_back(static_cast<int64_t>(k)), rest += x.labels[k];
+      order.insert(order.end(), {static_cast<int64_t>(i), static_cast<int64_t>(other)});
+      Shape shape = extents(rest), starts(static_cast<size_t>(last) + 1, 0), steps(starts.size(), 1);
+      shape.push_back(extent * extent);
+      const ValueId flat = n_.b.reshape(n_.b.transpose(x.value, order), shape);
+      shape.back() = extent;
+      steps.back() = extent + 1;
+      x = {n_.make(ops::slice, {flat}, {{"starts", starts}, {"steps", steps}, {"sizes", shape}}), rest + x.labels[i]};
+      return diagonal(x);
+    }
+    return x;
   }
 
   /// All labels that appear once, in order of the alphabet, behind those of "...".
@@ -188,6 +209,7 @@ class Einsum {
 
   Site& n_;
   std::vector<std::string> terms_;
+  std::vector<Labelled> operands_;  ///< Labels each once.
   std::string output_;
   std::map<char, int64_t> extents_;
 };
@@ -195,7 +217,7 @@ class Einsum {
 Values einsum(Site& n) { return {Einsum(n).run()}; }
 
 constexpr Operator rows[] = {
-    {"Einsum", einsum, "matmul mul reduce transpose reshape", 1, any_number, "equation:s"},
+    {"Einsum", einsum, "matmul mul reduce transpose reshape slice", 1, any_number, "equation:s"},
     {"Gemm", gemm, "matmul mul add", 2, 3, "alpha:f beta:f transA:i transB:i broadcast:i"},
     {"MatMul", matmul, "matmul reshape", 2, 2, ""},
 };

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "onnx/importer.h"
+#include "onnx/terms.h"
 
 namespace hadal::onnx {
 
@@ -22,10 +22,29 @@ ValueId per_channel(Site& n, ValueId v, int64_t rank) {
   return n.b.reshape(v, to);
 }
 
+/// By the batch's own mean and variance, which the running ones take up.
+Values trained_normalization(Site& n) {
+  const Term x = input(n, 0), mean = input(n, 3), variance = input(n, 4);
+  const auto rank = std::ssize(x.shape());
+  if (rank < 2) fail("onnx.shape", "the operand is {}", text_of(x.shape()));
+  Integers axes{0};
+  for (int64_t i = 2; i < rank; ++i) axes.push_back(i);
+  const Term own_mean = x.reduced("mean", axes), centred = x - own_mean;
+  const Term own_variance = (centred * centred).reduced("mean", axes);
+  const auto channels = [&](size_t i) { return Term{&n, per_channel(n, n.b.cast(n[i], x.dtype()), rank)}; };
+  const Term deviation = (own_variance + n.number("epsilon", 1e-5)).apply(ops::sqrt);
+  const Term y = centred / deviation * channels(1) + channels(2);
+  const double kept = n.number("momentum", 0.9);
+  const auto running = [&](const Term& old, const Term& own) {
+    return (old * kept + own.reshaped(old.shape()).as(old.dtype()) * (1 - kept)).id;
+  };
+  return {y.id, running(mean, own_mean), running(variance, own_variance)};
+}
+
 /// x * s + t, with s = scale / sqrt(variance + epsilon) and t = bias - mean * s: constants, as a rule.
 Values batch_normalization(Site& n) {
-  if (n.integer("training_mode") || !n.integer("spatial", 1))
-    fail("onnx.unsupported", "BatchNormalization in training, or not per channel, is not supported");
+  if (!n.integer("spatial", 1)) fail("onnx.unsupported", "BatchNormalization not per channel is not supported");
+  if (n.integer("training_mode")) return trained_normalization(n);
   const int64_t rank = n.b.rank(n[0]);
   if (rank < 2) fail("onnx.shape", "the operand is {}", text_of(n.b.shape(n[0])));
   const DType wide = n.b.dtype(n[4]), dtype = n.b.dtype(n[0]);
@@ -175,7 +194,7 @@ Values hardmax(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"BatchNormalization", batch_normalization, "mul add sub div sqrt cast reshape", 5, 5,
+    {"BatchNormalization", batch_normalization, "mul add sub div sqrt cast reshape reduce", 5, 5,
      "epsilon:f momentum:f spatial:i training_mode:i"},
     {"GroupNormalization", group_normalization, "reshape normalize", 3, 3, "epsilon:f num_groups:i stash_type:i"},
     {"Hardmax", hardmax, "arg_reduce equal cast reshape", 1, 1, "axis:i"},

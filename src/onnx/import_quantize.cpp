@@ -1,47 +1,54 @@
-// QuantizeLinear and DequantizeLinear by their definitions: scale and zero point per tensor or along one axis.
-#include "onnx/importer.h"
+// QuantizeLinear and DequantizeLinear by their definitions: scale and zero point per tensor, along one axis, by blocks.
+#include "onnx/terms.h"
 
 namespace hadal::onnx {
 
 namespace {
 
-/// A scale or zero point as what broadcasts against x.
+/// A scale or zero point as what broadcasts against x: one, one for each position of an axis, or one for each block of
+/// positions.
 ValueId along_axis(Site& n, ValueId v) {
-  const int64_t rank = n.b.rank(n[0]);
-  if (elements(n.b.shape(v)) == 1 && n.b.rank(v) <= 1) return n.b.reshape(v, {});
+  const int64_t rank = n.b.rank(n[0]), block = n.integer("block_size");
+  const Shape s = n.b.shape(v), x = n.b.shape(n[0]);
+  if (elements(s) == 1 && s.size() <= 1 && block == 0) return n.b.reshape(v, {});
   const int64_t axis = Site::axis(n.integer("axis", 1), rank);
-  if (n.b.rank(v) != 1 || n.b.shape(v)[0] != n.b.shape(n[0])[static_cast<size_t>(axis)])
-    fail("onnx.unsupported", "a scale of {} for {} is not supported (blocks)", text_of(n.b.shape(v)),
-         text_of(n.b.shape(n[0])));
+  const auto at = static_cast<size_t>(axis);
+  if (block != 0) {
+    Shape blocks = x;
+    blocks[at] = block < 1 ? 0 : (x[at] + block - 1) / block;
+    if (s != blocks) fail("onnx.shape", "a scale of {} for {} in blocks of {}", text_of(s), text_of(x), block);
+    Shape apart = s, wide, whole = s;
+    apart.insert(apart.begin() + axis + 1, 1);
+    wide = apart;
+    wide[at + 1] = block;
+    whole[at] *= block;
+    return n.b.slice(n.b.reshape(n.b.broadcast(n.b.reshape(v, apart), wide), whole), axis, 0, x[at]);
+  }
+  if (s.size() != 1 || s[0] != x[at]) fail("onnx.shape", "a scale of {} for {}", text_of(s), text_of(x));
   Shape to(static_cast<size_t>(rank), 1);
-  to[static_cast<size_t>(axis)] = n.b.shape(v)[0];
+  to[at] = s[0];
   return n.b.reshape(v, to);
-}
-
-void refuse_blocks(Site& n) {
-  if (n.integer("block_size") != 0) fail("onnx.unsupported", "block_size is not supported");
 }
 
 /// clip(round(x / scale) + zero).
 Values quantize(Site& n) {
-  refuse_blocks(n);
   const auto wanted =
       n.integer("output_dtype") ? dtype_of(static_cast<int>(n.integer("output_dtype"))) : std::optional<DType>();
   const DType to = n.has(2) ? n.b.dtype(n[2]) : wanted.value_or(DType::u8);
-  if (is_float(to) || bytes_of(to) > 2) fail("onnx.unsupported", "quantisation to {} is not supported", name_of(to));
+  if (to == DType::boolean || (!is_float(to) && bytes_of(to) > 2) || (is_float(to) && bytes_of(to) > 1))
+    fail("onnx.unsupported", "quantisation to {} is not supported", name_of(to));
   const DType wide = n.b.dtype(n[1]);
-  const bool is_signed = info(to).is_signed;
-  const double range = bytes_of(to) == 1 ? 256 : 65536;
-  ValueId y = n.make(ops::round, {n.make(ops::div, {n.b.cast(n[0], wide), along_axis(n, n[1])})});
-  if (n.has(2)) y = n.make(ops::add, {y, n.b.cast(along_axis(n, n[2]), wide)});
-  y = n.make(ops::clip, {y},
-             {{"alpha", is_signed ? -range / 2 : 0.0}, {"beta", is_signed ? range / 2 - 1 : range - 1}});
-  return {n.b.cast(y, to)};
+  const bool integer = !is_float(to);
+  Term y = Term{&n, n.b.cast(n[0], wide)} / Term{&n, along_axis(n, n[1])};
+  if (integer) y = y.apply(ops::round);
+  if (n.has(2)) y = y + Term{&n, along_axis(n, n[2])}.as(wide);
+  if (integer) y = clamp(y, static_cast<double>(least_of(to)), static_cast<double>(most_of(to)));
+  if (to == DType::f8e5m2 && n.integer("saturate", 1)) y = clamp(y, -57344, 57344);
+  return {y.as(to).id};
 }
 
 /// (x - zero) * scale.
 Values dequantize(Site& n) {
-  refuse_blocks(n);
   const DType wide = n.b.dtype(n[1]);
   ValueId y = n.b.cast(n[0], wide);
   if (n.has(2)) y = n.make(ops::sub, {y, n.b.cast(along_axis(n, n[2]), wide)});
@@ -49,8 +56,9 @@ Values dequantize(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"DequantizeLinear", dequantize, "sub mul cast reshape", 2, 3, "axis:i block_size:i output_dtype:i"},
-    {"QuantizeLinear", quantize, "div round add clip cast reshape", 2, 3,
+    {"DequantizeLinear", dequantize, "sub mul cast reshape broadcast slice", 2, 3,
+     "axis:i block_size:i output_dtype:i"},
+    {"QuantizeLinear", quantize, "div round add clip cast reshape broadcast slice", 2, 3,
      "axis:i block_size:i output_dtype:i precision:i saturate:i"},
 };
 

@@ -1,8 +1,10 @@
 // Resize and Upsample: scales, sizes and the policy between them are resolved here.
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "onnx/importer.h"
+#include "graph/ops/resize.h"
+#include "onnx/terms.h"
 
 namespace hadal::onnx {
 
@@ -70,6 +72,23 @@ Values upsample(Site& n) {
                   {"scales", plan.scales}})};
 }
 
+/// What a crop has outside the operand is one value.
+Term extrapolated(Site& n, Term y, const Shape& x, const Attributes& attributes) {
+  const auto tables = graph::resize_tables(x, attributes);
+  if (!tables) throw Failure{tables.error()};
+  for (const graph::ResizeTable& table : *tables) {
+    std::vector<uint8_t> outside;
+    for (size_t i = 0; i < table.indices.size(); i += static_cast<size_t>(table.taps))
+      outside.push_back(table.indices[i] < 0);
+    if (std::ranges::count(outside, 1) == 0) continue;
+    Shape along(x.size(), 1);
+    along[static_cast<size_t>(table.axis)] = std::ssize(outside);
+    const Term mask = y.with(n.b.constant(Tensor::of(DType::boolean, along, outside)));
+    y = where(mask, y.number(n.number("extrapolation_value")), y);
+  }
+  return y;
+}
+
 Values resize(Site& n) {
   if (n.opset < 11) return upsample(n);
   const Shape x = n.b.shape(n[0]);
@@ -87,8 +106,7 @@ Values resize(Site& n) {
                         {"scales", plan.scales},
                         {"cubic", n.number("cubic_coeff_a", -0.75)},
                         {"exclude_outside", n.integer("exclude_outside")},
-                        {"antialias", n.integer("antialias")},
-                        {"extrapolation", n.number("extrapolation_value")}};
+                        {"antialias", n.integer("antialias")}};
   if (attributes.text("coordinates") == "tf_crop_and_resize") {
     const std::vector<double> given = n.numbers(1, "roi");
     if (given.size() != 2 * axes.size())
@@ -101,11 +119,12 @@ Values resize(Site& n) {
     }
     attributes.set("roi", roi);
   }
-  return {n.make(ops::resize, {n[0]}, attributes)};
+  const Term y{&n, n.make(ops::resize, {n[0]}, attributes)};
+  return {extrapolated(n, y, x, attributes).id};
 }
 
 constexpr Operator rows[] = {
-    {"Resize", resize, "resize", 1, 4,
+    {"Resize", resize, "resize where", 1, 4,
      "antialias:i axes:is coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i extrapolation_value:f "
      "keep_aspect_ratio_policy:s mode:s nearest_mode:s"},
     {"Upsample", upsample, "resize", 1, 2, "mode:s scales:fs"},

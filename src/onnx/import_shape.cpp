@@ -212,7 +212,17 @@ Values pad(Site& n) {
   return {pad_by(n, n[0], low, high, n.text("mode", "constant"), value)};
 }
 
-/// Repeats: [a, b] by (r, s) is [1, a, 1, b] broadcast to [r, a, s, b].
+/// [a, b] by r along the first axis is [1, a, b] broadcast to [r, a, b].
+ValueId repeated(Site& n, ValueId x, size_t axis, int64_t times) {
+  Shape apart = n.b.shape(x), to = apart;
+  to[axis] *= times;
+  apart.insert(apart.begin() + static_cast<int64_t>(axis), 1);
+  Shape wide = apart;
+  wide[axis] = times;
+  return n.b.reshape(n.b.broadcast(n.b.reshape(x, apart), wide), to);
+}
+
+/// Repeats: [a, b] by (r, s) is [1, a, 1, b] broadcast to [r, a, s, b]; many axes are repeated one by one.
 Values tile(Site& n) {
   const Integers repeats = n.integers(1, "repeats");
   const Shape x = n.b.shape(n[0]);
@@ -225,6 +235,13 @@ Values tile(Site& n) {
     to.push_back(repeats[i] * x[i]);
   }
   if (to == x) return {n[0]};
+  const auto repeats_of = std::ranges::count_if(repeats, [](int64_t times) { return times != 1; });
+  if (std::ssize(x) + repeats_of > 6) {
+    ValueId out = n[0];
+    for (size_t i = 0; i < x.size(); ++i)
+      if (repeats[i] != 1) out = repeated(n, out, i, repeats[i]);
+    return {out};
+  }
   return {n.b.reshape(n.b.broadcast(n.b.reshape(n[0], apart), wide), to)};
 }
 

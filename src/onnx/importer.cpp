@@ -1,3 +1,4 @@
+#include "onnx/inputs.h"
 #include "onnx/refusals.h"
 
 #include <fmt/ranges.h>
@@ -5,6 +6,8 @@
 #include <algorithm>
 #include <map>
 #include <set>
+
+#include "base/npy.h"
 
 namespace hadal::onnx {
 
@@ -51,16 +54,17 @@ const ModelFunction* function_named(const Model& model, const std::string& domai
 
 class GraphImporter {
  public:
-  GraphImporter(const Model& model, const ImportOptions& options)
-      : model_(model), options_(options), b_(options), refusals_(model.file) {}
+  /// Inputs in `fixed` are constants.
+  GraphImporter(const Model& model, const ImportOptions& options, const std::set<std::string>& fixed)
+      : model_(model), options_(options), fixed_(fixed), b_(options), inputs_(model, options), refusals_(model.file) {}
 
   Imported run();
+  [[nodiscard]] const std::set<std::string>& wanted() const { return b_.wanted(); }
 
  private:
   void reserve_names(const ModelGraph& graph);
   void bind_inputs(Scope& scope);
-  Type input_type(const ModelValue& input);
-  int64_t bind_symbol(const ModelValue& input, const std::string& symbol, std::optional<int64_t> given);
+  ValueId bind_fixed(const ModelValue& input, const Type& type);
   void bind_constants(const ModelGraph& graph, Scope& scope);
   void bind(Scope& scope, const std::string& name, ValueId v);
   void rename(ValueId v, const std::string& name);
@@ -69,7 +73,7 @@ class GraphImporter {
   Values results_of(const ModelNode& node, Scope& scope);
   Values import_operator(const ModelNode& node, Scope& scope);
   Values run_operator(const Operator& row, const ModelNode& node, Values inputs, const Scope& scope);
-  Values import_if(const ModelNode& node, const Values& inputs, Scope& scope);
+  Values import_body(const ModelGraph& body, const Values& inputs, const Scope& scope);
   Values import_call(const ModelFunction& function, const ModelNode& node, const Values& inputs);
   void finish_outputs(const Scope& scope);
   ValueId look_up(const Scope& scope, const std::string& name) const;
@@ -79,10 +83,11 @@ class GraphImporter {
 
   const Model& model_;
   const ImportOptions& options_;
+  const std::set<std::string>& fixed_;
   Builder b_;
   std::unordered_set<std::string> value_names_, origins_;
-  std::map<std::string, int64_t> symbols_;
-  std::set<std::string> unbound_;
+  std::unordered_map<std::string, int64_t> suffixes_;  ///< The last that a name got.
+  InputTypes inputs_;
   Refusals refusals_;
   int64_t imported_ = 0;  ///< Nodes so far: functions that call functions can multiply without end.
   int depth_ = 0;
@@ -109,7 +114,12 @@ std::string GraphImporter::origin_of(const ModelNode& node) {
 
 void GraphImporter::rename(ValueId v, const std::string& name) {
   std::string unique = name;
-  for (int i = 2; !value_names_.insert(unique).second; ++i) unique = fmt::format("{}_{}", name, i);
+  if (!value_names_.insert(unique).second) {
+    int64_t& last =
+        suffixes_.try_emplace(name, 1).first->second;  // A loop's body gives the same names again and again.
+    do unique = fmt::format("{}_{}", name, ++last);
+    while (!value_names_.insert(unique).second);
+  }
   b_.graph.value(v).name = unique;
 }
 
@@ -126,77 +136,25 @@ ValueId GraphImporter::look_up(const Scope& scope, const std::string& name) cons
 
 // ---- inputs and constants
 
-int64_t GraphImporter::bind_symbol(const ModelValue& input, const std::string& symbol, std::optional<int64_t> given) {
-  const auto bound = symbols_.find(symbol);
-  if (symbol.empty() || bound == symbols_.end()) {
-    if (!given)
-      unbound_.insert(symbol.empty() ? fmt::format("a dimension of '{}'", printable(input.name)) : printable(symbol));
-    const int64_t extent = given.value_or(1);
-    if (!symbol.empty() && given) symbols_[symbol] = extent;
-    return extent;
-  }
-  if (given && *given != bound->second)
-    fail("onnx.shape", "input '{}': symbol '{}' is {} here and {} elsewhere", printable(input.name), printable(symbol),
-         *given, bound->second);
-  return bound->second;
-}
-
-Type GraphImporter::input_type(const ModelValue& input) {
-  if (!input.is_tensor) fail("onnx.type", "input '{}' is not a tensor", printable(input.name));
-  if (!input.dtype)
-    fail("onnx.dtype", "input '{}' is of {}, which is not supported", printable(input.name),
-         onnx_type_name(input.type_number));
-  const auto given = options_.shapes.find(input.name);
-  const bool has_given = given != options_.shapes.end();
-  if (!input.shape) {
-    if (!has_given) fail("onnx.shape", "input '{}' has no shape in the model: give one", printable(input.name));
-    return {*input.dtype, given->second};
-  }
-  if (has_given && given->second.size() != input.shape->size())
-    fail("onnx.shape", "input '{}' has {} dimensions, the given shape {}", printable(input.name), input.shape->size(),
-         given->second.size());
-  Type type{*input.dtype, {}};
-  for (size_t i = 0; i < input.shape->size(); ++i) {
-    const ModelDim& dim = (*input.shape)[i];
-    const std::optional<int64_t> wanted = has_given ? std::optional(given->second[i]) : std::nullopt;
-    if (wanted && *wanted < 0) fail("onnx.shape", "input '{}': a dimension of {}", printable(input.name), *wanted);
-    if (dim.extent && *dim.extent < 0)
-      fail("onnx.shape", "input '{}': a dimension of {}", printable(input.name), *dim.extent);
-    if (dim.extent && wanted && *wanted != *dim.extent)
-      fail("onnx.shape", "input '{}': dimension {} is {}, the given shape has {}", printable(input.name), i,
-           *dim.extent, *wanted);
-    type.shape.push_back(dim.extent ? *dim.extent : bind_symbol(input, dim.symbol, wanted));
-  }
-  return type;
-}
-
 void GraphImporter::bind_inputs(Scope& scope) {
-  symbols_ = options_.symbols;
-  for (const auto& [symbol, extent] : symbols_)
-    if (extent < 0) fail("onnx.shape", "symbol '{}' is {}", printable(symbol), extent);
-  std::unordered_set<std::string_view> constants;
-  for (const auto& [name, tensor] : model_.graph.constants) constants.insert(name);
-  std::vector<const ModelValue*> inputs;
-  for (const ModelValue& input : model_.graph.inputs)
-    if (!constants.contains(input.name)) inputs.push_back(&input);
-  for (const auto& [name, shape] : options_.shapes) {
-    const auto named =
-        std::any_of(inputs.begin(), inputs.end(), [&](const ModelValue* input) { return input->name == name; });
-    if (named) continue;
-    std::vector<std::string> names;
-    for (const ModelValue* input : inputs) names.push_back(printable(input->name));
-    fail("onnx.input", "the model has no input '{}'; it has: {}", printable(name), fmt::join(names, ", "));
+  for (const InputTypes::Input& input : inputs_.all()) {
+    b_.check_size(input.type);
+    const std::string& name = input.stated->name;
+    const ValueId v =
+        fixed_.contains(name) ? bind_fixed(*input.stated, input.type) : b_.graph.add_input(name, input.type);
+    value_names_.insert(name);
+    bind(scope, name, v);
   }
-  for (const ModelValue* input : inputs)  // Given shapes bind symbols before others use them.
-    if (options_.shapes.contains(input->name)) input_type(*input);
-  for (const ModelValue* input : inputs) {
-    if (input->name.empty()) fail("onnx.graph", "an input has no name");
-    Type type = input_type(*input);
-    b_.check_size(type);
-    const ValueId v = b_.graph.add_input(input->name, std::move(type));
-    value_names_.insert(input->name);
-    bind(scope, input->name, v);
-  }
+}
+
+/// The value is that of the options. Its name is the input's, which is none of the graph's own.
+ValueId GraphImporter::bind_fixed(const ModelValue& input, const Type& type) {
+  const Tensor& given = options_.values.at(input.name);
+  const auto value = array_as(given, type.dtype);
+  if (!value || given.shape != type.shape)
+    fail("onnx.input", "input '{}' is {}[{}], the given values are {}[{}]", printable(input.name), name_of(type.dtype),
+         text_of(type.shape), name_of(given.dtype), text_of(given.shape));
+  return b_.graph.add_constant(input.name, *value);
 }
 
 void GraphImporter::bind_constants(const ModelGraph& graph, Scope& scope) {
@@ -236,27 +194,25 @@ Values GraphImporter::run_operator(const Operator& row, const ModelNode& node, V
   for (size_t i = 0; i < row.least; ++i)
     if (inputs[i] == absent) fail("onnx.inputs", "input {} is missing", i);
   check_attributes(row, node);
-  Site site(b_, node, std::move(inputs), opset_of(*scope.opsets, node.domain));
+  Site site(b_, node, std::move(inputs), opset_of(*scope.opsets, node.domain),
+            [&](const ModelGraph& body, const Values& operands) { return import_body(body, operands, scope); });
   return row.import(site);
 }
 
-Values GraphImporter::import_if(const ModelNode& node, const Values& inputs, Scope& scope) {
-  if (inputs.size() != 1 || inputs[0] == absent) fail("onnx.graph", "If takes one input");
-  const Tensor* const condition = b_.known(inputs[0]);
-  if (!condition)
-    fail("onnx.unsupported", "If with a condition that is only known when the model runs is not supported");
-  if (condition->size() != 1) fail("onnx.shape", "the condition has {} elements", condition->size());
-  const std::string name = number_at(*condition, 0) != 0 ? "then_branch" : "else_branch";
-  const auto found = node.attributes.find(name);
-  if (found == node.attributes.end() || found->second.kind != ModelAttribute::Kind::graph)
-    fail("onnx.attribute", "{} is no graph", name);
-  const ModelGraph& branch = *found->second.graph;
-  reserve_names(branch);
+/// A graph that is an attribute: it sees the values around it, and each time makes its own.
+Values GraphImporter::import_body(const ModelGraph& body, const Values& inputs, const Scope& scope) {
+  if (inputs.size() != body.inputs.size())
+    fail("onnx.graph", "graph '{}' has {} inputs, {} are given", printable(body.name), body.inputs.size(),
+         inputs.size());
+  reserve_names(body);
   Scope inner{{}, &scope, scope.opsets, scope.attributes};
-  bind_constants(branch, inner);
-  import_nodes(branch.nodes, inner);
+  for (size_t i = 0; i < inputs.size(); ++i) bind(inner, body.inputs[i].name, inputs[i]);
+  bind_constants(body, inner);
+  import_nodes(body.nodes, inner);
   Values results;
-  for (const ModelValue& output : branch.outputs) results.push_back(look_up(inner, output.name));
+  for (const ModelValue& output : body.outputs) results.push_back(look_up(inner, output.name));
+  for (const ValueId v : results)
+    if (v == refused) fail("onnx.unsupported", "graph '{}' is not supported", printable(body.name));
   return results;
 }
 
@@ -277,8 +233,6 @@ Values GraphImporter::import_call(const ModelFunction& function, const ModelNode
 Values GraphImporter::import_operator(const ModelNode& node, Scope& scope) {
   Values inputs;
   for (const std::string& name : node.inputs) inputs.push_back(look_up(scope, name));
-  if (node.type == "If" && node.domain.empty())
-    return std::ranges::count(inputs, refused) > 0 ? placeholders(node) : import_if(node, inputs, scope);
   const Operator* const row = operator_named(node.domain, node.type);
   if (!row) {
     const ModelFunction* const function = function_named(model_, node.domain, node.type);
@@ -375,7 +329,10 @@ void GraphImporter::finish_outputs(const Scope& scope) {
 }
 
 void GraphImporter::write_notes(Imported& out) const {
-  if (!unbound_.empty()) out.notes.push_back(fmt::format("unbound symbols are 1: {}", fmt::join(unbound_, ", ")));
+  for (const auto& [name, value] : out.fixed)
+    out.notes.push_back(fmt::format("compiled for these values of '{}': {}", printable(name), text_of(value, 16)));
+  if (!inputs_.unbound().empty())
+    out.notes.push_back(fmt::format("unbound symbols are 1: {}", fmt::join(inputs_.unbound(), ", ")));
   const auto is_output = [&](ValueId v) { return std::ranges::count(out.graph.outputs, v) > 0; };
   for (const graph::Node& node : out.graph.nodes)
     if (node.op->counted_axis && !is_output(node.outputs[0]))
@@ -394,13 +351,26 @@ Imported GraphImporter::run() {
   import_nodes(model_.graph.nodes, scope);
   if (!refusals_.empty()) throw Failure{refusals_.error()};
   finish_outputs(scope);
-  Imported out{std::move(b_.graph), {}, model_.metadata};
+  std::map<std::string, Tensor> fixed;
+  for (const std::string& name : fixed_) fixed.emplace(name, *b_.known(*scope.find(name)));
+  Imported out{std::move(b_.graph), std::move(fixed), {}, model_.metadata};
   write_notes(out);
   return out;
 }
 
 }  // namespace
 
-Imported import_graph(const Model& model, const ImportOptions& options) { return GraphImporter(model, options).run(); }
+Imported import_graph(const Model& model, const ImportOptions& options) {
+  for (std::set<std::string> fixed;;) {
+    GraphImporter importer(model, options, fixed);
+    try {
+      return importer.run();
+    } catch (Failure&) {
+      const size_t before = fixed.size();
+      fixed.insert(importer.wanted().begin(), importer.wanted().end());
+      if (fixed.size() == before) throw;  // Else once more: at most once for each input.
+    }
+  }
+}
 
 }  // namespace hadal::onnx

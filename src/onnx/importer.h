@@ -2,6 +2,8 @@
 // as the expression it builds; `import_model` catches it. No other exception is used.
 #pragma once
 
+#include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -57,6 +59,11 @@ class Builder {
   [[nodiscard]] int64_t rank(ValueId v) const { return static_cast<int64_t>(shape(v).size()); }
   /// The constant's tensor if `v` is one whose bytes are there, else null.
   [[nodiscard]] const Tensor* known(ValueId v) const;
+  /// The same of a value that decides what is built. Where it depends on inputs whose values are given, these are
+  /// wanted as constants. Error: onnx.dynamic, for `what`.
+  [[nodiscard]] const Tensor& decisive(ValueId v, std::string_view what);
+  /// Names of inputs that are wanted as constants.
+  [[nodiscard]] const std::set<std::string>& wanted() const { return wanted_; }
 
   // The commonest nodes; those that would change nothing give their operand.
   ValueId reshape(ValueId x, Shape to);
@@ -83,18 +90,28 @@ class Builder {
   std::vector<std::string> take_origins(const Values& inputs);
   std::optional<Values> fold(const Op& op, const Values& inputs, const Attributes& attributes);
 
+  [[nodiscard]] std::set<std::string> sources_of(ValueId v) const;
+
   const ImportOptions& options_;
   std::string origin_;
   int64_t booked_ = 0;
+  std::set<std::string> wanted_;
   std::unordered_map<ValueId, std::vector<std::string>>
       pending_;  ///< Origins that wait for the first reader of a value.
 };
 
+/// Imports a graph that is an attribute, for these values of its inputs; returns those of its outputs.
+using ImportBody = std::function<Values(const ModelGraph& body, const Values& inputs)>;
+
 /// One node of the model while it is imported.
 class Site {
  public:
-  Site(Builder& builder, const ModelNode& model_node, Values operands, int opset_version)
-      : b(builder), node(model_node), inputs(std::move(operands)), opset(opset_version) {}
+  Site(Builder& builder, const ModelNode& model_node, Values operands, int opset_version, ImportBody import_body)
+      : b(builder),
+        node(model_node),
+        inputs(std::move(operands)),
+        opset(opset_version),
+        body_(std::move(import_body)) {}
 
   Builder& b;
   const ModelNode& node;
@@ -129,10 +146,18 @@ class Site {
   [[nodiscard]] static int64_t axis(int64_t axis, int64_t rank);
   [[nodiscard]] static Integers axes(Integers axes, int64_t rank);
 
+  /// The graph that is attribute `name`, once for these inputs.
+  [[nodiscard]] Values body(const std::string& name, const Values& operands) const {
+    return body_(*attribute(name).graph, operands);
+  }
+
   // Shorthands.
   ValueId make(const Op& op, const Values& operands, Attributes attributes = {}) const {
     return b.make(op, operands, std::move(attributes));
   }
+
+ private:
+  ImportBody body_;
 };
 
 using ImportFunction = Values (*)(Site&);
@@ -152,19 +177,31 @@ std::span<const Operator> shape_operators();
 std::span<const Operator> constant_operators();
 std::span<const Operator> index_operators();
 std::span<const Operator> conv_operators();
+std::span<const Operator> pool_operators();
 std::span<const Operator> matmul_operators();
 std::span<const Operator> norm_operators();
 std::span<const Operator> reduce_operators();
 std::span<const Operator> resize_operators();
 std::span<const Operator> attention_operators();
 std::span<const Operator> quantize_operators();
+std::span<const Operator> control_operators();
+std::span<const Operator> recurrent_operators();
+std::span<const Operator> sample_operators();
+std::span<const Operator> loss_operators();
+std::span<const Operator> signal_operators();
+std::span<const Operator> integer_operators();
+std::span<const Operator> training_operators();
+std::span<const Operator> learn_operators();
+std::span<const Operator> arrange_operators();
+std::span<const Operator> linear_attention_operators();
+std::span<const Operator> determinant_operators();
 
 /// The row of a type in a domain, or null.
 const Operator* operator_named(const std::string& domain, const std::string& type);
 /// Errors where the node has an attribute that the row does not list, or of another kind.
 void check_attributes(const Operator& row, const ModelNode& node);
 
-/// Imports the model's graph. Throws Failure.
+/// Imports the model's graph, again wherever given values of inputs turn out to be wanted. Throws Failure.
 Imported import_graph(const Model& model, const ImportOptions& options);
 
 }  // namespace hadal::onnx

@@ -13,64 +13,6 @@ namespace hadal::onnx {
 
 namespace pb = ::onnx;
 
-std::string_view name_of(ModelAttribute::Kind kind) {
-  constexpr std::string_view names[] = {"an integer", "a float", "a string", "a tensor",    "a graph",
-                                        "integers",   "floats",  "strings",  "a reference", "of another type"};
-  return names[static_cast<size_t>(kind)];
-}
-
-std::string_view letters_of(ModelAttribute::Kind kind) {
-  constexpr std::string_view letters[] = {"i", "f", "s", "t", "g", "is", "fs", "ss", "?", "?"};
-  return letters[static_cast<size_t>(kind)];
-}
-
-std::optional<DType> dtype_of(int onnx_type) {
-  switch (onnx_type) {
-    case pb::TensorProto::FLOAT:
-      return DType::f32;
-    case pb::TensorProto::DOUBLE:
-      return DType::f64;
-    case pb::TensorProto::FLOAT16:
-      return DType::f16;
-    case pb::TensorProto::BFLOAT16:
-      return DType::bf16;
-    case pb::TensorProto::FLOAT8E4M3FN:
-      return DType::f8e4m3;
-    case pb::TensorProto::FLOAT8E5M2:
-      return DType::f8e5m2;
-    case pb::TensorProto::INT8:
-      return DType::i8;
-    case pb::TensorProto::UINT8:
-      return DType::u8;
-    case pb::TensorProto::INT16:
-      return DType::i16;
-    case pb::TensorProto::UINT16:
-      return DType::u16;
-    case pb::TensorProto::INT32:
-      return DType::i32;
-    case pb::TensorProto::UINT32:
-      return DType::u32;
-    case pb::TensorProto::INT64:
-      return DType::i64;
-    case pb::TensorProto::UINT64:
-      return DType::u64;
-    case pb::TensorProto::BOOL:
-      return DType::boolean;
-    default:
-      return std::nullopt;
-  }
-}
-
-std::string_view onnx_type_name(int onnx_type) {
-  constexpr std::string_view names[] = {
-      "UNDEFINED", "FLOAT",      "UINT8",      "INT8",         "UINT16",         "INT16",      "INT32",
-      "INT64",     "STRING",     "BOOL",       "FLOAT16",      "DOUBLE",         "UINT32",     "UINT64",
-      "COMPLEX64", "COMPLEX128", "BFLOAT16",   "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ",
-      "UINT4",     "INT4",       "FLOAT4E2M1", "FLOAT8E8M0",   "UINT2",          "INT2"};
-  const auto known = onnx_type >= 0 && static_cast<size_t>(onnx_type) < std::size(names);
-  return known ? names[static_cast<size_t>(onnx_type)] : "an unknown type";
-}
-
 namespace {
 
 std::string domain_of(const std::string& domain) { return domain == "ai.onnx" ? "" : domain; }
@@ -85,6 +27,7 @@ class Reader {
 
  private:
   Result<Tensor> tensor(const pb::TensorProto& from);
+  Result<Tensor> packed(DType dtype, const Shape& shape, const pb::TensorProto& from);
   Result<Bytes> external(const pb::TensorProto& from, int64_t bytes);
   Result<ModelAttribute> attribute(const pb::AttributeProto& from);
   Result<ModelNode> node(const pb::NodeProto& from);
@@ -130,13 +73,23 @@ Result<Tensor> from_fields(DType dtype, const Shape& shape, const pb::TensorProt
       return from_field<uint16_t>(dtype, shape, from.int32_data());
     case DType::boolean:
       return from_field<bool>(dtype, shape, from.int32_data());
-    case DType::i8:
-    case DType::u8:
-    case DType::f8e4m3:
-    case DType::f8e5m2:
+    default:
       return from_field<uint8_t>(dtype, shape, from.int32_data());
   }
-  return Error{"onnx.dtype", "an unknown element type"};
+}
+
+/// Types of less than 8 bits stand several in a byte, the first lowest; here each gets a byte.
+Tensor unpacked(DType dtype, const Shape& shape, std::span<const std::byte> packed) {
+  std::byte* data = nullptr;
+  Tensor out = Tensor::zeros(dtype, shape, data);
+  const int bits = info(dtype).bits, each = 8 / bits;
+  for (int64_t i = 0; i < out.size(); ++i) {
+    const int all = std::to_integer<int>(packed[static_cast<size_t>(i / each)]);
+    const int low = all >> (i % each * bits) & ((1 << bits) - 1);
+    const bool negative = !is_float(dtype) && info(dtype).is_signed && low > most_of(dtype);
+    data[i] = static_cast<std::byte>(negative ? low - (1 << bits) : low);
+  }
+  return out;
 }
 
 Result<Bytes> Reader::external(const pb::TensorProto& from, int64_t bytes) {
@@ -160,6 +113,23 @@ Result<Bytes> Reader::external(const pb::TensorProto& from, int64_t bytes) {
   return external_.bytes(location, offset, length);
 }
 
+Result<Tensor> Reader::packed(DType dtype, const Shape& shape, const pb::TensorProto& from) {
+  const int each = 8 / info(dtype).bits;
+  const int64_t bytes = (elements(shape) + each - 1) / each;
+  if (from.data_location() == pb::TensorProto::EXTERNAL) {
+    HADAL_TRY(const Bytes data, external(from, bytes));
+    if (data.view.empty() && bytes > 0) return Tensor{dtype, shape, {}};  // Absent, and allowed to be.
+    return unpacked(dtype, shape, data.view);
+  }
+  std::string data = from.raw_data();
+  if (!from.has_raw_data())
+    for (const int32_t value : from.int32_data()) data.push_back(static_cast<char>(value));
+  if (static_cast<int64_t>(data.size()) != bytes)
+    return Error{"onnx.parse",
+                 fmt::format("{} bytes for a tensor of {}, packed in {}", data.size(), text_of(shape), bytes)};
+  return unpacked(dtype, shape, std::as_bytes(std::span<const char>(data)));
+}
+
 Result<Tensor> Reader::tensor(const pb::TensorProto& from) {
   const auto dtype = dtype_of(from.data_type());
   if (!dtype)
@@ -168,6 +138,7 @@ Result<Tensor> Reader::tensor(const pb::TensorProto& from) {
   const int64_t bytes = checked_bytes(shape, bytes_of(*dtype));
   if (bytes < 0) return Error{"onnx.shape", fmt::format("{} is no shape", text_of(shape))};
   Tensor out{*dtype, shape, {}};
+  if (info(*dtype).bits < 8) return packed(*dtype, shape, from);
   if (from.data_location() == pb::TensorProto::EXTERNAL) {
     if (bytes == 0) return out;
     HADAL_TRY(out.bytes, external(from, bytes));
@@ -259,10 +230,12 @@ Result<ModelNode> Reader::node(const pb::NodeProto& from) {
   return out;
 }
 
+/// An optional tensor is one: an input that is optional is given.
 ModelValue value_of(const pb::ValueInfoProto& from) {
-  ModelValue out{from.name(), from.type().has_tensor_type(), 0, {}, {}};
+  const pb::TypeProto& stated = from.type().has_optional_type() ? from.type().optional_type().elem_type() : from.type();
+  ModelValue out{from.name(), stated.has_tensor_type(), 0, {}, {}};
   if (!out.is_tensor) return out;
-  const auto& type = from.type().tensor_type();
+  const auto& type = stated.tensor_type();
   out.type_number = type.elem_type();
   out.dtype = dtype_of(type.elem_type());
   if (!type.has_shape()) return out;

@@ -75,7 +75,7 @@ struct Model {
   std::map<std::string, std::string> metadata;
 };
 
-/// The element type of ONNX's number for it; none for strings, complex, 4-bit and the FNUZ types.
+/// The element type of ONNX's number for it; none for strings and complex numbers.
 std::optional<DType> dtype_of(int onnx_type);
 /// "FLOAT16", "INT4" ... for messages.
 std::string_view onnx_type_name(int onnx_type);

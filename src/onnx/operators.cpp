@@ -15,9 +15,18 @@ using OperatorRows = std::map<std::pair<std::string_view, std::string_view>, con
 const OperatorRows& operator_rows() {
   static const auto rows = [] {
     OperatorRows out;
-    for (const auto& family : {elementwise_operators(), shape_operators(), constant_operators(), index_operators(),
-                               conv_operators(), matmul_operators(), norm_operators(), reduce_operators(),
-                               resize_operators(), attention_operators(), quantize_operators()})
+    for (const auto& family : {elementwise_operators(), shape_operators(),
+                               constant_operators(),    index_operators(),
+                               conv_operators(),        pool_operators(),
+                               matmul_operators(),      norm_operators(),
+                               reduce_operators(),      resize_operators(),
+                               attention_operators(),   quantize_operators(),
+                               control_operators(),     recurrent_operators(),
+                               sample_operators(),      loss_operators(),
+                               signal_operators(),      integer_operators(),
+                               training_operators(),    learn_operators(),
+                               arrange_operators(),     linear_attention_operators(),
+                               determinant_operators()})
       for (const Operator& row : family) out[{row.domain, row.type}] = &row;
     return out;
   }();
@@ -49,8 +58,7 @@ std::vector<OperatorInfo> operators() {
     for (std::string word; in >> word;) out.push_back(word.substr(0, word.find(':')));
     return out;
   };
-  // Not a row: the branch that a constant condition picks is imported in the place of the node.
-  std::vector<OperatorInfo> out{{"If", 1, 1, {"else_branch", "then_branch"}, {}}};
+  std::vector<OperatorInfo> out;
   for (const auto& [key, row] : operator_rows())
     out.push_back({key.first.empty() ? std::string(key.second) : fmt::format("{}.{}", key.first, key.second),
                    row->least, row->most, words(row->attributes), words(row->becomes)});

@@ -22,9 +22,8 @@ std::string Site::text(const std::string& name, const std::string& otherwise) co
 Integers Site::integers(const std::string& name) const { return has(name) ? attribute(name).integers : Integers{}; }
 
 const Tensor& Site::tensor(size_t i, std::string_view what) const {
-  const Tensor* const known = has(i) ? b.known(inputs[i]) : nullptr;
-  if (known) return *known;
-  fail("onnx.dynamic", "input {} ({}) depends on data that are only known when the model runs", i, what);
+  if (!has(i)) fail("onnx.inputs", "input {} ({}) is missing", i, what);
+  return b.decisive(inputs[i], fmt::format("input {} ({})", i, what));
 }
 
 Integers Site::integers(size_t i, std::string_view what) const {

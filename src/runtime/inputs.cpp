@@ -96,10 +96,7 @@ Result<Tensor> checked(const GivenInput& given, const isa::Port& port) {
   if (tensor.shape != port.shape)
     return Error{"input.shape", fmt::format("expected shape {}, found {}", text_of(port.shape), text_of(tensor.shape)),
                  place};
-  if (tensor.dtype == port.dtype) return tensor;
-  const bool stands_for_it = tensor.dtype == DType::f32 &&
-                             (port.dtype == DType::bf16 || port.dtype == DType::f8e4m3 || port.dtype == DType::f8e5m2);
-  if (stands_for_it) return cast(tensor, port.dtype);  // NumPy has no such type.
+  if (auto read = array_as(tensor, port.dtype)) return *read;
   return Error{"input.type", fmt::format("expected type {}, found {}", name_of(port.dtype), name_of(tensor.dtype)),
                place};
 }
@@ -128,7 +125,14 @@ int fraction_bits(DType type) {
     case DType::f8e4m3:
       return 4;
     case DType::f8e5m2:
+    case DType::f8e5m2fnuz:
       return 3;
+    case DType::f8e4m3fnuz:
+      return 4;
+    case DType::f4e2m1:
+      return 1;
+    case DType::f8e8m0:
+      return 0;
     default:
       return 24;
   }

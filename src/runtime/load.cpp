@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/npy.h"
 #include "base/suggest.h"
 #include "compile/compile.h"
 #include "isa/file.h"
@@ -35,6 +36,35 @@ Result<chip::Chip> chip_for(const Source& source, const std::string& compiled_fo
   return chip;
 }
 
+std::vector<isa::FixedInput> fixed_inputs(const std::map<std::string, Tensor>& values) {
+  std::vector<isa::FixedInput> out;
+  for (const auto& [name, value] : values) {
+    const auto* const data = reinterpret_cast<const uint8_t*>(value.bytes.view.data());
+    out.push_back({name, value.dtype, value.shape, {data, data + value.bytes.view.size()}});
+  }
+  return out;
+}
+
+Tensor tensor_of(const isa::FixedInput& input) {
+  return {input.dtype, input.shape, {nullptr, std::as_bytes(std::span(input.bytes))}};
+}
+
+/// A program's fixed inputs have the values that it was compiled for.
+Status check_fixed(const isa::Program& program, const std::map<std::string, Tensor>& values) {
+  for (const isa::FixedInput& input : program.fixed) {
+    const auto given = values.find(input.name);
+    if (given == values.end()) continue;
+    const Tensor wanted = tensor_of(input), &found = given->second;
+    const auto value = array_as(found, wanted.dtype);
+    if (value && value->shape == wanted.shape && std::ranges::equal(value->bytes.view, wanted.bytes.view)) continue;
+    return Error{
+        "input.fixed",
+        fmt::format("the program was compiled for the values {}, found {}", text_of(wanted, 16), text_of(found, 16)),
+        fmt::format("input \"{}\"", printable(input.name)), "compile the model again, with these values"};
+  }
+  return {};
+}
+
 Result<Loaded> read(const Source& source) {
   const std::string place = printable(source.file.string());
   if (source.precision)
@@ -47,7 +77,9 @@ Result<Loaded> read(const Source& source) {
   Stopwatch watch;
   HADAL_TRY(isa::Program program, isa::read_program(source.file));
   HADAL_CHECK(isa::verify_static(program));
+  HADAL_CHECK(check_fixed(program, source.values));
   for (const auto& [name, shape] : source.shapes) {
+    if (std::ranges::count(program.fixed, name, &isa::FixedInput::name) > 0) continue;
     const auto port = std::ranges::find(program.inputs, name, &isa::Port::name);
     if (port == program.inputs.end()) return unknown_input(name, program.inputs);
     if (port->shape != shape)
@@ -73,6 +105,7 @@ Result<Loaded> compile(const Source& source) {
   Stopwatch watch;
   onnx::ImportOptions import;
   import.shapes = source.shapes;
+  import.values = source.values;
   import.allow_absent_data = source.allow_absent_data;
   import.memory_limit = source.memory_limit;
   HADAL_TRY(onnx::Imported imported, onnx::import_model(source.file, import));
@@ -101,10 +134,25 @@ Result<Loaded> compile(const Source& source) {
   };
   HADAL_TRY(isa::Program program, compile::compile(std::move(imported.graph), chip, options));
   if (!source.dump_after.empty() && !dumped) return unknown_pass(source.dump_after, passes);
+  program.fixed = fixed_inputs(imported.fixed);
   return Loaded{std::move(program), std::move(chip), std::move(imported.notes), true, import_seconds, watch.lap()};
 }
 
 }  // namespace
+
+Status add_inputs(Source& source, const std::vector<GivenInput>& given) {
+  for (const GivenInput& input : given) {
+    if (!input.tensor) continue;
+    const auto [entry, added] = source.shapes.emplace(input.source.name, input.tensor->shape);
+    if (!added && entry->second != input.tensor->shape)
+      return Error{
+          "input.shape",
+          fmt::format("--shape says {}, the file holds {}", text_of(entry->second), text_of(input.tensor->shape)),
+          fmt::format("input \"{}\": {}", printable(input.source.name), printable(input.source.file))};
+    source.values.emplace(input.source.name, *input.tensor);
+  }
+  return {};
+}
 
 Result<Loaded> load(const Source& source) { return isa::is_program(source.file) ? read(source) : compile(source); }
 

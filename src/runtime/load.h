@@ -10,6 +10,7 @@
 
 #include "chip/chip.h"
 #include "isa/program.h"
+#include "runtime/inputs.h"
 
 namespace hadal::runtime {
 
@@ -18,11 +19,12 @@ struct Source {
   std::filesystem::path file;
   std::optional<std::string> chip;  ///< Name or file; absent: the one a program was compiled for, else hadal-1.
   std::optional<DType> precision;   ///< Absent: the model's own types.
-  std::map<std::string, Shape> shapes = {};  ///< Of inputs; they bind symbolic dimensions.
-  bool allow_absent_data = false;            ///< Values are not needed.
-  int64_t memory_limit = 0;                  ///< Bytes.
-  int threads = 1;                           ///< Of this computer.
-  std::string dump_after = {};               ///< A pass, whose text goes to `dump`.
+  std::map<std::string, Shape> shapes = {};   ///< Of inputs; they bind symbolic dimensions.
+  std::map<std::string, Tensor> values = {};  ///< Of inputs; a model is compiled for those that decide shapes.
+  bool allow_absent_data = false;             ///< Values are not needed.
+  int64_t memory_limit = 0;                   ///< Bytes.
+  int threads = 1;                            ///< Of this computer.
+  std::string dump_after = {};                ///< A pass, whose text goes to `dump`.
   std::function<void(const std::string& pass, const std::string& text)> dump = {};
   std::function<void(const std::string& stage)> progress = {};
 };
@@ -37,8 +39,12 @@ struct Loaded {
 
 inline constexpr const char* default_chip = "hadal-1";
 
+/// Adds shapes and values of given arrays to a source. Errors: input.shape, where one contradicts the source's.
+Status add_inputs(Source& source, const std::vector<GivenInput>& given);
+
 /// Errors: those of the chip file, of import and compilation, of reading and verifying a program; usage.program (flags
-/// that a program file cannot follow, such as a precision).
+/// that a program file cannot follow, such as a precision); input.fixed (values other than those that a program was
+/// compiled for).
 Result<Loaded> load(const Source& source);
 
 }  // namespace hadal::runtime

@@ -26,7 +26,9 @@ Versions {} to {} of ai.onnx are read. Where an operator runs:
   saying.
 - **view**: by strides, without an instruction; a copy where no strides can say it.
 - **import**: its result is known when the model is read, from shapes and constants. Nothing runs. Any other operator
-  whose inputs are all constants goes the same way.
+  whose inputs are all constants goes the same way. Where the values of an input of the model decide a shape or an
+  attribute (axes, pads, a condition, a number of steps), `--input` gives them when the model is compiled; the program
+  states them, and runs with no others. Bodies of loops are imported once for each step.
 - **host**: by a function of the machine that the chip is plugged into, listed below with the reason.
 - **nowhere**: it is read, and folded where its inputs are constants; else it is an error of compilation.
 
@@ -46,8 +48,8 @@ function's nodes.
 constexpr std::string_view functions_introduction = R"(
 ## Element-wise functions
 
-What `map` computes, and the element types that the operators above may have for it. Floats are f64, f32, f16, bf16 and
-the two f8 types.
+What `map` computes, and the element types that the operators above may have for it. Floats are f64, f32, f16, bf16
+and the types of 8 and 4 bits.
 
 | function | operands | types |
 |---|---|---|

@@ -100,6 +100,8 @@ double default_tolerance(DType precision) {
       return 2e-2;
     case DType::f8e4m3:
     case DType::f8e5m2:
+    case DType::f8e4m3fnuz:
+    case DType::f8e5m2fnuz:
     case DType::i8:
     case DType::u8:
       return 1e-1;

@@ -40,21 +40,6 @@ void add_notes(Outcome& outcome) {
         fmt::format("an f32 product is one bf16 pass on {}: its operands are rounded to bf16", outcome.chip.name));
 }
 
-/// Shapes given by --shape and by arrays; the two must agree.
-Result<std::map<std::string, Shape>> shapes_of(const Request& request, const std::vector<GivenInput>& given) {
-  std::map<std::string, Shape> shapes = request.source.shapes;
-  for (const GivenInput& input : given) {
-    if (!input.tensor) continue;
-    const auto [entry, added] = shapes.emplace(input.source.name, input.tensor->shape);
-    if (!added && entry->second != input.tensor->shape)
-      return Error{
-          "input.shape",
-          fmt::format("--shape says {}, the file holds {}", text_of(entry->second), text_of(input.tensor->shape)),
-          fmt::format("input \"{}\": {}", printable(input.source.name), printable(input.source.file))};
-  }
-  return shapes;
-}
-
 /// The importer knows inputs' shapes but not where they came from: adds the files of the inputs that it names.
 Error with_files(Error error, const std::vector<GivenInput>& given) {
   if (error.code != "onnx.shape") return error;
@@ -139,9 +124,9 @@ Result<Outcome> run(const Request& request) {
                  fmt::format("{} values of a model in floats need scales, which the model does not have",
                              name_of(*request.source.precision)),
                  printable(request.source.file.string()), "time it without values: --no-values"};
-  HADAL_TRY(const std::vector<GivenInput> given, read_inputs(request.inputs, request.source.memory_limit));
+  HADAL_TRY(std::vector<GivenInput> given, read_inputs(request.inputs, request.source.memory_limit));
   Source source = request.source;
-  HADAL_TRY(source.shapes, shapes_of(request, given));
+  HADAL_CHECK(add_inputs(source, given));
   source.allow_absent_data = !request.values;
   source.threads = request.threads;
   auto result = load(source);
@@ -157,6 +142,9 @@ Result<Outcome> run(const Request& request) {
   add_notes(outcome);
   if (request.repeat > 0) outcome.repeats.emplace().runs = request.repeat;
 
+  std::erase_if(given, [&](const GivenInput& input) {
+    return std::ranges::count(outcome.program.fixed, input.source.name, &isa::FixedInput::name) > 0;
+  });
   HADAL_CHECK(check_names(given, outcome.program.inputs));
   HADAL_CHECK(machine::meets_limits(outcome.program, outcome.chip));
   HADAL_CHECK(isa::check_budget(outcome.program));

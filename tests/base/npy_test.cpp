@@ -43,11 +43,41 @@ TEST_F(Npy, WhatIsWrittenIsReadBack) {
     ASSERT_TRUE(write_npy(folder_ / "x.npy", tensor).ok());
     const auto read = read_npy(folder_ / "x.npy", 1 << 20);
     ASSERT_TRUE(read.ok()) << read.error().text();
-    const bool foreign = type == DType::bf16 || type == DType::f8e4m3 || type == DType::f8e5m2;
-    EXPECT_EQ(read->dtype, foreign ? DType::f32 : type);
     EXPECT_EQ(read->shape, (Shape{2, 3}));
     for (int64_t j = 0; j < 6; ++j) EXPECT_EQ(number_at(*read, j), number_at(tensor, j));
+    EXPECT_TRUE(read->dtype == type || is_float(type) || info(type).bits < 8) << name_of(type);
+    EXPECT_TRUE(array_as(*read, type)) << name_of(type);
   }
+}
+
+TEST(Arrays, PlainBytesAreBitsOfTypesThatNumPyLacks) {
+  const auto as = [](DType carrier, std::vector<uint8_t> bytes, DType wanted) {
+    const Tensor array = Tensor::of(DType::u8, {std::ssize(bytes)}, bytes);
+    return number_at(*array_as({carrier, {1}, array.bytes}, wanted), 0);
+  };
+  EXPECT_EQ(as(DType::u16, {0x80, 0x3f}, DType::bf16), 1);
+  EXPECT_EQ(as(DType::u8, {0x38}, DType::f8e4m3), 1);
+  EXPECT_EQ(as(DType::u8, {0x40}, DType::f8e4m3fnuz), 1);
+  EXPECT_EQ(as(DType::u8, {0x0f}, DType::f4e2m1), -6);
+  EXPECT_EQ(as(DType::u8, {0xff}, DType::i4), -1);
+  EXPECT_EQ(as(DType::u8, {0x08}, DType::i4), -8);
+  EXPECT_EQ(as(DType::u8, {0xff}, DType::u2), 3);
+  EXPECT_FALSE(array_as(Tensor::of<float>(DType::f32, {1}, {1}), DType::i8));
+}
+
+/// Ties go to even, what is too large to the largest, infinity included.
+TEST(Arrays, SmallFloatsRoundAndSaturate) {
+  EXPECT_EQ(from_f8e4m3fnuz(to_f8e4m3fnuz(1.0625f)), 1);  // Between 1 and 1.125.
+  EXPECT_EQ(from_f8e4m3fnuz(to_f8e4m3fnuz(-INFINITY)), -240);
+  EXPECT_EQ(from_f8e5m2fnuz(to_f8e5m2fnuz(1e9f)), 57344);
+  EXPECT_EQ(to_f8e4m3fnuz(-1e-9f), 0);  // There is no -0.
+  EXPECT_TRUE(std::isnan(from_f8e4m3fnuz(to_f8e4m3fnuz(NAN))));
+  EXPECT_EQ(from_f4e2m1(to_f4e2m1(2.5f)), 2);
+  EXPECT_EQ(from_f4e2m1(to_f4e2m1(5)), 4);
+  EXPECT_EQ(from_f4e2m1(to_f4e2m1(-9)), -6);
+  EXPECT_EQ(from_f8e8m0(to_f8e8m0(1.1f)), 2);
+  EXPECT_EQ(from_f8e8m0(to_f8e8m0(0.5f)), 0.5f);
+  EXPECT_EQ(from_f8e8m0(to_f8e8m0(0)), 0x1p-127f);
 }
 
 TEST_F(Npy, ScalarsVectorsAndEmptyArraysKeepTheirShapes) {

@@ -174,18 +174,6 @@ TEST(Reduction, PoolDividesByWhatItCounts) {
                 {1, 1, 2}, {1.5, 6});
 }
 
-TEST(Reduction, MaxPoolWithIndices) {
-  const Tensor x = floats({1, 2, 2, 2}, {1, 5, 3, 2, -1, -2, -3, -4});
-  const auto pooled = run(ops::pool, {x},
-                          {{"kind", "max"},
-                           {"kernel", Integers{2, 2}},
-                           {"strides", Integers{1, 1}},
-                           {"pads", Integers{0, 1, 0, 0}},
-                           {"indices", int64_t{1}}});
-  expect_values(pooled[0], {1, 2, 1, 2}, {3, 5, -1, -1});
-  expect_values(pooled[1], {1, 2, 1, 2}, {2, 1, 4, 4});
-}
-
 TEST(Kept, SoftmaxAndNormalize) {
   expect_values(run(ops::softmax, {floats({1, 3}, {1, 2, 3})}, {{"axis", int64_t{1}}})[0], {1, 3},
                 {0.090030573, 0.244728471, 0.665240956});

@@ -66,6 +66,7 @@ inline void expect_equal(const Program& a, const Program& b) {
   EXPECT_EQ(a.layers, b.layers);
   EXPECT_EQ(a.inputs, b.inputs);
   EXPECT_EQ(a.outputs, b.outputs);
+  EXPECT_EQ(a.fixed, b.fixed);
   ASSERT_EQ(a.weights.size(), b.weights.size());
   for (size_t i = 0; i < a.weights.size(); ++i) {
     const auto &x = a.weights[i].bytes.view, &y = b.weights[i].bytes.view;

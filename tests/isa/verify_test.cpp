@@ -21,6 +21,7 @@ const Break breaks[] = {
     {"param.C1", "matmul", "param core_count r1", "param core_count r0"},
     {"param.C1", "matmul", "param core_id r0 0 .. 65535", "param core_id r0 0 .. 2"},
     {"region.C1", "matmul", "store C[0", "store A[0"},
+    {"fixed.C1", "matmul", "fixed order", "fixed A"},
     {"view.C1", "matmul", "A[0, r4*16, r8*8]", "A[0, r4*16, r8*9]"},
     {"view.C2", "conv_pool", "768 bytes at 1408", "768 bytes at 4000"},
     {"view.C3", "conv_pool", "8 bytes at 192", "8 bytes at 193"},
@@ -93,6 +94,14 @@ TEST(Verify, source_C1_refuses_code_without_a_layer) {
   EXPECT_EQ(verify(program).error().code, "source.C1");
   program.source.push_back(1);
   EXPECT_EQ(verify(program).error().code, "source.C1");
+}
+
+TEST(Verify, fixed_C1_refuses_values_that_do_not_fill_their_shape) {
+  Program program = example("matmul");
+  program.fixed[0].bytes.pop_back();
+  EXPECT_EQ(verify(program).error().code, "fixed.C1");
+  program.fixed[0].shape = {-1};
+  EXPECT_EQ(verify(program).error().code, "fixed.C1");
 }
 
 TEST(Verify, every_rule_has_its_test) {

@@ -49,6 +49,39 @@ TEST_F(Import, ShapesBindSymbolsEverywhere) {
   EXPECT_NE(unknown.message.find("a, b"), std::string::npos);
 }
 
+TEST_F(Import, GivenValuesThatDecideShapesAreConstants) {
+  ModelFile file;
+  file.input("x", {2, 3}).input("shape", {2}, pb::TensorProto::INT64).input("k", {}, pb::TensorProto::INT64);
+  file.output("y").node("Reshape", {"x", "shape"}, {"z"}, "reshape");
+  file.node("Trilu", {"z", "k"}, {"y"}, "trilu");
+  const Error refused = refusal(file);
+  EXPECT_EQ(refused.code, "onnx.dynamic") << refused.text();
+  EXPECT_NE(refused.message.find("'shape'"), std::string::npos) << refused.message;
+  EXPECT_NE(refused.remedy.find("--input"), std::string::npos) << refused.remedy;
+  const ImportOptions options{.values = {{"x", floats({2, 3}, {1, 2, 3, 4, 5, 6})},
+                                         {"shape", integers({2}, {3, 2})},
+                                         {"k", integers({}, {1})}}};
+  const auto imported = import(file, options);
+  ASSERT_TRUE(imported.ok()) << imported.error().text();
+  EXPECT_EQ(imported->graph.inputs.size(), 1u);  // x decides no shape: it stays an input.
+  ASSERT_EQ(imported->fixed.size(), 2u);
+  EXPECT_EQ(integer_at(imported->fixed.at("shape"), 0), 3);
+  ASSERT_EQ(imported->notes.size(), 2u);
+  EXPECT_EQ(imported->notes[1], "compiled for these values of 'shape': [3, 2]");
+  expect_values(outputs(file, {floats({2, 3}, {1, 2, 3, 4, 5, 6})}, options)[0], {3, 2}, {0, 2, 0, 0, 0, 0});
+}
+
+TEST_F(Import, GivenValuesOfAnotherTypeOrTooManyAreRefused) {
+  ModelFile file;
+  file.input("x", {6}).input("shape", {2}, pb::TensorProto::INT64).output("y");
+  file.node("Reshape", {"x", "shape"}, {"y"});
+  EXPECT_EQ(refusal(file, {.values = {{"shape", floats({2}, {3, 2})}}}).code, "onnx.input");
+  EXPECT_EQ(refusal(file, {.values = {{"shape", integers({1}, {6})}}}).code, "onnx.input");
+  ModelFile large;
+  large.input("x", {8192}).output("y").node("NonZero", {"x"}, {"y"});
+  EXPECT_EQ(refusal(large, {.values = {{"x", floats({8192}, std::vector<float>(8192))}}}).code, "onnx.dynamic");
+}
+
 TEST_F(Import, ShapeArithmeticIsFolded) {
   ModelFile file;
   file.input("x", {-1, 3, 4}).output("y");
@@ -158,7 +191,7 @@ TEST_F(Import, AConstantConditionTakesItsBranch) {
   ModelFile dynamic;
   dynamic.input("c", {1}, pb::TensorProto::BOOL).output("y").node("If", {"c"}, {"y"}, "choice");
   const Error error = refusal(dynamic);
-  EXPECT_EQ(error.code, "onnx.unsupported");
+  EXPECT_EQ(error.code, "onnx.dynamic");
   EXPECT_EQ(error.place, "m.onnx: node 'choice' (If)");
 }
 
@@ -259,7 +292,7 @@ TEST_F(Import, AllNodesThatCannotBeImportedAreTold) {
   EXPECT_EQ(error.message,
             "4 nodes are not supported: 'unknown' (Frobnicate), 'type' (Exp: exp is not defined for bool), 'attribute' "
             "(Relu: attribute 'slope' is not known), 'form' (Reshape: input 1 (shape) depends on data that are only "
-            "known when the model runs)");
+            "known when the model runs: 'p')");
 }
 
 /// What a refused node makes is known where the model states its type.

@@ -56,12 +56,12 @@ def test_inspect_tells_what_runs_where(hadal):
 
 def test_inspect_tells_what_is_unsupported(hadal, tmp_path):
     nodes = [helper.make_node("Frobnicate", ["x"], ["a"], name="first"), helper.make_node("Relu", ["a"], ["b"], name="fine"),
-             helper.make_node("LSTM", ["b", "b", "b"], ["y"], name="second")]
+             helper.make_node("Blur", ["b", "b", "b"], ["y"], name="second")]
     value = lambda name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [4])
     onnx.save(helper.make_model(helper.make_graph(nodes, "g", [value("x")], [value("y")]), opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "m.onnx")
     outcome = hadal("inspect", tmp_path / "m.onnx")
-    assert outcome.code == 1 and "2 nodes are not supported: 'first' (Frobnicate), 'second' (LSTM)" in outcome.err
-    assert any(line.split()[:1] == ["LSTM"] and "not known" in line for line in outcome.out.splitlines())
+    assert outcome.code == 1 and "2 nodes are not supported: 'first' (Frobnicate), 'second' (Blur)" in outcome.err
+    assert any(line.split()[:1] == ["Blur"] and "not known" in line for line in outcome.out.splitlines())
 
 
 def test_inspect_and_verify_read_programs(hadal, tmp_path):
@@ -124,6 +124,30 @@ def test_programs_refuse_flags_of_compilation(hadal, tmp_path):
     hadal.ok("compile", AD, "-o", program)
     assert hadal("run", program, "--precision", "bf16").code == 2
     assert hadal("compile", program, "-o", tmp_path / "b.hadal").code == 2
+
+
+def test_a_program_states_the_values_that_decided_its_shapes(hadal, tmp_path):
+    """Values of an input that decide shapes are compiled in: others are refused, none stand for them."""
+    value, file = helper.make_tensor_value_info, lambda name: tmp_path / f"{name}.npy"
+    graph = helper.make_graph([helper.make_node("Reshape", ["x", "to"], ["y"])], "g",
+                              [value("x", onnx.TensorProto.FLOAT, [6]), value("to", onnx.TensorProto.INT64, [2])],
+                              [value("y", onnx.TensorProto.FLOAT, None)])
+    model, program = tmp_path / "m.onnx", tmp_path / "m.hadal"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), model)
+    np.save(file("x"), np.arange(6, dtype=np.float32))
+    np.save(file("tall"), np.array([3, 2]))
+    np.save(file("wide"), np.array([2, 3]))
+    refused = hadal("compile", model, "-o", program)
+    assert refused.code == 1 and "error[onnx.dynamic]" in refused.err and "--input NAME=FILE.npy" in refused.err
+    assert "[3, 2]" in hadal.ok("compile", model, "--input", f"to={file('tall')}", "-o", program).out
+    for given in ([], ["--input", f"to={file('tall')}"]):
+        hadal.ok("run", program, "--input", f"x={file('x')}", *given, "--output-dir", tmp_path / "out")
+        assert np.load(tmp_path / "out/0_y.npy").tolist() == [[0, 1], [2, 3], [4, 5]]
+    refused = hadal("run", program, "--input", f"x={file('x')}", "--input", f"to={file('wide')}")
+    assert refused.code == 1 and "error[input.fixed]" in refused.err
+    assert "compiled for the values [3, 2], found [2, 3]" in refused.err
+    hadal.ok("run", model, "--input", f"x={file('x')}", "--input", f"to={file('wide')}", "--output-dir", tmp_path / "out")
+    assert np.load(tmp_path / "out/0_y.npy").shape == (2, 3)
 
 
 def test_warm_runs_are_reported_apart(hadal):

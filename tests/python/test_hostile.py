@@ -37,14 +37,14 @@ def test_missing_files_and_folders(hadal, tmp_path):
 
 
 def test_all_unsupported_operators_are_listed_at_once(hadal, tmp_path):
-    nodes = [helper.make_node("Frobnicate", ["x"], ["a"], name="first"), helper.make_node("Det", ["a"], ["b"], name="second"),
+    nodes = [helper.make_node("Frobnicate", ["x"], ["a"], name="first"), helper.make_node("Blur", ["a"], ["b"], name="second"),
              helper.make_node("Frobnicate", ["b"], ["y"], name="third", domain="com.example")]
     model = graph(nodes, [("x", [1, 4, 4])], [("y", [1])])
     model.opset_import.append(helper.make_opsetid("com.example", 1))
     refused(hadal("run", save(model, tmp_path / "m.onnx")), "first", "second", "third", "Frobnicate")
 
 
-@pytest.mark.parametrize("opset", [0, 3, 99])
+@pytest.mark.parametrize("opset", [0, -7, 99])
 def test_opsets_outside_the_range(hadal, tmp_path, opset):
     model = graph([relu()], [("x", [4])], [("y", [4])])
     model.opset_import[0].version = opset
@@ -179,7 +179,7 @@ LEAST, MOST = -(2**63), 2**63 - 1
 @pytest.mark.parametrize("op,inputs", [
     ("Pad", [[LEAST, LEAST]]), ("Pad", [[MOST, MOST]]), ("Pad", [[-5, 0]]), ("Expand", [[-1]]), ("Expand", [[LEAST, 4]]), ("Tile", [[LEAST]]),
     ("Reshape", [[LEAST]]), ("Reshape", [[MOST, 2]]), ("TopK", [[2**40]]), ("Slice", [[MOST], [LEAST], [LEAST], [MOST]]), ("Slice", [[0], [4], [0], [0]]),
-    ("Slice", [[4], [4]]), ("Unsqueeze", [[MOST]]), ("Squeeze", [[LEAST]]), ("Gather", [[LEAST]]), ("Split", [[LEAST]]),
+    ("Unsqueeze", [[MOST]]), ("Squeeze", [[LEAST]]), ("Gather", [[LEAST]]), ("Split", [[LEAST]]),
 ], ids=lambda v: v if isinstance(v, str) else None)
 def test_numbers_at_the_ends_of_their_range(hadal, tmp_path, op, inputs):
     constants = [numpy_helper.from_array(np.array(v, np.int64), f"c{i}") for i, v in enumerate(inputs)]
@@ -191,7 +191,8 @@ def test_nodes_and_models_that_make_nothing(hadal, tmp_path):
     refused(hadal("run", save(graph([helper.make_node("Split", ["x"], []), relu()], [("x", [4])], [("y", [4])]), tmp_path / "a.onnx")), "no outputs")
     refused(hadal("run", save(graph([relu()], [("x", [4])], []), tmp_path / "b.onnx")), "no outputs")
     refused(hadal("run", save(graph([], [("x", [4])], [("x", [4])]), tmp_path / "c.onnx")), "no node makes it")
-    refused(hadal("run", save(graph([relu()], [("x", [0, 4])], [("y", [0, 4])]), tmp_path / "d.onnx")), "nothing to compute")
+    hadal.ok("run", save(graph([relu()], [("x", [0, 4])], [("y", [0, 4])]), tmp_path / "d.onnx"), "--output-dir", tmp_path / "out")
+    assert np.load(tmp_path / "out/0_y.npy").shape == (0, 4)
 
 
 def test_tensors_without_elements_beside_others(hadal, tmp_path):

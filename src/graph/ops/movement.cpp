@@ -24,6 +24,19 @@ std::vector<Tensor> reference_cast(const OperandTensors& in, const Attributes&, 
   return {out.tensor};
 }
 
+Result<std::vector<Type>> infer_bitcast(const OperandTypes& in, const Attributes& a) {
+  HADAL_CHECK(check_operands("bitcast", in, 1, 1));
+  const auto to = dtype_named(a.text("to"));
+  if (!to) return rule("bitcast.to", "'{}' is no element type", printable(a.text("to")));
+  if (info(*to).bits != info(in[0]->dtype).bits)
+    return rule("bitcast.C1", "{} has other bits than {}", name_of(*to), name_of(in[0]->dtype));
+  return std::vector<Type>{{*to, in[0]->shape}};
+}
+
+std::vector<Tensor> reference_bitcast(const OperandTensors& in, const Attributes&, const std::vector<Type>& results) {
+  return {Tensor{results[0].dtype, results[0].shape, in[0]->bytes}};
+}
+
 Result<std::vector<Type>> infer_reshape(const OperandTypes& in, const Attributes& a) {
   HADAL_CHECK(check_operands("reshape", in, 1, 1));
   const Shape shape = a.integers("shape");
@@ -133,6 +146,8 @@ std::vector<Tensor> reference_concat(const OperandTensors& in, const Attributes&
 
 }  // namespace
 
+const Op bitcast{
+    "bitcast", "The same bits as another element type of as many.", {"to"}, infer_bitcast, reference_bitcast};
 const Op cast{"cast",
               "Another element type: to nearest even, integers from floats truncate and saturate.",
               {"to"},

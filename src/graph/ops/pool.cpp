@@ -12,7 +12,7 @@ Result<std::vector<Type>> infer(const OperandTypes& in, const Attributes& a) {
   HADAL_TRY(const Window win, window_of("pool", a.integers("kernel"), a));
   const Type& x = *in[0];
   const std::string kind = a.text("kind");
-  if (kind != "max" && kind != "mean" && kind != "lp") return rule("pool.kind", "'{}' is no kind", printable(kind));
+  if (kind != "max" && kind != "mean") return rule("pool.kind", "'{}' is no kind", printable(kind));
   if (!is_float(x.dtype) && (kind != "max" || x.dtype == DType::boolean))
     return rule("pool.dtype", "{} is not defined for {}", kind, name_of(x.dtype));
   if (x.shape.size() != win.kernel.size() + 2)
@@ -26,15 +26,13 @@ Result<std::vector<Type>> infer(const OperandTypes& in, const Attributes& a) {
     shape.push_back(extent);
   }
   if (checked_bytes(shape, 8) < 0) return rule("pool.C3", "the result is too large");
-  if (!a.integer("indices")) return std::vector<Type>{{x.dtype, shape}};
-  if (kind != "max") return rule("pool.C4", "only max has indices");
-  return std::vector<Type>{{x.dtype, shape}, {DType::i64, shape}};
+  return std::vector<Type>{{x.dtype, shape}};
 }
 
 /// What one window holds.
 struct Cell {
   double greatest = -std::numeric_limits<double>::infinity(), sum = 0;
-  int64_t at = -1, inside = 0, padded = 0;  ///< Position of the greatest; elements inside x, and inside x and its pads.
+  int64_t inside = 0, padded = 0;  ///< Elements inside x, and inside x and its pads.
 };
 
 std::array<std::pair<int64_t, int64_t>, 3> padded_range(const std::array<Axis, 3>& axes, const Window& win) {
@@ -59,8 +57,8 @@ Cell visit(const double* x, const std::array<Axis, 3>& axes, const std::array<st
         cell.padded += counts(0, d) && counts(1, h) && counts(2, w);
         if (!inside(0, d) || !inside(1, h) || !inside(2, w)) continue;
         const int64_t at = (d * axes[1].in + h) * axes[2].in + w;
+        add(cell, x[at]);
         ++cell.inside;
-        add(cell, x[at], at);
       }
   return cell;
 }
@@ -71,10 +69,9 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
   const auto axes = axes_of(win, x.shape, results[0].shape);
   const auto padded = padded_range(axes, win);
   const std::string kind = a.text("kind");
-  const bool count_pad = a.integer("count_pad") != 0, indices = results.size() > 1;
-  const auto p = static_cast<double>(a.integer("p", 2));
+  const bool count_pad = a.integer("count_pad") != 0;
   const int64_t plane = axes[0].in * axes[1].in * axes[2].in, cells = axes[0].out * axes[1].out * axes[2].out;
-  Output out(results[0]), places(indices ? results[1] : Type{DType::i64, {0}});
+  Output out(results[0]);
   std::vector<double> from(index(plane)), to(index(cells));
   for (int64_t c = 0; c < x.shape[0] * x.shape[1]; ++c) {
     read_row(x, c * plane, 1, plane, from.data());
@@ -82,31 +79,25 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
       const std::array<int64_t, 3> o{i / (axes[1].out * axes[2].out), i / axes[2].out % axes[1].out, i % axes[2].out};
       double& value = to[index(i)];
       if (kind == "max") {
-        const Cell cell = visit(from.data(), axes, padded, o, [](Cell& seen, double v, int64_t at) {
-          if (seen.at < 0 || v > seen.greatest || v != v) seen.greatest = v, seen.at = at;
+        const Cell cell = visit(from.data(), axes, padded, o, [](Cell& seen, double v) {
+          if (seen.inside == 0 || v > seen.greatest || v != v) seen.greatest = v;
         });
         value = cell.greatest;
-        if (indices) places.as<int64_t>()[c * cells + i] = c * plane + std::max<int64_t>(cell.at, 0);
-      } else if (kind == "mean") {
-        const Cell cell = visit(from.data(), axes, padded, o, [](Cell& seen, double v, int64_t) { seen.sum += v; });
-        value = cell.sum / static_cast<double>(std::max<int64_t>(1, count_pad ? cell.padded : cell.inside));
       } else {
-        const Cell cell = visit(from.data(), axes, padded, o,
-                                [&](Cell& seen, double v, int64_t) { seen.sum += std::pow(std::fabs(v), p); });
-        value = std::pow(cell.sum, 1 / p);
+        const Cell cell = visit(from.data(), axes, padded, o, [](Cell& seen, double v) { seen.sum += v; });
+        value = cell.sum / static_cast<double>(std::max<int64_t>(1, count_pad ? cell.padded : cell.inside));
       }
     }
     write_row(x.dtype, out.data, c * cells, cells, to.data());
   }
-  if (indices) return {out.tensor, places.tensor};
   return {out.tensor};
 }
 
 }  // namespace
 
 const Op pool{"pool",
-              "Largest, mean or p-norm of each window.",
-              {"kind", "kernel", "strides", "pads", "dilations", "extra", "count_pad", "p", "indices"},
+              "Largest or mean of each window.",
+              {"kind", "kernel", "strides", "pads", "dilations", "extra", "count_pad"},
               infer,
               reference};
 

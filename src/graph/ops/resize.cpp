@@ -19,7 +19,7 @@ struct Line {
 double coordinate(const std::string& mode, const Line& line, int64_t i) {
   const auto x = static_cast<double>(i), in = static_cast<double>(line.in), out = static_cast<double>(line.out);
   if (mode == "asymmetric") return x / line.scale;
-  if (mode == "align_corners") return line.out == 1 ? 0 : x * (in - 1) / (out - 1);
+  if (mode == "align_corners") return line.out == 1 ? 0 : x * (in - 1) / (in * line.scale - 1);
   if (mode == "pytorch_half_pixel") return line.out == 1 ? 0 : (x + 0.5) / line.scale - 0.5;
   if (mode == "tf_half_pixel_for_nn") return (x + 0.5) / line.scale;
   if (mode == "half_pixel_symmetric") {
@@ -169,7 +169,7 @@ Result<std::vector<Type>> infer(const OperandTypes& in, const Attributes& a) {
 }
 
 /// Interpolates along one axis; sums are f64.
-Tensor apply(const Tensor& x, const ResizeTable& table, double extrapolation) {
+Tensor apply(const Tensor& x, const ResizeTable& table) {
   const auto axis = static_cast<size_t>(table.axis);
   Shape shape = x.shape;
   shape[axis] = static_cast<int64_t>(table.indices.size()) / table.taps;
@@ -181,12 +181,9 @@ Tensor apply(const Tensor& x, const ResizeTable& table, double extrapolation) {
       std::fill(sums.begin(), sums.end(), 0);
       for (int t = 0; t < table.taps; ++t) {
         const auto weight = static_cast<double>(table.weights[index(i * table.taps + t)]);
-        const int64_t from = table.indices[index(i * table.taps + t)];
+        const int64_t from = std::max<int64_t>(0, table.indices[index(i * table.taps + t)]);
         if (weight == 0) continue;
-        if (from < 0)
-          std::fill(row.begin(), row.end(), extrapolation);
-        else
-          read_row(x, (r * x.shape[axis] + from) * slab, 1, slab, row.data());
+        read_row(x, (r * x.shape[axis] + from) * slab, 1, slab, row.data());
         for (size_t j = 0; j < sums.size(); ++j) sums[j] += weight * row[j];
       }
       write_row(x.dtype, out.data, (r * shape[axis] + i) * slab, slab, sums.data());
@@ -199,7 +196,7 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
   const DType dtype = results[0].dtype;
   Tensor x = interpolates ? hadal::cast(*in[0], DType::f64) : *in[0];
   const std::vector<ResizeTable> tables = *resize_tables(in[0]->shape, a);
-  for (const ResizeTable& table : tables) x = apply(x, table, a.number("extrapolation"));
+  for (const ResizeTable& table : tables) x = apply(x, table);
   return {hadal::cast(x, dtype)};
 }
 
@@ -207,8 +204,7 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
 
 const Op resize{"resize",
                 "Interpolation along axes: nearest, linear or cubic.",
-                {"mode", "coordinates", "rounding", "sizes", "scales", "roi", "cubic", "exclude_outside", "antialias",
-                 "extrapolation"},
+                {"mode", "coordinates", "rounding", "sizes", "scales", "roi", "cubic", "exclude_outside", "antialias"},
                 infer,
                 reference};
 

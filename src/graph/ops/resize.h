@@ -9,7 +9,7 @@
 namespace hadal::graph {
 
 /// Along `axis`, result element i is the sum over t < taps of weights[i*taps+t] * x[indices[i*taps+t]].
-/// An index of -1 stands for the node's extrapolation value.
+/// An index of -1 stands for what is outside a crop: the first element is read there.
 struct ResizeTable {
   int axis;
   int taps;

@@ -215,6 +215,14 @@ void store_integer(DType dtype, std::byte* at, Wide value) {
       return write(at, static_cast<uint64_t>(value));
     case DType::boolean:
       return write(at, static_cast<uint8_t>(value != 0));
+    case DType::i4:
+    case DType::u4:
+    case DType::i2:
+    case DType::u2: {
+      const Wide range = Wide{1} << info(dtype).bits;
+      const Wide wrapped = ((value - least_of(dtype)) % range + range) % range + least_of(dtype);
+      return write(at, static_cast<uint8_t>(wrapped));
+    }
     default:
       return store_number(dtype, at, static_cast<double>(value));
   }

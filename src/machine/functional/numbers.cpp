@@ -77,6 +77,11 @@ void put<float>(DType dtype, std::byte* at, float value) {
 template <>
 void put<int64_t>(DType dtype, std::byte* at, int64_t value) {
   switch (dtype) {
+    case DType::i4:
+    case DType::u4:
+    case DType::i2:
+    case DType::u2:
+      return put_clamped<int8_t>(at, std::clamp(value, least_of(dtype), most_of(dtype)));
     case DType::i8:
       return put_clamped<int8_t>(at, value);
     case DType::u8:

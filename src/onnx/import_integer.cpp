@@ -1,0 +1,173 @@
+// Products of quantised tensors: exact sums in i32, and their way back to 8 bits.
+#include "onnx/terms.h"
+#include "onnx/windows.h"
+
+namespace hadal::onnx {
+
+namespace {
+
+bool is_zero(const Term& v) {
+  const Tensor* const known = v.b().known(v.id);
+  if (!known) return false;
+  for (int64_t i = 0; i < known->size(); ++i)
+    if (number_at(*known, i) != 0) return false;
+  return true;
+}
+
+void check_bytes(const Site& n, std::initializer_list<size_t> inputs) {
+  for (const size_t i : inputs)
+    if (const DType dtype = n.b.dtype(n[i]); dtype != DType::i8 && dtype != DType::u8)
+      fail("onnx.dtype", "input {} is {}, expected i8 or u8", i, name_of(dtype));
+}
+
+/// A scale or zero point of a matrix [..., M, K] (by_row) or [..., K, N]: what broadcasts against [..., M, N].
+Term beside_product(const Term& v, bool by_row) {
+  const Shape shape = v.shape();
+  if (elements(shape) == 1) return v.reshaped({});
+  if (shape.size() > 1) return v;
+  return by_row ? v.reshaped({shape[0], 1}) : v;
+}
+
+/// Sum of (a - zero_a) * (b - zero_b), by products of 8 bits and sums of rows and columns.
+Term byte_product(Term a, std::optional<Term> zero_a, Term b, std::optional<Term> zero_b) {
+  const bool row = a.shape().size() == 1, column = b.shape().size() == 1;
+  if (row) a = a.reshaped({1, a.shape()[0]});
+  if (column) b = b.reshaped({b.shape()[0], 1});
+  if (a.shape().size() < 2 || b.shape().size() < 2)
+    fail("onnx.shape", "a product of {} and {}", text_of(a.shape()), text_of(b.shape()));
+  const int64_t depth = a.shape().back();
+  Term sum = product(a, b);
+  const auto total = [](const Term& x, int64_t from_end) {
+    return x.as(DType::i32).reduced("sum", {std::ssize(x.shape()) - from_end});
+  };
+  if (zero_a && is_zero(*zero_a)) zero_a.reset();
+  if (zero_b && is_zero(*zero_b)) zero_b.reset();
+  if (zero_a) zero_a = beside_product(*zero_a, true).as(DType::i32);
+  if (zero_b) zero_b = beside_product(*zero_b, false).as(DType::i32);
+  if (zero_a) sum = sum - *zero_a * total(b, 2);
+  if (zero_b) sum = sum - *zero_b * total(a, 1);
+  if (zero_a && zero_b) sum = sum + *zero_a * *zero_b * static_cast<double>(depth);
+  Shape to = sum.shape();
+  if (column) to.pop_back();
+  if (row) to.erase(to.end() - (column ? 1 : 2));
+  return sum.reshaped(to);
+}
+
+std::optional<Term> optional_input(Site& n, size_t i) { return n.has(i) ? std::optional(input(n, i)) : std::nullopt; }
+
+/// round(sum * scale) + zero, saturated. Rounding and the scale's product are those of f32.
+Term requantised(const Term& sum, const Term& scale, const Term& zero) {
+  const DType to = zero.dtype();
+  const double low = to == DType::i8 ? -128 : 0;
+  const Term scaled = (sum.as(DType::f32) * scale.as(DType::f32)).apply(ops::round);
+  return clamp(scaled + zero.as(DType::f32), low, low + 255).as(to);
+}
+
+Values matmul_integer(Site& n) {
+  check_bytes(n, {0, 1});
+  return {byte_product(input(n, 0), optional_input(n, 2), input(n, 1), optional_input(n, 3)).id};
+}
+
+/// Inputs a, its scale and zero point, b and its, those of y.
+Values qlinear_matmul(Site& n) {
+  check_bytes(n, {0, 2, 3, 5, 7});
+  const Term sum = byte_product(input(n, 0), input(n, 2), input(n, 3), input(n, 5));
+  const Term scale =
+      beside_product(input(n, 1), true) * beside_product(input(n, 4), false) / beside_product(input(n, 6), true);
+  return {requantised(sum, scale, beside_product(input(n, 7), true)).id};
+}
+
+/// A value of each output channel against [N,O,...].
+Term by_channel(const Term& v, size_t rank) {
+  if (elements(v.shape()) == 1) return v.reshaped({});
+  Shape to(rank - 1, 1);
+  to[0] = elements(v.shape());
+  return v.reshaped(to);
+}
+
+/// Sum of (x - zero_x) * (w - zero_w). Padding is of zero_x, which must be known.
+Term byte_convolution(Site& n, const Term& x, std::optional<Term> zero_x, const Term& w, std::optional<Term> zero_w) {
+  const Shape spatial = spatial_of(n, x.id), filter = w.shape();
+  const Window window = window_of(n, filter_of(n, x.id, w.id), spatial);
+  const int64_t groups = n.integer("group", 1);
+  double zero = 0;
+  if (zero_x) {
+    const Tensor& known = n.b.decisive(zero_x->id, "the zero point of x");
+    if (known.size() != 1) fail("onnx.shape", "{} zero points of x", known.size());
+    zero = number_at(known, 0);
+  }
+  Integers low{0, 0}, high{0, 0};
+  low.insert(low.end(), window.begin.begin(), window.begin.end());
+  high.insert(high.end(), window.end.begin(), window.end.end());
+  const Term padded = x.apply(ops::pad, {{"low", low}, {"high", high}, {"mode", "constant"}, {"value", zero}});
+  const auto convolved = [&](const Term& weights) {
+    return padded.apply(ops::conv, weights,
+                        {{"strides", window.strides},
+                         {"pads", Integers(2 * spatial.size(), 0)},
+                         {"dilations", window.dilations},
+                         {"groups", groups}});
+  };
+  Term sum = convolved(w);
+  Integers inner;
+  for (size_t i = 1; i < filter.size(); ++i) inner.push_back(static_cast<int64_t>(i));
+  if (zero != 0) sum = sum - by_channel(w.as(DType::i32).reduced("sum", inner, false), filter.size()) * zero;
+  if (!zero_w || is_zero(*zero_w)) return sum;
+  // The window's sum of x, one for each group, spread over its output channels.
+  Shape ones = filter;
+  ones[0] = groups;
+  Term sums = convolved(w.with(n.b.constant(n.b.filled(w.dtype(), ones, 1))));
+  sums = sums - zero * static_cast<double>(elements(Shape(filter.begin() + 1, filter.end())));
+  if (groups > 1) {
+    Shape apart = sums.shape(), wide;
+    apart.insert(apart.begin() + 2, 1);
+    wide = apart;
+    wide[2] = filter[0] / groups;
+    sums = sums.reshaped(apart).broadcast(wide).reshaped(sum.shape());
+  }
+  return sum - by_channel(zero_w->as(DType::i32), filter.size()) * sums;
+}
+
+Values conv_integer(Site& n) {
+  check_bytes(n, {0, 1});
+  return {byte_convolution(n, input(n, 0), optional_input(n, 2), input(n, 1), optional_input(n, 3)).id};
+}
+
+/// Inputs x, its scale and zero point, w and its, those of y, and a bias in units of the product of both scales.
+Values qlinear_conv(Site& n) {
+  check_bytes(n, {0, 2, 3, 5, 7});
+  Term sum = byte_convolution(n, input(n, 0), input(n, 2), input(n, 3), input(n, 5));
+  const size_t rank = sum.shape().size();
+  if (n.has(8)) sum = sum + by_channel(input(n, 8), rank);
+  const Term scale = by_channel(input(n, 1), rank) * by_channel(input(n, 4), rank) / by_channel(input(n, 6), rank);
+  return {requantised(sum, scale, by_channel(input(n, 7), rank)).id};
+}
+
+/// Scale and zero point so that 0 and all of x fit 8 bits.
+Values dynamic_quantize(Site& n) {
+  const Term x = input(n, 0);
+  Integers all;
+  for (int64_t i = 0; i < std::ssize(x.shape()); ++i) all.push_back(i);
+  const Term high = max(x.reduced("max", all, false), x.number(0)),
+             low = min(x.reduced("min", all, false), x.number(0));
+  const Term range = high - low, scale = where(equal(range, 0), range.number(1), range) / 255;
+  const Term zero = clamp(-low / scale, 0, 255).apply(ops::round);
+  const Term y = clamp((x / scale).apply(ops::round) + zero, 0, 255);
+  return {y.as(DType::u8).id, scale.id, zero.as(DType::u8).id};
+}
+
+constexpr std::string_view product_ops = "matmul reduce mul sub add cast reshape";
+constexpr std::string_view windows = "auto_pad:s dilations:is group:i kernel_shape:is pads:is strides:is";
+
+constexpr Operator rows[] = {
+    {"ConvInteger", conv_integer, "conv pad reduce mul sub cast reshape broadcast", 2, 4, windows},
+    {"DynamicQuantizeLinear", dynamic_quantize, "reduce max min sub div round clip where equal add neg cast", 1, 1, ""},
+    {"MatMulInteger", matmul_integer, product_ops, 2, 4, ""},
+    {"QLinearConv", qlinear_conv, "conv pad reduce mul sub add div round clip cast reshape broadcast", 8, 9, windows},
+    {"QLinearMatMul", qlinear_matmul, "matmul reduce mul sub add div round clip cast reshape", 8, 8, ""},
+};
+
+}  // namespace
+
+std::span<const Operator> integer_operators() { return rows; }
+
+}  // namespace hadal::onnx
