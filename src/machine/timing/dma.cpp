@@ -11,6 +11,7 @@ namespace {
 
 /// Streams share memory and network by pieces of this size: smaller ones share more evenly and take longer to simulate.
 constexpr int64_t piece_bytes = 32 * 1024;
+const std::vector<Servers::Share> no_shares;
 
 Network::Class traffic_of(uint8_t queue) {
   return queue == static_cast<uint8_t>(isa::Queue::prefetch) ? Network::Class::prefetch : Network::Class::demand;
@@ -127,9 +128,10 @@ void Machine::ask(uint32_t core, uint8_t queue, Time now) {
   if (active.transfer.write) {
     taken = write_piece(core, servers, spread, piece, now, head);
   } else {
-    const Servers::Service service = servers.serve(spread, piece.bytes, now);
-    head = service.first + servers.latency();
-    piece.tail = service.end + servers.latency();
+    Time latency = 0;
+    const Servers::Service service = read_piece(active.transfer, spread, piece, now, latency);
+    head = service.first + latency;
+    piece.tail = service.end + latency;
     taken = service.last;
   }
   events_.push(head, core, Event::Kind::passage, queue, slot);
@@ -148,6 +150,24 @@ void Machine::ask(uint32_t core, uint8_t queue, Time now) {
   if (active.members.empty()) return go_on(core);
   const std::vector<Member> members = active.members;  // Going on may move the transfer.
   for (const Member& member : members) go_on(member.core);
+}
+
+/// From the cache, where the bytes are there, or its memory.
+Servers::Service Machine::read_piece(const Transfer& transfer, const Spread& spread, Piece& piece, Time now,
+                                     Time& latency) {
+  if (chip_->cache.bytes > 0 && !transfer.shared) {
+    latency = hit_;
+    if (const auto ready = cache_.find(transfer, piece.from, piece.bytes)) {
+      const Time at = std::max(now, *ready);
+      piece.hit = true;
+      return {at, now, at};
+    }
+  }
+  Servers& servers = servers_of(transfer);
+  latency = servers.latency();
+  const Servers::Service service = servers.serve(spread, piece.bytes, now);
+  if (chip_->cache.bytes > 0 && !transfer.shared) cache_.keep(transfer, piece.from, piece.bytes, service.end + latency);
+  return service;
 }
 
 /// Over the network to where the bytes go. Sets the head's arrival; returns when the core's side is rid of the piece.
@@ -178,11 +198,17 @@ void Machine::pass(uint32_t core, uint8_t queue, uint32_t slot, Time now) {
   Time done = 0, queued = 0;
   if (active.transfer.write) {
     const Servers::Service service = servers.serve(spread, piece.bytes, now);
-    queued = service.last - now;
-    done = std::max(service.end, piece.tail) + piece.extra;  // The acknowledgement.
+    const bool cached = chip_->cache.bytes > 0 && !active.transfer.shared;  // Memory takes it from there.
+    if (cached) cache_.keep(active.transfer, piece.from, piece.bytes, piece.tail);
+    queued = cached ? 0 : service.last - now;
+    done = (cached ? piece.tail : std::max(service.end, piece.tail)) + piece.extra;  // The acknowledgement.
   } else {
     const Time port = active.port.time(piece.bytes);
-    for (const Servers::Share& share : servers.shares(spread, piece.bytes)) {
+    if (piece.hit) {  // A core's port is its share of the cache's bandwidth.
+      const Time distance = network_.distance(network_.port(0), core);
+      done = now + port + 2 * distance;
+    }
+    for (const Servers::Share& share : piece.hit ? no_shares : servers.shares(spread, piece.bytes)) {
       const Time distance = network_.distance(share.node, core);
       const Network::Passage passage = network_.send(share.node, core, share.bytes, now, traffic_of(queue));
       // The request had the same way to go.

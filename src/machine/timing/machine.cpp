@@ -25,7 +25,8 @@ Servers memory_of(const chip::Chip& chip, const Network& network, const Cycles& 
   std::vector<Node> nodes;
   for (uint32_t c = 0; c < static_cast<uint32_t>(memory.channels); ++c)
     nodes.push_back(network.port(c % network.ports()));
-  return {clock.rate_of_seconds(channel), clock.of_femtoseconds(memory.latency_femtoseconds), std::move(nodes)};
+  return {clock.rate_of_seconds(channel), clock.of_femtoseconds(memory.latency_femtoseconds), std::move(nodes),
+          memory.hashed};
 }
 
 /// The shared space: the cores' scratchpads.
@@ -55,6 +56,8 @@ Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOpti
       network_(chip),
       memory_(memory_of(chip, network_, clock_)),
       shared_(shared_of(chip)),
+      cache_(chip.cache.bytes),
+      hit_(clock_.of_femtoseconds(chip.cache.latency_femtoseconds)),
       statistics_(*program_, chip) {
   cores_.reserve(static_cast<size_t>(chip.cores));
   for (int64_t core = 0; core < chip.cores; ++core) {

@@ -12,6 +12,7 @@
 #include "isa/check.h"
 #include "isa/sequencer.h"
 #include "isa/sharing.h"
+#include "machine/timing/cache.h"
 #include "machine/timing/cost.h"
 #include "machine/timing/events.h"
 #include "machine/timing/fetch.h"
@@ -64,9 +65,10 @@ struct Meeting {
 struct Piece {
   uint32_t active = 0;
   int64_t from = 0, bytes = 0;
-  Time asked = 0;  ///< When it began.
-  Time tail = 0;   ///< When its last byte is where it stands now.
-  Time extra = 0;  ///< Request or acknowledgement on the network.
+  Time asked = 0;    ///< When it began.
+  Time tail = 0;     ///< When its last byte is where it stands now.
+  Time extra = 0;    ///< Request or acknowledgement on the network.
+  bool hit = false;  ///< It comes from the cache.
 };
 
 struct QueueState {
@@ -104,6 +106,8 @@ class Machine {
  public:
   Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOptions& options);
   Result<Timing> run();
+  /// Finds in the cache what another run has left there. Before `run`.
+  void follow(Machine&& before) { cache_ = std::move(before.cache_).settled(); }
 
  private:
   // Sequencers, queues, signals (machine.cpp).
@@ -136,6 +140,7 @@ class Machine {
   void ask(uint32_t core, uint8_t queue, Time now);
   void pass(uint32_t core, uint8_t queue, uint32_t piece, Time now);
   void pass_shared(uint32_t core, uint8_t queue, Active& active, const Piece& piece, Time now);
+  Servers::Service read_piece(const Transfer& transfer, const Spread& spread, Piece& piece, Time now, Time& latency);
   Time write_piece(uint32_t core, Servers& servers, const Spread& spread, Piece& piece, Time now, Time& head);
   void close(uint32_t core, Core& state, uint8_t queue);
   void retire(uint32_t core, uint8_t queue, Time now);
@@ -155,6 +160,8 @@ class Machine {
   Costs costs_;
   Network network_;
   Servers memory_, shared_;
+  Cache cache_;
+  Time hit_ = 0;  ///< Latency of what is in the cache.
   Statistics statistics_;
   Events events_;
   std::vector<Core> cores_;

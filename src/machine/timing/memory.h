@@ -16,10 +16,11 @@ struct Spread {
 };
 
 /// Granule g lies on server g mod servers. A server works on one piece after another at its own rate; a piece loads the
-/// servers it touches equally, so that its cost does not grow with its bytes.
+/// servers it touches equally, so that its cost does not grow with its bytes. Where addresses are hashed, a piece's
+/// granules lie on as many servers as there are granules, wherever they are: no stride meets few servers.
 class Servers {
  public:
-  Servers(Rate rate, Time latency, std::vector<Node> nodes);
+  Servers(Rate rate, Time latency, std::vector<Node> nodes, bool hashed = false);
 
   [[nodiscard]] Time latency() const { return latency_; }
 
@@ -47,6 +48,7 @@ class Servers {
 
   Rate rate_;
   Time latency_;
+  bool hashed_;
   std::vector<Node> nodes_;
   std::vector<Time> busy_;
   std::vector<uint32_t> group_;  ///< Of each server: its node's place in all_.

@@ -59,8 +59,8 @@ class Network {
   struct Link {
     network::Calendar demand;  ///< Its demand traffic alone,
     network::Calendar all;     ///< and all.
-    uint64_t tree = 0;   ///< The last tree that took it,
-    Time tree_head = 0;  ///< and when its head passed.
+    uint64_t tree = 0;         ///< The last tree that took it,
+    Time tree_head = 0;        ///< and when its head passed.
   };
   std::vector<Link> links_;  ///< 4 a router of a mesh, 2 a node of a crossbar.
   uint64_t tree_ = 0, trees_ = 0;

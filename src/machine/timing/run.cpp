@@ -31,7 +31,14 @@ Result<Timing> time_program(const isa::Program& program, const chip::Chip& chip,
   if (std::any_of(program.source.begin(), program.source.end(),
                   [&](uint32_t layer) { return layer >= std::max(1u, layers); }))
     return Error{"code.C1", "the source map names a layer that the program does not have"};
-  return timing::Machine(walk, chip, options).run();
+  timing::Machine machine(walk, chip, options);
+  if (!options.warm || chip.cache.bytes == 0) return machine.run();
+  TimingOptions cold = options;
+  cold.slices = nullptr;
+  timing::Machine before(walk, chip, cold);
+  HADAL_TRY([[maybe_unused]] const Timing first, before.run());
+  machine.follow(std::move(before));
+  return machine.run();
 }
 
 }  // namespace hadal::machine
