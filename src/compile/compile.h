@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "chip/chip.h"
+#include "compile/profile.h"
 #include "graph/graph.h"
 #include "isa/program.h"
 
@@ -15,13 +16,15 @@ namespace hadal::compile {
 struct Options {
   /// Storage and multiply type of floats; absent: the model's own.
   std::optional<DType> precision;
+  /// Measured software whose habits to keep, rather than to look for a schedule; the chip is the one `under` it.
+  const Profile* profile = nullptr;
   /// Whether values will be computed; without, floats may also be stored as integers, which need scales for values.
   bool values = true;
   /// Name of a pass: its result's text goes to `dump`. "all": after every pass.
   std::string dump_after;
   std::function<void(const std::string& pass, const std::string& text)> dump;
-  /// Cycles of a program: where given, the compiler tries several plans, fewer cores than the chip has among them. Small
-  /// layers can lose more by meeting many than they gain by being cut.
+  /// Cycles of a program: where given, the compiler tries several plans, fewer cores than the chip has among them.
+  /// Small layers can lose more by meeting many than they gain by being cut.
   std::function<Result<int64_t>(const isa::Program& program)> cycles;
   /// Of this computer, on which plans are tried, `cycles` being called from each. The plan that is taken is the same.
   size_t threads = 1;
