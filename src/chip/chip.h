@@ -77,14 +77,15 @@ struct Network {
 };
 
 struct Memory {
-  std::string kind;  ///< "HBM3", "LPDDR5" …
+  std::string kind;             ///< "HBM3", "LPDDR5" …
+  std::string device = "none";  ///< A description of a memory, whose banks are timed, or "none".
   int64_t bytes = 0;
   double bytes_per_second = 0;       ///< Peak of all channels.
   int64_t channels = 1;              ///< Independent (pseudo-)channels.
   int64_t interleave_bytes = 256;    ///< Consecutive bytes of one channel.
   bool hashed = false;               ///< A hash deals addresses to channels; else they take turns.
   int64_t latency_femtoseconds = 0;  ///< First byte of an idle read, controller included.
-  double efficiency = 1;             ///< Share of the peak that streams reach: refresh, activates, turnarounds.
+  double efficiency = 1;             ///< Share of the peak that streams reach: refresh, activations, turnarounds.
 };
 
 /// Between network and memory, for what loads find there: time only.

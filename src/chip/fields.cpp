@@ -119,6 +119,12 @@ const Field table[] = {
      Need::optional},
 
     {"memory.kind", AT(memory.kind), number, 0, 0, "Its technology, for the reader: HBM3, LPDDR5."},
+    {"memory.device", AT(memory.device), number, 0, 0,
+     "A description of a memory (memory.md), a NAME or, from the chip's folder, a FILE.toml: channels then have its "
+     "banks and controller, at the "
+     "clock "
+     "that gives bytes_per_second. \"none\": they move bytes at a constant pace.",
+     Need::optional},
     {"memory.bytes", AT(memory.bytes), bytes, 1024, most, "Capacity."},
     {"memory.bytes_per_second", AT(memory.bytes_per_second), bandwidth, 1e3, most, "Peak of all channels."},
     {"memory.channels", AT(memory.channels), number, 1, 65536,
@@ -131,7 +137,9 @@ const Field table[] = {
     {"memory.latency", AT(memory.latency_femtoseconds), time, 0, 1,
      "First byte of a read from idle memory, controller included."},
     {"memory.efficiency", AT(memory.efficiency), number, 0.01, 1,
-     "Share of the peak that streams reach: refresh, row activations, turnarounds."},
+     "Share of the peak that streams reach: refresh, row activations, turnarounds. Without a device it is their pace, "
+     "with "
+     "one the compiler's estimate."},
 
     {"host.name", AT(host.name), number, 0, 0, "The host and its link, for the reader."},
     {"host.bytes_per_second", AT(host.bytes_per_second), bandwidth, 1e3, most,

@@ -24,7 +24,7 @@ struct RunFlags {
   ModelFlags model;
   std::vector<std::string> inputs, expected;
   std::optional<std::string> tolerance, output_dir, json, trace, repeat, deadline, threads, seed, layers;
-  std::string numerics = "fast";
+  std::string numerics = "fast", memory = "fast";
   bool no_values = false, no_timing = false;
 };
 
@@ -67,6 +67,7 @@ Status check(const RunFlags& flags) {
     if (flags.trace) return contradiction("--trace needs timing, which --no-timing leaves out");
     if (flags.deadline) return contradiction("--deadline needs timing, which --no-timing leaves out");
     if (flags.layers) return contradiction("--layers is about timing, which --no-timing leaves out");
+    if (flags.memory == "exact") return contradiction("--memory is about timing, which --no-timing leaves out");
   }
   if (flags.tolerance && flags.expected.empty())
     return contradiction("--tolerance is about expected values: give --expected NAME=FILE.npy too");
@@ -116,6 +117,8 @@ Result<runtime::Request> request_of(const RunFlags& flags) {
   HADAL_CHECK(read_numbers(flags, request));
   HADAL_TRY(const std::string numerics, read_choice(flags.numerics, "--numerics", {"fast", "exact"}));
   request.exact = numerics == "exact";
+  HADAL_TRY(const std::string memory, read_choice(flags.memory, "--memory", {"fast", "exact"}));
+  request.exact_memory = memory == "exact";
   for (const std::string& text : flags.inputs) {
     HADAL_TRY(auto input, runtime::parse_input(text));
     request.inputs.push_back(std::move(input));
@@ -219,6 +222,10 @@ void add_machine_flags(CLI::App& run, RunFlags& flags) {
       ->group(group);
   run.add_option("--numerics", flags.numerics,
                  "fast: vectorised kernels (default); exact: plain loops in a fixed order, slow")
+      ->type_name("fast|exact")
+      ->group(group);
+  run.add_option("--memory", flags.memory,
+                 "Timing of the chip's DRAM. fast: row by row (default); exact: command by command, slow")
       ->type_name("fast|exact")
       ->group(group);
 }

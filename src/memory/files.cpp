@@ -15,6 +15,15 @@ constexpr Shipped all{"memories", "HADAL_MEMORIES"};
 
 std::vector<std::string> shipped_memories() { return all.names(); }
 
+std::string described_as(const std::string& name, const std::filesystem::path& folder) {
+  const std::string file = name + ".toml";
+  const std::vector<std::string> shipped = shipped_memories();
+  std::error_code error;
+  if (std::filesystem::exists(folder / file, error) || std::ranges::find(shipped, name) == shipped.end())
+    return (folder / file).string();
+  return (all.path() / file).string();
+}
+
 Result<Device> load_memory(const std::string& name_or_path) {
   if (name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".toml")) return load_device(name_or_path);
   const std::vector<std::string> shipped = shipped_memories();

@@ -1,6 +1,7 @@
 #include "memory/memory.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hadal::memory {
 
@@ -34,6 +35,19 @@ Tick Memory::end_of(int64_t number) {
   return ends_.extract(number).mapped();
 }
 
+std::optional<Memory::Progress> Memory::advance(Tick until) {
+  telling_ = true;
+  while (progress_.empty()) {
+    if (flows_.empty() && waiting_.empty()) return std::nullopt;
+    if (!waiting_.empty()) clock_ = std::max(ran_ + 1, std::min(clock_, waiting_.front().at - skipped_));
+    if ((flows_.empty() ? std::max(now(), waiting_.front().at) : now()) >= until) return std::nullopt;
+    step();
+  }
+  const Progress progress = progress_.front();
+  progress_.pop_front();
+  return progress;
+}
+
 // Time -------------------------------------------------------------------------------------------------------------
 
 /// One tick at which something happens, and on to the next.
@@ -57,6 +71,7 @@ void Memory::step() {
     if (!channel->completions.empty()) collect(*channel);
     next = std::min(next, channel->next());
   }
+  ran_ = clock_;
   end_flows();
   if (!flows_.empty()) clock_ = next;
 }
@@ -121,15 +136,22 @@ void Memory::collect(Channel& channel) {
   for (const Completion& completion : channel.completions) {
     auto& flow = *reinterpret_cast<Flow*>(completion.tag);
     --flow.out;
+    flow.first = std::min(flow.first, completion.done);
     flow.last = std::max(flow.last, completion.done);
   }
   channel.completions.clear();
 }
 
 void Memory::end_flows() {
+  if (telling_)
+    for (const auto& flow : flows_)
+      if (is_sent(*flow) && !std::exchange(flow->told, true)) progress_.push_back({flow->number, false, now()});
   const auto ended = [&](const std::unique_ptr<Flow>& flow) {
     if (!is_sent(*flow) || flow->out > 0) return false;
-    ends_[flow->number] = flow->last + skipped_;
+    if (telling_)
+      progress_.push_back({flow->number, true, flow->last + skipped_, flow->first + skipped_});
+    else
+      ends_[flow->number] = flow->last + skipped_;
     return true;
   };
   if (std::erase_if(flows_, ended) > 0 && fast_) sampler_.emplace(device_, true, clock_);

@@ -47,6 +47,16 @@ class Memory {
   /// When the last byte of a read is there, or the controller has taken over the last of a write. Once for each number.
   Tick end_of(int64_t number);
   Tick access(const Transfer& transfer) { return end_of(submit(transfer)); }
+  /// What a transfer has come to.
+  struct Progress {
+    int64_t number = 0;
+    bool is_end = false;  ///< Else it is sent: the queues have taken the last of it.
+    Tick at = 0;
+    Tick first = 0;  ///< At its end: when its first burst was done.
+  };
+  /// A third way of use, for who cannot know the future: goes on until a transfer is sent or has ended, but not as far
+  /// as `until`, so that transfers of that time can still be submitted. Not together with end_of().
+  std::optional<Progress> advance(Tick until);
   /// How far time has gone.
   [[nodiscard]] Tick now() const { return clock_ + skipped_; }
 
@@ -59,7 +69,8 @@ class Memory {
     uint64_t next = 0, end = 0;         ///< What is left of it, from burst to burst.
     int64_t out = 0;                    ///< Bursts sent and not completed.
     int64_t sent = 0, sent_before = 0;  ///< Bursts, and of them before the sampler began.
-    Tick last = 0;
+    Tick first = never, last = 0;
+    bool told = false;  ///< That it is sent.
     const Channel* blocked_on = nullptr;
   };
   Memory(const Device& device, Mode mode, Mapping mapping);
@@ -89,6 +100,9 @@ class Memory {
   int64_t submitted_ = 0;
   size_t turn_ = 0;
   Tick clock_ = 0;  ///< Of the channels; time is `skipped_` more.
+  Tick ran_ = -1;   ///< The last one at which something was done: nothing happens from then to clock_.
+  std::deque<Progress> progress_;
+  bool telling_ = false;
   Tick skipped_ = 0;
   bool more_now_ = false;  ///< More could be sent than one tick takes.
   std::optional<Sampler> sampler_;

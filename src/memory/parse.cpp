@@ -7,6 +7,7 @@
 #include "chip/files.h"
 #include "memory/expression.h"
 #include "memory/fields.h"
+#include "memory/files.h"
 
 namespace hadal::memory {
 
@@ -134,8 +135,9 @@ Result<Document> merged(std::string text, std::string file) {
     const bool plain = base && !base->empty() && base->find_first_of("/\\") == base->npos && base->front() != '.';
     if (!plain || depth >= max_extends)
       return Error{"memory.extends", plain ? "too many descriptions extend one another" : "expected a name",
-                   extends.mapped().place, "the name of a description in the same folder, without .toml"};
-    file = (std::filesystem::path(file).parent_path() / (*base + ".toml")).string();
+                   extends.mapped().place,
+                   "the name of a description in the same folder or of a shipped one, without .toml"};
+    file = described_as(*base, std::filesystem::path(file).parent_path());
     auto next = chip::read_description(file);
     if (!next) return std::move(next).error().at(extends.mapped().place);
     text = std::move(next).value();

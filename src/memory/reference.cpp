@@ -11,14 +11,18 @@ Written by `memory_reference()` from the tables in `src/memory/fields.cpp`; a te
 
 A memory is a TOML file in `memories/`: organisation, timing, the constraints between commands, the controller and the
 address mappings. Figures are written as in [chips.md](chips.md), a value or `{ value = …, source = "…" }`.
-`extends = "name"` takes what is not given from `name.toml` in the same folder. Two models run a description:
+`extends = "name"` takes what is not given from `name.toml` in the same folder, or from the shipped one of that name. A
+chip names its memory in `memory.device`. Two models run a description:
 
 - `exact`: every ACT, RD, WR, PRE and REF at its clock, event-driven: clocks at which nothing can happen are not visited.
 - `fast`: the same, but once the requests of a refresh interval are known to 0.4 % (standard error of six or more), whole
   intervals are left out at that pace. Traffic that changes is run as it is. Where queues are nearly saturated, latency
   grows for longer than is watched: trust its bandwidth there, not its latency.
 
-`bench_hbm` compares both with reference rows ([validation.md](validation.md)); `src/memory/memory.h` is the interface.
+The timing machine has a third one, which costs a few steps a row: a run of bytes waits for its row, then takes the first
+gap of its bank group and of the data bus (`src/memory/rows.h`). `hadal run --memory exact` takes `exact` instead.
+
+`bench_hbm` compares the first two with reference rows ([validation.md](validation.md)); `src/memory/memory.h` is the interface.
 
 ## [constraints.SCOPE]
 

@@ -32,6 +32,7 @@ Json resolved(const runtime::Request& request, const runtime::Outcome& outcome) 
              {"values", request.values},
              {"timing", request.timing},
              {"numerics", request.exact ? "exact" : "fast"},
+             {"memory", request.exact_memory ? "exact" : "fast"},
              {"threads", request.threads},
              {"seed", request.seed},
              {"memory_limit_bytes", source.memory_limit},

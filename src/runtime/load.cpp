@@ -37,14 +37,19 @@ void call(Loaded& loaded, const std::optional<compile::Profile>& profile) {
 /// The chip asked for; without one, the shipped chip that a program was compiled for.
 Result<chip::Chip> chip_for(const Source& source, const std::string& compiled_for,
                             const std::optional<compile::Profile>& profile) {
-  if (profile) {
-    HADAL_TRY(chip::Chip chip, chip::load_chip(source.chip.value_or(profile->chip)));
-    return compile::under(*profile, std::move(chip));
-  }
-  if (source.chip) return chip::load_chip(*source.chip);
-  const auto shipped = chip::shipped_chips();
-  const bool known = std::find(shipped.begin(), shipped.end(), compiled_for) != shipped.end();
-  return chip::load_chip(known ? compiled_for : default_chip);
+  std::string name = default_chip;
+  if (source.chip)
+    name = *source.chip;
+  else if (profile)
+    name = profile->chip;
+  else if (const auto shipped = chip::shipped_chips(); std::ranges::find(shipped, compiled_for) != shipped.end())
+    name = compiled_for;
+  HADAL_TRY(chip::Chip chip, chip::load_chip(name));
+  if (chip.memory.device.ends_with(".toml"))  // As seen from the chip's file.
+    chip.memory.device = (std::filesystem::path(chip.file).parent_path() / chip.memory.device).string();
+  HADAL_CHECK(machine::check_memory(chip));
+  if (profile) return compile::under(*profile, std::move(chip));
+  return chip;
 }
 
 Result<Loaded> read(const Source& source) {

@@ -112,7 +112,7 @@ Status run_timing(const Request& request, Outcome& outcome) {
   Stopwatch watch;
   chip::Chip chip = outcome.chip;
   chip.cores = cores_of(outcome);
-  machine::TimingOptions options{.warm = outcome.warm};
+  machine::TimingOptions options{.warm = outcome.warm, .exact_memory = request.exact_memory};
   if (request.slices) options.slices = &outcome.slices;
   HADAL_TRY(outcome.timing, machine::time_program(outcome.program, chip, options));
   outcome.timing_seconds = watch.lap();

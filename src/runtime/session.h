@@ -26,7 +26,8 @@ struct Request {
   std::optional<double> deadline_seconds = {};
   int threads = 1;
   uint64_t seed = 0;
-  bool exact = false;  ///< Instructions as plain loops.
+  bool exact = false;         ///< Instructions as plain loops.
+  bool exact_memory = false;  ///< The chip's DRAM command by command.
 };
 
 /// Times of several runs, seconds.

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <vector>
+
 #include "memory/files.h"
 
 namespace hadal::memory {
@@ -81,6 +84,30 @@ TEST(Memory, FastEndsTransfersWhenExactDoes) {
       }
       EXPECT_NEAR(ends[1] / ends[0], 1, 0.02) << name << (write ? " write" : " read");
     }
+}
+
+TEST(Memory, GoingOnStepByStepEndsTransfersWhenGoingOnToTheirEndsDoes) {
+  Memory whole = make("hbm3-5200"), steps = make("hbm3-5200");
+  std::vector<Transfer> transfers;
+  for (int i = 0; i < 8; ++i)
+    transfers.push_back(run(uint64_t(i % 3) << 22 | uint64_t(i) << 14, 1 << 14, 37 * i, i % 4 == 3));
+  for (const Transfer& transfer : transfers) whole.submit(transfer);
+  std::map<int64_t, Tick> sent, ended;
+  const auto note = [&](Tick until) {
+    while (const auto progress = steps.advance(until)) {
+      EXPECT_TRUE((progress->is_end ? ended : sent).emplace(progress->number, progress->at).second);
+    }
+  };
+  for (const Transfer& transfer : transfers) {
+    note(transfer.at);
+    steps.submit(transfer);
+  }
+  note(never);
+  ASSERT_EQ(ended.size(), transfers.size());
+  for (const auto& [number, end] : ended) {
+    EXPECT_EQ(end, whole.end_of(number)) << number;
+    EXPECT_LE(sent[number], end);
+  }
 }
 
 }  // namespace

@@ -11,7 +11,6 @@ namespace {
 
 /// Streams share memory and network by pieces of this size: smaller ones share more evenly and take longer to simulate.
 constexpr int64_t piece_bytes = 32 * 1024;
-const std::vector<Servers::Share> no_shares;
 
 Network::Class traffic_of(uint8_t queue) {
   return queue == static_cast<uint8_t>(isa::Queue::prefetch) ? Network::Class::prefetch : Network::Class::demand;
@@ -124,21 +123,54 @@ void Machine::ask(uint32_t core, uint8_t queue, Time now) {
 
   Servers& servers = servers_of(active.transfer);
   const Spread spread = active.transfer.spread(piece.from, piece.bytes, granule_of(active.transfer));
-  Time head = now, taken = now;
+  Time next = now + active.port.time(piece.bytes);
+  const bool hit = !active.transfer.write && read_cache(active.transfer, piece, now);
+  const bool waits = is_exact(active.transfer) && !active.transfer.write && !hit;
   if (active.transfer.write) {
-    taken = write_piece(core, servers, spread, piece, now, head);
+    next = std::max(next, write_piece(core, servers, spread, piece, now));
+  } else if (hit) {
+    piece.hit = true;
+  } else if (waits) {
+    exact_->submit(spread, piece.bytes, false, now, {core, slot, queue});
   } else {
-    Time latency = 0;
-    const Servers::Service service = read_piece(active.transfer, spread, piece, now, latency);
-    head = service.first + latency;
-    piece.tail = service.end + latency;
-    taken = service.last;
+    const Servers::Service service = servers.serve(spread, piece.bytes, false, now);
+    piece.head = service.first + servers.latency();
+    piece.tail = service.end + servers.latency();
+    next = std::max(next, service.taken);
+    if (is_cached(active.transfer)) cache_.keep(active.transfer, piece.from, piece.bytes, piece.tail);
   }
-  events_.push(head, core, Event::Kind::passage, queue, slot);
-
-  const Time next = std::max(now + active.port.time(piece.bytes), taken);
+  if (!waits) events_.push(piece.head, core, Event::Kind::passage, queue, slot);
   active.asked += piece.bytes;
   ++active.under_way;
+  if (!waits) ask_next(core, queue, next, now);
+}
+
+/// The exact memory tells of a piece.
+void Machine::served(const ExactMemory::Report& report) {
+  const auto [core, slot, queue] = report.ticket;
+  Piece& piece = pieces_[slot];
+  QueueState& own = cores_[core].queues[queue];
+  const Active& active = own.active[piece.active];
+  const bool sent = report.kind == ExactMemory::Report::Kind::sent;
+  if (active.transfer.write) {
+    if (sent)
+      own.hold = std::max(own.hold, piece.asked + (report.at - piece.head));
+    else
+      written(core, queue, slot, report.at);
+  } else if (sent) {
+    ask_next(core, queue, std::max(piece.asked + active.port.time(piece.bytes), report.at), report.at);
+  } else {
+    piece.head = report.first + memory_.latency();
+    piece.tail = report.at + memory_.latency();
+    if (is_cached(active.transfer)) cache_.keep(active.transfer, piece.from, piece.bytes, piece.tail);
+    events_.push(piece.tail, core, Event::Kind::passage, queue, slot);
+  }
+}
+
+/// Sets when the queue asks for its next piece: of this transfer, or of the next one.
+void Machine::ask_next(uint32_t core, uint8_t queue, Time next, Time now) {
+  QueueState& own = cores_[core].queues[queue];
+  const Active& active = own.active[own.asking];
   if (active.asked < active.transfer.moved) return events_.push(next, core, Event::Kind::request, queue);
   const auto go_on = [&](uint32_t to) {
     QueueState& asked = cores_[to].queues[queue];
@@ -152,33 +184,23 @@ void Machine::ask(uint32_t core, uint8_t queue, Time now) {
   for (const Member& member : members) go_on(member.core);
 }
 
-/// From the cache, where the bytes are there, or its memory.
-Servers::Service Machine::read_piece(const Transfer& transfer, const Spread& spread, Piece& piece, Time now,
-                                     Time& latency) {
-  if (chip_->cache.bytes > 0 && !transfer.shared) {
-    latency = hit_;
-    if (const auto ready = cache_.find(transfer, piece.from, piece.bytes)) {
-      const Time at = std::max(now, *ready);
-      piece.hit = true;
-      return {at, now, at};
-    }
-  }
-  Servers& servers = servers_of(transfer);
-  latency = servers.latency();
-  const Servers::Service service = servers.serve(spread, piece.bytes, now);
-  if (chip_->cache.bytes > 0 && !transfer.shared) cache_.keep(transfer, piece.from, piece.bytes, service.end + latency);
-  return service;
+/// Whether the cache has, or awaits, the bytes of a piece; then sets when they come.
+bool Machine::read_cache(const Transfer& transfer, Piece& piece, Time now) {
+  if (!is_cached(transfer)) return false;
+  const std::optional<Time> ready = cache_.find(transfer, piece.from, piece.bytes);
+  if (ready) piece.head = piece.tail = std::max(now, *ready) + hit_;
+  return ready.has_value();
 }
 
-/// Over the network to where the bytes go. Sets the head's arrival; returns when the core's side is rid of the piece.
-Time Machine::write_piece(uint32_t core, Servers& servers, const Spread& spread, Piece& piece, Time now, Time& head) {
+/// Over the network to where the bytes go. Returns when the core's side is rid of the piece.
+Time Machine::write_piece(uint32_t core, Servers& servers, const Spread& spread, Piece& piece, Time now) {
   const Active& active = cores_[core].queues[static_cast<size_t>(isa::Queue::store)].active[piece.active];
   const Time sent = now + active.port.time(piece.bytes);
   Time queued = 0;
-  head = never;
+  piece.head = never;
   for (const Servers::Share& share : servers.shares(spread, piece.bytes)) {
     const Network::Passage passage = network_.send(core, share.node, share.bytes, now, Network::Class::demand);
-    head = std::min(head, passage.head);
+    piece.head = std::min(piece.head, passage.head);
     piece.extra = std::max(piece.extra, network_.distance(core, share.node));
     piece.tail = std::max({piece.tail, passage.tail, sent + (passage.head - now)});
     queued = std::max(queued, passage.queued);
@@ -186,47 +208,55 @@ Time Machine::write_piece(uint32_t core, Servers& servers, const Spread& spread,
   return now + queued;
 }
 
+/// A piece reaches the second of memory and network.
 void Machine::pass(uint32_t core, uint8_t queue, uint32_t slot, Time now) {
-  Core& state = cores_[core];
-  QueueState& own = state.queues[queue];
+  QueueState& own = cores_[core].queues[queue];
   const Piece piece = pieces_[slot];
-  spare_pieces_.push_back(slot);
   Active& active = own.active[piece.active];
-  if (!active.members.empty()) return pass_shared(core, queue, active, piece, now);
   Servers& servers = servers_of(active.transfer);
   const Spread spread = active.transfer.spread(piece.from, piece.bytes, granule_of(active.transfer));
-  Time done = 0, queued = 0;
   if (active.transfer.write) {
-    const Servers::Service service = servers.serve(spread, piece.bytes, now);
-    const bool cached = chip_->cache.bytes > 0 && !active.transfer.shared;  // Memory takes it from there.
-    if (cached) cache_.keep(active.transfer, piece.from, piece.bytes, piece.tail);
-    queued = cached ? 0 : service.last - now;
-    done = (cached ? piece.tail : std::max(service.end, piece.tail)) + piece.extra;  // The acknowledgement.
-  } else {
-    const Time port = active.port.time(piece.bytes);
-    if (piece.hit) {  // A core's port is its share of the cache's bandwidth.
-      const Time distance = network_.distance(network_.port(0), core);
-      done = now + port + 2 * distance;
+    if (is_cached(active.transfer)) {  // Memory takes it from there.
+      servers.serve(spread, piece.bytes, true, now);
+      cache_.keep(active.transfer, piece.from, piece.bytes, piece.tail);
+      return written(core, queue, slot, piece.tail);
     }
-    for (const Servers::Share& share : piece.hit ? no_shares : servers.shares(spread, piece.bytes)) {
-      const Time distance = network_.distance(share.node, core);
-      const Network::Passage passage = network_.send(share.node, core, share.bytes, now, traffic_of(queue));
-      // The request had the same way to go.
-      done = std::max(done, std::max({passage.tail, passage.head + port, piece.tail + distance}) + distance);
-      queued = std::max(queued, passage.queued);
-    }
+    if (is_exact(active.transfer)) return exact_->submit(spread, piece.bytes, true, now, {core, slot, queue});
+    const Servers::Service service = servers.serve(spread, piece.bytes, true, now);
+    own.hold = std::max(own.hold, piece.asked + (service.taken - now));
+    return written(core, queue, slot, service.end);
+  }
+  spare_pieces_.push_back(slot);
+  if (!active.members.empty()) return pass_shared(core, queue, active, piece);
+  const Time port = active.port.time(piece.bytes);
+  Time queued = 0;
+  if (piece.hit) {  // A core's port is its share of the cache's bandwidth.
+    const Time distance = network_.distance(network_.port(0), core);
+    active.end = std::max(active.end, piece.head + port + 2 * distance);
+    return settle(core, queue, active);
+  }
+  for (const Servers::Share& share : servers.shares(spread, piece.bytes)) {
+    const Time distance = network_.distance(share.node, core);
+    const Network::Passage passage = network_.send(share.node, core, share.bytes, piece.head, traffic_of(queue));
+    // The request had the same way to go.
+    active.end = std::max(active.end, std::max({passage.tail, passage.head + port, piece.tail + distance}) + distance);
+    queued = std::max(queued, passage.queued);
   }
   own.hold = std::max(own.hold, piece.asked + queued);
-  active.end = std::max(active.end, done);
-  --active.under_way;
-  if (active.under_way > 0 || active.asked < active.transfer.moved) return;
-  active.done = true;
-  close(core, state, queue);
+  settle(core, queue, active);
+}
+
+/// Memory has taken a piece over.
+void Machine::written(uint32_t core, uint8_t queue, uint32_t slot, Time end) {
+  const Piece& piece = pieces_[slot];
+  Active& active = cores_[core].queues[queue].active[piece.active];
+  spare_pieces_.push_back(slot);
+  active.end = std::max({active.end, end + piece.extra, piece.tail + piece.extra});  // The acknowledgement.
+  settle(core, queue, active);
 }
 
 /// A piece of a shared load goes along a tree to all members.
-void Machine::pass_shared(uint32_t core, uint8_t queue, Active& active, const Piece& piece, Time now) {
-  QueueState& own = cores_[core].queues[queue];
+void Machine::pass_shared(uint32_t core, uint8_t queue, Active& active, const Piece& piece) {
   Servers& servers = servers_of(active.transfer);
   const Spread spread = active.transfer.spread(piece.from, piece.bytes, granule_of(active.transfer));
   const Time port = active.port.time(piece.bytes);
@@ -235,7 +265,8 @@ void Machine::pass_shared(uint32_t core, uint8_t queue, Active& active, const Pi
     network_.open_tree();
     for (const Member& member : active.members) {
       const Time distance = network_.distance(share.node, member.core);
-      const Network::Passage passage = network_.send(share.node, member.core, share.bytes, now, traffic_of(queue));
+      const Network::Passage passage =
+          network_.send(share.node, member.core, share.bytes, piece.head, traffic_of(queue));
       const Time done = std::max({passage.tail, passage.head + port, piece.tail + distance}) + distance;
       Time& end = cores_[member.core].queues[queue].active[member.active].end;
       end = std::max(end, done);
@@ -243,9 +274,19 @@ void Machine::pass_shared(uint32_t core, uint8_t queue, Active& active, const Pi
     }
     network_.close_tree();
   }
+  QueueState& own = cores_[core].queues[queue];
   own.hold = std::max(own.hold, piece.asked + queued);
+  settle(core, queue, active);
+}
+
+/// One piece less is under way: the last one ends the transfer.
+void Machine::settle(uint32_t core, uint8_t queue, Active& active) {
   --active.under_way;
   if (active.under_way > 0 || active.asked < active.transfer.moved) return;
+  if (active.members.empty()) {
+    active.done = true;
+    return close(core, cores_[core], queue);
+  }
   const std::vector<Member> members = std::move(active.members);
   for (const Member& member : members) {
     Core& state = cores_[member.core];

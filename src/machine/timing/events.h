@@ -42,6 +42,8 @@ class Events {
     return event;
   }
   [[nodiscard]] bool empty() const { return heap_.empty(); }
+  /// Of the next event; `never` where there is none.
+  [[nodiscard]] Time next() const { return heap_.empty() ? never : heap_.front().time; }
 
  private:
   static constexpr auto later = [](const Event& a, const Event& b) {

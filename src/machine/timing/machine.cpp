@@ -18,15 +18,22 @@ constexpr bool is_dma(uint8_t queue) {
          queue == number(isa::Queue::store);
 }
 
-/// HBM: its channels, dealt to the memory ports in turn.
-Servers memory_of(const chip::Chip& chip, const Network& network, const Cycles& clock) {
+/// HBM: its channels, dealt to the memory ports in turn. A device runs at the clock that gives the chip's bandwidth.
+Servers memory_of(const chip::Chip& chip, const memory::Device* device, const Network& network, const Cycles& clock) {
   const chip::Memory& memory = chip.memory;
-  const double channel = memory.bytes_per_second * memory.efficiency / static_cast<double>(memory.channels);
   std::vector<Node> nodes;
   for (uint32_t c = 0; c < static_cast<uint32_t>(memory.channels); ++c)
     nodes.push_back(network.port(c % network.ports()));
-  return {clock.rate_of_seconds(channel), clock.of_femtoseconds(memory.latency_femtoseconds), std::move(nodes),
-          memory.hashed};
+  const Time latency = clock.of_femtoseconds(memory.latency_femtoseconds);
+  if (device == nullptr) {
+    const double channel = memory.bytes_per_second * memory.efficiency / static_cast<double>(memory.channels);
+    return {clock.rate_of_seconds(channel), latency, std::move(nodes), {}, memory.hashed};
+  }
+  const auto times = memory::RowTimes::of(*device, tick_of(chip, *device, clock));
+  const int64_t burst = device->organization.burst_bytes;
+  Dram dram{memory::RowModel(*device, times, memory.channels), burst, memory.interleave_bytes / burst};
+  const Time closed_row = times.row_to_read + times.read_latency;
+  return {{}, std::max<Time>(0, latency - closed_row), std::move(nodes), std::move(dram)};
 }
 
 /// The shared space: the cores' scratchpads.
@@ -39,7 +46,8 @@ Servers shared_of(const chip::Chip& chip) {
 
 }  // namespace
 
-Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOptions& options)
+Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const memory::Device* device,
+                 std::optional<ExactMemory> exact, const TimingOptions& options)
     : program_(&walk.program()),
       chip_(&chip),
       options_(options),
@@ -54,8 +62,9 @@ Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOpti
       code_(walk),
       costs_(*program_, chip),
       network_(chip),
-      memory_(memory_of(chip, network_, clock_)),
+      memory_(memory_of(chip, device, network_, clock_)),
       shared_(shared_of(chip)),
+      exact_(std::move(exact)),
       cache_(chip.cache.bytes),
       hit_(clock_.of_femtoseconds(chip.cache.latency_femtoseconds)),
       statistics_(*program_, chip) {
@@ -78,7 +87,11 @@ void Machine::fail(Error error) {
 
 Result<Timing> Machine::run() {
   for (uint32_t core = 0; core < cores_.size(); ++core) issue(core, launch_);
-  while (!events_.empty() && !error_) {
+  while (!error_) {
+    if (exact_) {
+      while (const auto report = exact_->advance(events_.next())) served(*report);
+    }
+    if (events_.empty()) break;
     const Event event = events_.pop();
     if (event.time > longest) return Error{"run.range", "the program runs for more than 10^14 cycles"};
     handle(event);

@@ -15,6 +15,7 @@
 #include "machine/timing/cache.h"
 #include "machine/timing/cost.h"
 #include "machine/timing/events.h"
+#include "machine/timing/exact_memory.h"
 #include "machine/timing/fetch.h"
 #include "machine/timing/memory.h"
 #include "machine/timing/network.h"
@@ -66,6 +67,7 @@ struct Piece {
   uint32_t active = 0;
   int64_t from = 0, bytes = 0;
   Time asked = 0;    ///< When it began.
+  Time head = 0;     ///< When its first byte is at the second of memory and network.
   Time tail = 0;     ///< When its last byte is where it stands now.
   Time extra = 0;    ///< Request or acknowledgement on the network.
   bool hit = false;  ///< It comes from the cache.
@@ -104,7 +106,10 @@ struct Core {
 
 class Machine {
  public:
-  Machine(const isa::Walk& walk, const chip::Chip& chip, const TimingOptions& options);
+  /// `device`: the chip's memory, null where it names none. `exact`: what times it, command by command, instead of
+  /// `device`.
+  Machine(const isa::Walk& walk, const chip::Chip& chip, const memory::Device* device, std::optional<ExactMemory> exact,
+          const TimingOptions& options);
   Result<Timing> run();
   /// Finds in the cache what another run has left there. Before `run`.
   void follow(Machine&& before) { cache_ = std::move(before.cache_).settled(); }
@@ -138,16 +143,22 @@ class Machine {
   void meet(uint32_t core, uint8_t queue, Time ready);
   void request(uint32_t core, uint8_t queue, Time now);
   void ask(uint32_t core, uint8_t queue, Time now);
-  void pass(uint32_t core, uint8_t queue, uint32_t piece, Time now);
-  void pass_shared(uint32_t core, uint8_t queue, Active& active, const Piece& piece, Time now);
-  Servers::Service read_piece(const Transfer& transfer, const Spread& spread, Piece& piece, Time now, Time& latency);
-  Time write_piece(uint32_t core, Servers& servers, const Spread& spread, Piece& piece, Time now, Time& head);
+  void served(const ExactMemory::Report& report);
+  void ask_next(uint32_t core, uint8_t queue, Time next, Time now);
+  void pass(uint32_t core, uint8_t queue, uint32_t slot, Time now);
+  void written(uint32_t core, uint8_t queue, uint32_t slot, Time end);
+  void pass_shared(uint32_t core, uint8_t queue, Active& active, const Piece& piece);
+  void settle(uint32_t core, uint8_t queue, Active& active);
+  [[nodiscard]] bool is_cached(const Transfer& transfer) const { return chip_->cache.bytes > 0 && !transfer.shared; }
+  bool read_cache(const Transfer& transfer, Piece& piece, Time now);
+  Time write_piece(uint32_t core, Servers& servers, const Spread& spread, Piece& piece, Time now);
   void close(uint32_t core, Core& state, uint8_t queue);
   void retire(uint32_t core, uint8_t queue, Time now);
   [[nodiscard]] int64_t granule_of(const Transfer& transfer) const {
     return transfer.shared ? transfer.page_bytes : chip_->memory.interleave_bytes;
   }
   Servers& servers_of(const Transfer& transfer) { return transfer.shared ? shared_ : memory_; }
+  [[nodiscard]] bool is_exact(const Transfer& transfer) const { return exact_ && !transfer.shared; }
 
   const isa::Program* program_;
   const chip::Chip* chip_;
@@ -160,6 +171,7 @@ class Machine {
   Costs costs_;
   Network network_;
   Servers memory_, shared_;
+  std::optional<ExactMemory> exact_;
   Cache cache_;
   Time hit_ = 0;  ///< Latency of what is in the cache.
   Statistics statistics_;

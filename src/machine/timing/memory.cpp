@@ -7,8 +7,19 @@
 
 namespace hadal::machine::timing {
 
-Servers::Servers(Rate rate, Time latency, std::vector<Node> nodes, bool hashed)
-    : rate_(rate), latency_(latency), hashed_(hashed), nodes_(std::move(nodes)), busy_(nodes_.size()) {
+double tick_of(const chip::Chip& chip, const memory::Device& device, const Cycles& clock) {
+  const auto buses = static_cast<double>(device.organization.channels * device.organization.pseudo_channels);
+  const double channel = chip.memory.bytes_per_second / static_cast<double>(chip.memory.channels);
+  return device.peak_bytes_per_tick() / buses * clock.rate_of_seconds(channel).ticks_per_byte;
+}
+
+Servers::Servers(Rate rate, Time latency, std::vector<Node> nodes, std::optional<Dram> dram, bool hashed)
+    : rate_(rate),
+      latency_(latency),
+      hashed_(hashed),
+      dram_(std::move(dram)),
+      nodes_(std::move(nodes)),
+      busy_(nodes_.size()) {
   for (const Node node : nodes_) {
     const auto known = std::find_if(all_.begin(), all_.end(), [&](const Share& share) { return share.node == node; });
     group_.push_back(static_cast<uint32_t>(known - all_.begin()));
@@ -43,7 +54,8 @@ void Servers::visit(int64_t first, const Touched& touched, Visit visit) const {
   }
 }
 
-Servers::Service Servers::serve(const Spread& spread, int64_t bytes, Time at) {
+Servers::Service Servers::serve(const Spread& spread, int64_t bytes, bool write, Time at) {
+  if (dram_) return access(spread, bytes, write, at);
   const Touched set = touched(spread);
   const Time length = rate_.time(rules::ceil_div(bytes, set.servers()));
   Service service{never, at, at};
@@ -51,9 +63,29 @@ Servers::Service Servers::serve(const Spread& spread, int64_t bytes, Time at) {
     const Time start = std::max(at, busy_[server]);
     busy_[server] = start + length;
     service.first = std::min(service.first, start);
-    service.last = std::max(service.last, start);
+    service.taken = std::max(service.taken, start);
   });
-  service.end = service.last + length;
+  service.end = service.taken + length;
+  return service;
+}
+
+/// Of the granules of a run, those of one channel lie one after another there.
+Servers::Service Servers::access(const Spread& spread, int64_t bytes, bool write, Time at) {
+  const auto servers = static_cast<int64_t>(nodes_.size());
+  const int64_t each = rules::ceil_div(bytes, spread.count * spread.width * dram_->burst_bytes);
+  const int64_t bursts = std::min(each, dram_->granule_bursts);
+  Service service{never, at, at};
+  for (int64_t run = 0; run < spread.count; ++run) {
+    const int64_t first = spread.first + run * spread.step;
+    for (int64_t granule = first; granule < first + std::min(spread.width, servers); ++granule) {
+      const int64_t granules = (first + spread.width - granule + servers - 1) / servers;
+      const auto part =
+          dram_->rows.serve(granule % servers, granule / servers * dram_->granule_bursts, granules * bursts, write, at);
+      service.first = std::min(service.first, part.begin);
+      service.taken = std::max(service.taken, part.taken);
+      service.end = std::max(service.end, part.end);
+    }
+  }
   return service;
 }
 

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "chip/chip.h"
 #include "machine/timing/network.h"
 #include "machine/timing/time.h"
+#include "memory/rows.h"
 
 namespace hadal::machine::timing {
 
@@ -15,20 +18,30 @@ struct Spread {
   int64_t first = 0, count = 1, step = 1, width = 1;
 };
 
-/// Granule g lies on server g mod servers. A server works on one piece after another at its own rate; a piece loads the
-/// servers it touches equally, so that its cost does not grow with its bytes. Where addresses are hashed, a piece's
-/// granules lie on as many servers as there are granules, wherever they are: no stride meets few servers.
+/// Time of a tick of the device, at the clock that gives the chip's bandwidth.
+double tick_of(const chip::Chip& chip, const memory::Device& device, const Cycles& clock);
+
+/// The banks behind channels.
+struct Dram {
+  memory::RowModel rows;
+  int64_t burst_bytes = 0, granule_bursts = 0;  ///< Bursts a granule.
+};
+
+/// Granule g lies on server g mod servers. A server works on one piece after another: at its own rate, all servers that
+/// a piece touches equally, or as its DRAM does. Where addresses are hashed, a piece's granules lie on as many servers
+/// as there are granules, wherever they are: no stride meets few servers.
 class Servers {
  public:
-  Servers(Rate rate, Time latency, std::vector<Node> nodes, bool hashed = false);
+  Servers(Rate rate, Time latency, std::vector<Node> nodes, std::optional<Dram> dram = {}, bool hashed = false);
 
   [[nodiscard]] Time latency() const { return latency_; }
 
   struct Service {
-    Time first = 0, last = 0;  ///< When the first and the last of the servers began.
-    Time end = 0;              ///< When the last one was done.
+    Time first = 0;  ///< When the first of the servers began.
+    Time taken = 0;  ///< When the last one had taken its part of the piece on.
+    Time end = 0;    ///< When the last one was done.
   };
-  Service serve(const Spread& spread, int64_t bytes, Time at);
+  Service serve(const Spread& spread, int64_t bytes, bool write, Time at);
 
   struct Share {
     Node node = 0;
@@ -46,9 +59,12 @@ class Servers {
   template <class Visit>
   void visit(int64_t first, const Touched& touched, Visit visit) const;
 
+  Service access(const Spread& spread, int64_t bytes, bool write, Time at);
+
   Rate rate_;
   Time latency_;
   bool hashed_;
+  std::optional<Dram> dram_;
   std::vector<Node> nodes_;
   std::vector<Time> busy_;
   std::vector<uint32_t> group_;  ///< Of each server: its node's place in all_.

@@ -26,6 +26,7 @@ struct TimingOptions {
   uint64_t instruction_budget = isa::instruction_budget;  ///< Executed instructions, all cores; more is an error.
   bool warm = false;                                      ///< The chip's cache has what a run before left there.
   std::vector<Slice>* slices = nullptr;                   ///< Filled where given, in the order of starting.
+  bool exact_memory = false;  ///< The chip's memory by its commands, which is slow; else row by row.
 };
 
 /// What bounds a layer.
@@ -53,10 +54,15 @@ struct Timing {
       events;  ///< Counts by kind, documented in docs/report.md: "macs.bf16", "sram.read_bytes" …
 };
 
+/// Whether the memory that the chip names can stand behind its channels. Errors: memory.not_found and others of its
+/// file, memory.granule, memory.channels.
+Status check_memory(const chip::Chip& chip);
+
 /// Times a program that has passed `verify_static` (each instruction is checked as it is issued), on all cores of the
 /// chip. Deterministic; its cost grows with executed instructions and pieces of transfers (32 KiB), not with cycles.
 /// Errors: the chip does not meet the program's limits (limits.*); an instruction breaks a rule (its label); a wait
-/// that is never met (sync.C1); the sequencer's (loop.C1, let.C1); run.budget; run.range.
+/// that is never met (sync.C1); the sequencer's (loop.C1, let.C1); run.budget; run.range; those of check_memory;
+/// memory.none (the exact memory of a chip that names none).
 Result<Timing> time_program(const isa::Program& program, const chip::Chip& chip, const TimingOptions& options);
 
 }  // namespace hadal::machine

@@ -60,8 +60,8 @@ TEST(CacheTiming, AWarmRunFindsWhatTheOneBeforeLeft) {
 TEST(MemoryTiming, AHashSpreadsAStrideOverAllChannels) {
   const timing::Spread stride{.first = 0, .count = 4, .step = 4, .width = 1};
   const auto end = [&](bool hashed) {
-    timing::Servers servers({1.0}, 0, {0, 1, 2, 3}, hashed);
-    return servers.serve(stride, 256, 0).end;
+    timing::Servers servers({1.0}, 0, {0, 1, 2, 3}, {}, hashed);
+    return servers.serve(stride, 256, false, 0).end;
   };
   EXPECT_EQ(end(false), 256);  // All on the first of four.
   EXPECT_EQ(end(true), 64);

@@ -1,0 +1,89 @@
+// A memory row by row: what its controllers make of whole runs of bytes, for a few steps a row and channel.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "memory/device.h"
+#include "network/calendar.h"
+
+namespace hadal::memory {
+
+/// Durations of a device in any unit of time. Parameters in brackets are JEDEC's.
+struct RowTimes {
+  int64_t burst = 0;        ///< From one column command to the next [tCCDS, tBL],
+  int64_t group_burst = 0;  ///< within a bank group [tCCDL].
+  int64_t activate = 0;     ///< From one activation to the next [tRRDS, tFAW over four].
+  int64_t row_to_read = 0, row_to_write = 0, precharge = 0, row_open = 0, row_cycle = 0;  ///< [tRCD, tRP, tRAS, tRC]
+  int64_t read_to_precharge = 0, write_to_precharge = 0;  ///< From the last command [tRTP, tCWL + tBL + tWR].
+  int64_t read_latency = 0;                               ///< From a read to its last byte [tCL + tBL].
+  int64_t turnaround = 0;                                 ///< From reads to writes and back [tRTW, tWTRS].
+  int64_t refresh_interval = 0, refresh = 0;              ///< [tREFI, tRFC]
+
+  /// `unit`: units in one tick of the device.
+  static RowTimes of(const Device& device, double unit);
+};
+
+/// Channels, by which pseudo-channels are meant where there are any. Consecutive bursts of a channel lie in one row,
+/// the next row in the next bank group, then in the next bank, whose number is hashed: "… column bank_group bank^row
+/// row". Commands are not laid out one by one. A run waits for its row to be open, then takes the first gap that is
+/// long enough on the data bus, as a controller serves what is ready first; writes gather and are drained together,
+/// from the controller's high mark to its low one; a refresh takes the bus and closes all rows. A request enters the
+/// queue once less than its length of work is ahead of it.
+class RowModel {
+ public:
+  /// `channels` in all, with the banks and the controller of the device.
+  RowModel(const Device& device, const RowTimes& times, int64_t channels);
+
+  struct Service {
+    int64_t taken = 0;  ///< When the queue has taken the last of it.
+    int64_t begin = 0;  ///< A read's first byte is there.
+    int64_t end = 0;    ///< A read's last byte is there, or a write is taken over.
+  };
+  /// `bursts` bursts of a channel, from its burst number `first` on, that come at time `at`. Times of one channel may
+  /// go back by no more than what its calendars remember.
+  Service serve(int64_t channel, int64_t first, int64_t bursts, bool write, int64_t at);
+
+ private:
+  static constexpr size_t queue_parts = 4;
+  using Group = network::CalendarOf<4>;
+  struct Bank {
+    int64_t row = -1;                                          ///< That is open.
+    int64_t columns_from = 0;                                  ///< First read or write,
+    int64_t close_from = 0;                                    ///< precharge,
+    int64_t open_from = 0;                                     ///< activation.
+    int64_t last_row = -1, last_columns_from = 0, closed = 0;  ///< The row before, until it was closed.
+  };
+  struct Channel {
+    network::CalendarOf<8> bus;
+    network::CalendarOf<4> activations;
+    int64_t reads = 0;                        ///< Bursts so far.
+    std::array<int64_t, queue_parts> left{};  ///< The mean time at which the last parts of them left the queue;
+    int64_t enters_from = 0;                  ///< of the part whose places are taken now.
+    int64_t rows_from = 0;                    ///< The end of the last refresh.
+    int64_t next_refresh = 0;
+    int64_t gathered = 0;        ///< Written bursts that wait for the bus,
+    int64_t gathered_ready = 0;  ///< and when their rows are open.
+    int64_t drained_until = 0;   ///< The end of the last drain,
+    bool writing = false;        ///< with no read since.
+    std::vector<Bank> banks;
+    std::vector<Group> groups;  ///< Column commands of a bank group.
+  };
+  struct Run {
+    Bank& bank;
+    Group& group;
+    int64_t row = 0, bursts = 0;
+  };
+  [[nodiscard]] Run run_of(Channel& channel, int64_t first, int64_t end) const;
+  int64_t open(Channel& channel, const Run& run, bool write, int64_t at) const;
+  void read(Channel& channel, const Run& run, Service& service) const;
+  void write(Channel& channel, const Run& run, Service& service) const;
+  bool refresh(Channel& channel, int64_t until) const;
+
+  RowTimes times_;
+  int64_t groups_, columns_, banks_, queue_, queue_part_, drained_;
+  std::vector<Channel> channels_;
+};
+
+}  // namespace hadal::memory
