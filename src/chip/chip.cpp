@@ -23,6 +23,8 @@ std::vector<FieldRow> describe(const Chip& chip) {
     if (is_rate && !chip.matrix.rows_per_cycle.contains(*dtype_named(field.name.substr(field.name.rfind('.') + 1))))
       continue;
     if (field.need != Need::optional && !is_needed(field, chip)) continue;
+    const bool lacks_cache = field.name.starts_with("cache.") && chip.cache.bytes == 0;
+    if (lacks_cache || (field.name == "memory.hashed" && !chip.memory.hashed)) continue;
     const bool unknown = field.unit == Unit::watts && number_of(field, copy) == 0;
     rows.push_back({std::string(field.name), field.unit == Unit::number ? "" : std::string(info(field.unit).noun),
                     std::string(field.meaning), unknown ? "unknown" : value_text(field, copy), source(field.name)});

@@ -83,8 +83,15 @@ struct Memory {
   double bytes_per_second = 0;       ///< Peak of all channels.
   int64_t channels = 1;              ///< Independent (pseudo-)channels.
   int64_t interleave_bytes = 256;    ///< Consecutive bytes of one channel.
+  bool hashed = false;               ///< A hash deals addresses to channels; else they take turns.
   int64_t latency_femtoseconds = 0;  ///< First byte of an idle read, controller included.
   double efficiency = 1;             ///< Share of the peak that streams reach: refresh, activations, turnarounds.
+};
+
+/// Between network and memory, for what loads find there: time only.
+struct Cache {
+  int64_t bytes = 0;                 ///< 0: none.
+  int64_t latency_femtoseconds = 0;  ///< First byte of a hit.
 };
 
 struct Host {
@@ -106,6 +113,7 @@ struct Chip {
   Sequencer sequencer;
   Dma dma;
   Network network;
+  Cache cache;
   Memory memory;
   Host host;
   double idle_watts = 0, peak_watts = 0;  ///< As published or stated; 0 where unknown.

@@ -113,6 +113,12 @@ const Field table[] = {
     {"network.hop_cycles", AT(network.hop_cycles), cycles, 0, 1e6, "Router and wire from one node to the next.",
      Need::network},
 
+    {"cache.bytes", AT(cache.bytes), bytes, 1, most, "Room for copies of what was last loaded or stored.",
+     Need::optional},
+    {"cache.latency", AT(cache.latency_femtoseconds), time, 0, 1,
+     "First byte of what is there, without the network; the bytes then come at the pace of network and cores.",
+     Need::optional},
+
     {"memory.kind", AT(memory.kind), number, 0, 0, "Its technology, for the reader: HBM3, LPDDR5."},
     {"memory.device", AT(memory.device), number, 0, 0,
      "A description of a memory (memory.md), a NAME or, from the chip's folder, a FILE.toml: channels then have its "
@@ -126,6 +132,9 @@ const Field table[] = {
      "Independent channels (pseudo-channels where the kind has them)."},
     {"memory.interleave_bytes", AT(memory.interleave_bytes), bytes, 1, 1e9,
      "Consecutive bytes of one channel; a multiple of the burst."},
+    {"memory.hashed", AT(memory.hashed), number, 0, 0,
+     "A hash deals addresses to channels, so that no stride meets few of them; absent: they take turns.",
+     Need::optional},
     {"memory.latency", AT(memory.latency_femtoseconds), time, 0, 1,
      "First byte of a read from idle memory, controller included."},
     {"memory.efficiency", AT(memory.efficiency), number, 0.01, 1,

@@ -37,6 +37,8 @@ std::string_view heading(std::string_view table) {
   if (table == "dma") return "The transfer engines of a core.";
   if (table == "network")
     return "Between cores and memory. With `topology = \"none\"` its other fields are not needed.";
+  if (table == "cache")
+    return "A cache between network and memory, shared by all cores. Without the table there is none.";
   if (table == "memory") return "The memory of the chip.";
   if (table == "host") return "The machine that the chip is plugged into: modelled, never measured.";
   return "The chip as a whole.";

@@ -86,6 +86,10 @@ void ModelFlags::add_to(CLI::App& app, const std::string& what) {
                  "A shipped chip (hadal chips lists them) or a .toml file; default: hadal-1, or a program's")
       ->type_name("NAME|FILE")
       ->group(group);
+  app.add_option("--profile", profile,
+                 "Schedules of measured software (profiles/) or a .toml file; default: the compiler's own")
+      ->type_name("NAME|FILE")
+      ->group(group);
   app.add_option("--precision", precision,
                  "Type of storage and products: f32, f64, f16, bf16, f8e4m3, f8e5m2, i8; default: the model's")
       ->type_name("TYPE")
@@ -117,6 +121,7 @@ Result<runtime::Source> ModelFlags::source() const {
   if (model.empty()) return Error{"usage.value", "MODEL needs the name of a file"};
   out.file = model;
   out.chip = chip;
+  out.profile = profile;
   out.threads = runtime::usable_cpus();
   if (precision) {
     HADAL_TRY(out.precision, read_precision(*precision));

@@ -60,8 +60,9 @@ Result<tile::Program> Backend::emit(graph::Graph& graph, const std::vector<Group
 }
 
 Result<isa::Program> Backend::lower(const tile::Program& tiles) const {
-  const tile::Target target{plan_.cores, chip_.scratchpad.bytes, chip_.scratchpad.accumulator_bytes, chip_.memory.bytes,
-                            shared_page_bytes};
+  const tile::Target target{
+      plan_.cores,        chip_.scratchpad.bytes, chip_.scratchpad.accumulator_bytes,
+      chip_.memory.bytes, shared_page_bytes,      !plan_.profile || plan_.profile->layers.resident};
   HADAL_TRY(isa::Program program, tile::lower(tiles, target));
   isa::canonicalise(program);
   return program;

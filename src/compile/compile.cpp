@@ -68,12 +68,12 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
   const bool integers = options.precision && !is_float(*options.precision);
   HADAL_CHECK(store_as(options.precision && !integers));
   HADAL_CHECK(passes.run("lanes", [&] { return multiply_on_lanes(graph, chip); }, graph_text));
-  HADAL_CHECK(passes.run("long-rows", [&] { return cut_long_rows(graph, chip); }, graph_text));
+  HADAL_CHECK(passes.run("long-rows", [&] { return cut_long_rows(graph, chip, options.profile); }, graph_text));
   std::vector<Group> groups;
   HADAL_CHECK(passes.run(
       "fuse",
       [&]() -> Status {
-        groups = join_attention(graph, fuse(graph));
+        groups = join_attention(graph, fuse(graph, !options.profile || options.profile->layers.epilogues));
         return {};
       },
       [&] { return text_of(graph, groups); }));

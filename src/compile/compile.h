@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "chip/chip.h"
+#include "compile/profile.h"
 #include "graph/graph.h"
 #include "isa/program.h"
 
@@ -15,6 +16,8 @@ namespace hadal::compile {
 struct Options {
   /// Storage and multiply type of floats; absent: the model's own.
   std::optional<DType> precision;
+  /// Measured software whose habits to keep, rather than to look for a schedule; the chip is the one `under` it.
+  const Profile* profile = nullptr;
   /// Whether values will be computed; without, floats may also be stored as integers, which need scales for values.
   bool values = true;
   /// Name of a pass: its result's text goes to `dump`. "all": after every pass.

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "compile/conv_layer.h"
+#include "compile/known_tiles.h"
 #include "compile/matrix_tiling.h"
 #include "compile/weights.h"
 
@@ -88,6 +89,7 @@ class ConvPhase {
   [[nodiscard]] Unit unit_of(const std::vector<Expr>& at, const Expr& number) const;
   tile::TileView load_x(const Unit& unit, const TileBox& box, const Expr& c0, const Expr& ct);
   tile::TileView load_weights(const TileBox& box, const Expr& c0, const Expr& ct);
+  [[nodiscard]] Expr channels_of(const Expr& chunk) const { return filled_ > 0 ? Expr(filled_) : chunk; }
   void emit_unit(const Unit& unit);
   void emit_tile(const Unit& unit, const Expr& i, const tile::TileView& held,
                  const std::vector<tile::Operand>& vectors);
@@ -106,6 +108,7 @@ class ConvPhase {
   const bool split_, whole_groups_;  ///< A tile has groups as a whole.
   std::vector<int64_t> parts_, counts_;
   int64_t parts_of_group_ = 1;
+  int64_t filled_ = 0;      ///< Channels that a chunk has in the core, where these are more than the tensor's.
   bool once_ = false;       ///< All tiles have the same weights,
   tile::TileView weights_;  ///< these.
   Placed partial_;
@@ -128,10 +131,15 @@ ConvPhase::ConvPhase(Emitter& e, ConvLayer& layer, const MatrixTile& tile, int64
       chunks_((part_channels_ + chunk_channels_ - 1) / chunk_channels_),
       split_(tile.splits > 1),
       whole_groups_(layer.groups > 1 && !layer.group_by_group),
-      parts_{1, 1, tile.rows * tile.stack, width, tile.n},
+      parts_{tile.images, 1, tile.rows * tile.stack, width, tile.n},
       counts_(counts_of(layer.out.extents, parts_)),
       parts_of_group_((group_features_ + parts_[4] - 1) / parts_[4]),
       epilogue_{layer.group, layer.streams, layer.tensors, layer.strides, 5} {
+  if (const Profile* profile = e.plan().profile; profile && chunks_ == 1 && layer.blocks) {
+    const int64_t lanes = profile->convolution.lanes;
+    const bool fills = part_channels_ % lanes != 0 && part_channels_ >= profile->convolution.packed;
+    filled_ = fills ? (part_channels_ + lanes - 1) / lanes * lanes : 0;
+  }
   if (layer.group_by_group) counts_[4] = layer.groups * parts_of_group_;
   counts_.push_back(tile.splits);
   const std::string& name = e.graph().value(layer.group.result).name;
@@ -169,18 +177,18 @@ ConvPhase::Unit ConvPhase::unit_of(const std::vector<Expr>& at, const Expr& numb
 
 tile::TileView ConvPhase::load_x(const Unit& unit, const TileBox& box, const Expr& c0, const Expr& ct) {
   const auto windows = windows_of(box);
-  return e_.load(
-      Ring::activation,
-      {layer_.x_tensor,
-       {box.origins[0], windows[0].origin, windows[1].origin, windows[2].origin,
-        whole_groups_ ? unit.first_x : unit.first_x + c0},
-       {Expr(1), windows[0].extent, windows[1].extent, windows[2].extent, whole_groups_ ? unit.x_channels : ct}},
-      "x", {}, share_x_);
+  return e_.load(Ring::activation,
+                 {layer_.x_tensor,
+                  {box.origins[0], windows[0].origin, windows[1].origin, windows[2].origin,
+                   whole_groups_ ? unit.first_x : unit.first_x + c0},
+                  {box.extents[0], windows[0].extent, windows[1].extent, windows[2].extent,
+                   whole_groups_ ? unit.x_channels : channels_of(ct)}},
+                 "x", {}, share_x_, filled_ > 0);
 }
 
 tile::TileView ConvPhase::load_weights(const TileBox& box, const Expr& c0, const Expr& ct) {
   const Expr kd(w_.kernel[0]), kh(w_.kernel[1]), kw(w_.kernel[2]), none(0), o0 = box.origins[4], ot = box.extents[4];
-  const Ring ring = layer_.constant_weights ? Ring::weight : Ring::activation2;
+  const Ring ring = e_.stationary(layer_.constant_weights);
   if (layer_.depthwise) {
     const Expr multiplier(group_features_);
     return e_.load(ring,
@@ -190,10 +198,11 @@ tile::TileView ConvPhase::load_weights(const TileBox& box, const Expr& c0, const
                    "w", {}, share_w_);
   }
   if (layer_.blocks)
-    return e_.load(
-        ring,
-        {layer_.w_tensor, {floor_div(o0, Expr(tile_.n)), none, none, none, c0, none}, {Expr(1), kd, kh, kw, ct, ot}},
-        "w", {kd, kh, kw, ct, ot}, share_w_);
+    return e_.load(ring,
+                   {layer_.w_tensor,
+                    {floor_div(o0, Expr(tile_.n)), none, none, none, c0, none},
+                    {Expr(1), kd, kh, kw, channels_of(ct), ot}},
+                   "w", {kd, kh, kw, channels_of(ct), ot}, share_w_, filled_ > 0);
   return e_.load(ring, {layer_.w_tensor, {none, none, none, c0, o0}, {kd, kh, kw, ct, ot}}, "w", {}, share_w_);
 }
 
@@ -256,7 +265,12 @@ void ConvPhase::emit() {
 void emit_conv(Emitter& e, const Group& group) {
   ConvLayer layer = conv_layer(e, group, "conv");
   int64_t width = 1;
-  MatrixTile tile = choose_conv_tile(e, layer, width);
+  MatrixTile tile{.rows = 0};
+  if (e.plan().profile && layer.groups == 1 && layer.constant_weights && layer.windows.out[0] == 1) {
+    width = layer.windows.out[2];
+    tile = choose_known_convolution(e, search_layer(e, layer, width));
+  }
+  if (tile.rows == 0) tile = choose_conv_tile(e, layer, width);
   if (tile.rows == 0 && layer.groups > 1 && !layer.depthwise) {
     layer.group_by_group = true;
     tile = choose_conv_tile(e, layer, width);

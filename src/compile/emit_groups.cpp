@@ -80,6 +80,12 @@ void Emitter::emit_group(const Group& group) {
       if (!std::count(nodes_.begin(), nodes_.end(), origin)) nodes_.push_back(origin);
   if (group.before.empty()) return emit_main(group);
   if (plan_.joined && emit_attention(*this, group)) return;
+  if (plan_.profile && plan_.profile->attention == "stored" && group.streams.empty()) {
+    const std::vector<std::string> nodes = nodes_;
+    emit_group(group.before[0]);
+    nodes_ = nodes;
+    return emit_stored_attention(*this, group);
+  }
   for (const Group& part : group.before) emit_group(part);
   Group mix = group;
   for (const Group& part : group.before)
@@ -122,6 +128,7 @@ Result<tile::Program> Emitter::run(const std::vector<Group>& groups, const Inter
   declare_ports(interface);
   choose_orders();
   choose_homes();
+  if (plan_.profile) place_transposed_outputs();
   for (const Group& group : groups) {
     emit_group(group);
     if (error_) take_error(group);

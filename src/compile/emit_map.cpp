@@ -19,7 +19,10 @@ void emit_chain(Emitter& e, const std::string& name, const std::string& op, cons
     widest = std::max<int64_t>(widest, bytes_of(operand.placed.dtype));
   }
   space = merged(space, order_by_strides(out.strides));
-  const int64_t most = std::min(e.limit(Ring::stream), e.limit(Ring::output)) / widest;
+  // Where a profile has large tiles, more operands than two share the room of one.
+  const bool large = e.plan().profile && e.plan().profile->layers.row_bytes > 0;
+  const int64_t sharing = large && operands.size() > 2 ? std::ssize(operands) : 1;
+  const int64_t most = std::min(e.limit(Ring::stream), e.limit(Ring::output)) / widest / sharing;
   const auto tile = choose_tile(space.extents, tile_elements(total_of(space.extents), e.cores(), most));
   const auto counts = counts_of(space.extents, tile);
   e.begin_phase(name, op, e.nodes());

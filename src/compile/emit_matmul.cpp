@@ -1,7 +1,7 @@
 // Matrix multiplication: output tiles dealt to the cores, a loop over chunks of the contraction inside.
 #include <algorithm>
 
-#include "compile/matrix_tiling.h"
+#include "compile/known_tiles.h"
 #include "compile/product.h"
 #include "compile/weights.h"
 #include "graph/ops.h"
@@ -38,7 +38,10 @@ void emit_matmul(Emitter& e, const Group& group) {
   layer.far_result = e.far(out);
   layer.may_split = layer.constant_weights && is_float(a.dtype);
   layer.stream_bytes = [&](int64_t rows, int64_t k) { return rows * k * bytes_of(a.dtype); };
-  const MatrixTile tile = choose_matrix_tile(e, layer);
+  MatrixTile tile{.rows = 0};
+  if (e.plan().profile) tile = choose_known_product(e, layer);
+  const bool known = tile.rows > 0;
+  if (!known) tile = choose_matrix_tile(e, layer);
   if (tile.rows == 0) return e.fail("plan.capacity", "no tile of this product fits the scratchpad");
 
   e.begin_phase(e.graph().value(group.result).name, "matmul", e.nodes());
@@ -74,7 +77,7 @@ void emit_matmul(Emitter& e, const Group& group) {
   const Expr chain = split || group.chain.steps.empty() ? Expr(isa::no_chain) : Expr(e.add_chain(group.chain));
   std::vector<int64_t> parts(p.rows.size() - 1, 1);
   parts.push_back(tile.rows * tile.stack);
-  parts.push_back(tile.n);
+  parts.push_back(tile.panel ? p.n : tile.n);
   std::vector<int64_t> counts = counts_of(whole.extents, parts);
   counts.push_back(tile.splits);
   const int64_t chunks = (tile.part + tile.k - 1) / tile.k;
@@ -100,45 +103,68 @@ void emit_matmul(Emitter& e, const Group& group) {
   };
   const auto load_b = [&](const TileBox& box, const Expr& block, const Expr& k0, const Expr& kt) {
     const Expr nt = box.extents[row + 1];
-    return e.load(constant ? Ring::weight : Ring::activation2,
+    return e.load(e.stationary(constant),
                   blocks ? tile::Window{from_b.tensor, {block, k0, Expr(0)}, {Expr(1), kt, nt}}
                          : matrix_window(from_b, box.origins, k0, kt, box.origins[row + 1], nt),
                   "b", from_b.swapped ? std::vector<Expr>{1, nt, kt} : std::vector<Expr>{1, kt, nt}, share_b);
   };
-  e.units(counts, [&](const std::vector<Expr>& at, const Expr& number) {
-    const TileBox stack = tile_box(whole.extents, parts, at);
+  const auto column_tiles = counts_of({p.n}, {tile.n})[0];
+  // Of columns `column` of tiles. `held_a` and `held_b`: what the core has already.
+  const auto emit_tile = [&](const TileBox& box, const std::vector<Expr>& at, const Expr& column, const Expr& number,
+                             const tile::TileView* held_a, const tile::TileView* held_b,
+                             const std::vector<tile::Operand>& vectors) {
     const Expr first_k = at.back() * Expr(tile.part), last_k = min(first_k + Expr(tile.part), Expr(p.k));
-    const std::vector<tile::Operand> vectors =
-        split ? std::vector<tile::Operand>{} : load_vectors(e, epilogue, stack, share_n);
-    tile::TileView held;
-    if (tile.stack > 1) held = load_b(stack, at[row + 1], Expr(0), Expr(p.k));
-    e.loop("t", stack_tiles(stack, row, tile), [&](const Expr& i) {
-      const TileBox box = tile_of_stack(stack, row, tile, i);
-      const Expr mt = box.extents[row], nt = box.extents[row + 1];
-      std::vector<tile::Operand> extra = vectors;
-      if (extra_first) load_tiles(e, epilogue, box, extra);
-      const tile::TileView result{e.tile(Ring::result, split ? DType::f32 : out.dtype, "y"), {Expr(1), mt, nt}};
-      e.loop("k", Expr(chunks), [&](const Expr& chunk) {
-        const Expr k0 = first_k + chunk * Expr(tile.k);
-        const bool even = tile.part % tile.k == 0 && p.k % tile.part == 0;
-        const Expr kt = even ? Expr(tile.k) : max(min(Expr(tile.k), last_k - k0), Expr(0)).within(0, tile.k);
-        const tile::TileView ta = load_a(box, k0, kt);
-        const tile::TileView tb = tile.stack > 1 ? held : load_b(box, at[row + 1], k0, kt);
-        if (!extra_first) load_tiles(e, epilogue, box, extra);
-        std::vector<tile::Operand> operands{result, ta, tb};
-        operands.insert(operands.end(), extra.begin(), extra.end());
-        e.emit(Opcode::matmul, Queue::matrix, operands,
-               {accumulator_offset(e, number * Expr(tile.stack) + i), chunk, equal(chunk, Expr(chunks - 1)), chain,
-                Expr(from_a.swapped ? 1 : 0), Expr(from_b.swapped ? 1 : 0)});
-      });
-      tile::Window window{to, box.origins, box.extents};
-      if (split) {
-        window.origins.insert(window.origins.begin(), at.back());
-        window.extents.insert(window.extents.begin(), Expr(1));
-      }
-      e.store(window, result);
+    const Expr mt = box.extents[row], nt = box.extents[row + 1];
+    std::vector<tile::Operand> extra = vectors;
+    if (extra_first) load_tiles(e, epilogue, box, extra);
+    const tile::TileView result{e.tile(Ring::result, split ? DType::f32 : out.dtype, "y"), {Expr(1), mt, nt}};
+    e.loop("k", Expr(chunks), [&](const Expr& chunk) {
+      const Expr k0 = first_k + chunk * Expr(tile.k);
+      const bool even = tile.part % tile.k == 0 && p.k % tile.part == 0;
+      const Expr kt = even ? Expr(tile.k) : max(min(Expr(tile.k), last_k - k0), Expr(0)).within(0, tile.k);
+      const tile::TileView ta = held_a ? *held_a : load_a(box, k0, kt);
+      const tile::TileView tb = held_b ? *held_b : load_b(box, column, k0, kt);
+      if (!extra_first) load_tiles(e, epilogue, box, extra);
+      std::vector<tile::Operand> operands{result, ta, tb};
+      operands.insert(operands.end(), extra.begin(), extra.end());
+      e.emit(Opcode::matmul, Queue::matrix, operands,
+             {accumulator_offset(e, number), chunk, equal(chunk, Expr(chunks - 1)), chain, Expr(from_a.swapped ? 1 : 0),
+              Expr(from_b.swapped ? 1 : 0)});
     });
-  });
+    tile::Window window{to, box.origins, box.extents};
+    if (split) {
+      window.origins.insert(window.origins.begin(), at.back());
+      window.extents.insert(window.extents.begin(), Expr(1));
+    }
+    e.store(window, result);
+  };
+  const auto vectors_of = [&](const TileBox& box) {
+    return split ? std::vector<tile::Operand>{} : load_vectors(e, epilogue, box, share_n);
+  };
+  const auto emit_panel = [&](const TileBox& rows, const std::vector<Expr>& at, const Expr& number) {
+    const tile::TileView held = load_a(rows, Expr(0), Expr(p.k));
+    e.loop("n", Expr(column_tiles), [&](const Expr& j) {
+      TileBox box = rows;
+      box.origins[row + 1] = j * Expr(tile.n);
+      box.extents[row + 1] =
+          p.n % tile.n == 0 ? Expr(tile.n) : min(Expr(tile.n), Expr(p.n) - box.origins[row + 1]).within(1, tile.n);
+      emit_tile(box, at, j, number * Expr(column_tiles) + j, &held, nullptr, vectors_of(box));
+    });
+  };
+  const bool raster = known && e.plan().profile->matmul.raster > 1;
+  e.units(raster ? std::vector<int64_t>{total_of(counts)} : counts,
+          [&](const std::vector<Expr>& unit, const Expr& number) {
+            const std::vector<Expr> at = raster ? rastered(counts, unit[0], e.plan().profile->matmul.raster) : unit;
+            const TileBox stack = tile_box(whole.extents, parts, at);
+            if (tile.panel) return emit_panel(stack, at, number);
+            const std::vector<tile::Operand> vectors = vectors_of(stack);
+            tile::TileView held;
+            if (tile.stack > 1) held = load_b(stack, at[row + 1], Expr(0), Expr(p.k));
+            e.loop("t", stack_tiles(stack, row, tile), [&](const Expr& i) {
+              emit_tile(tile_of_stack(stack, row, tile, i), at, at[row + 1], number * Expr(tile.stack) + i, nullptr,
+                        tile.stack > 1 ? &held : nullptr, vectors);
+            });
+          });
   if (split) emit_combine(e, group, partial, whole, streams, stream_strides, "matmul");
 }
 

@@ -36,13 +36,55 @@ struct RowWork {
   std::vector<int64_t> tile, counts;
 };
 
+/// What the measured software does with such rows; none: there is no such software.
+const Profile::Rows* habits_of(const Emitter& e, const graph::Node& node) {
+  const Profile* profile = e.plan().profile;
+  if (!profile || (node.op != &graph::ops::softmax && node.op != &graph::ops::normalize)) return nullptr;
+  return node.op == &graph::ops::softmax ? &profile->softmax : &profile->normalize;
+}
+
 /// False (and an error) where a row does not fit.
 bool choose_rows(Emitter& e, const graph::Node& node, RowWork& work, size_t kept) {
-  const RowFit fit = row_fit(e.graph(), node, e.chip());
+  const RowFit fit = row_fit(e.graph(), node, e.chip(), e.plan().profile);
   if (!check_fit(e, fit)) return false;
-  work.tile = choose_tile(work.space.extents, tile_elements(total_of(work.space.extents), e.cores(), fit.most), kept);
+  int64_t elements = tile_elements(total_of(work.space.extents), e.cores(), fit.most);
+  if (const Profile::Rows* habits = habits_of(e, node); habits && habits->rows > 0) {
+    elements = std::min(fit.most, std::max(habits->elements, habits->rows * fit.row));
+  }
+  work.tile = choose_tile(work.space.extents, elements, kept);
   work.counts = counts_of(work.space.extents, work.tile);
   return true;
+}
+
+/// Passes over rows that measured software makes before the one that writes, for their statistics: what these are, the
+/// instruction behind them works out again.
+void emit_passes(Emitter& e, const graph::Node& node, const RowWork& work, size_t kept, const Placed& in,
+                 size_t operand) {
+  const Profile::Rows* habits = habits_of(e, node);
+  int64_t row = bytes_of(in.dtype);
+  for (size_t i = work.space.extents.size() - kept; i < work.space.extents.size(); ++i) row *= work.space.extents[i];
+  const int passes = habits ? habits->reads(row) - 1 : 0;
+  const std::string& name = e.graph().value(node.outputs[0]).name;
+  for (int pass = 0; pass < passes; ++pass) {
+    e.begin_phase(fmt::format("{}.pass{}", name, pass), std::string(node.op->name), e.nodes());
+    std::vector<int64_t> rows(work.space.extents.begin(), work.space.extents.end() - static_cast<std::ptrdiff_t>(kept));
+    const Placed statistics =
+        e.scratch(fmt::format("{}.statistics{}", name, pass), DType::f32, rows, row_major(rows.size()));
+    std::vector<int64_t> strides = statistics.strides;
+    strides.resize(work.space.extents.size(), 0);
+    const int to = e.tensor(placed_over(statistics, work.space.extents, strides), name);
+    const int from = e.tensor(in_space(in, work.space, operand), name);
+    int64_t axes = 0;
+    for (size_t i = 0; i < kept; ++i) axes |= int64_t{1} << (work.space.extents.size() - 1 - i);
+    e.units(work.counts, [&](const std::vector<Expr>& at, const Expr&) {
+      const TileBox box = tile_box(work.space.extents, work.tile, at);
+      const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x");
+      const tile::Window window = window_of(to, strides, box);
+      const TileView y{e.tile(Ring::output, DType::f32, "y"), window.extents};
+      e.emit(Opcode::reduce, Queue::vector, {y, x}, {Expr(0), Expr(axes)});
+      e.store(window, y);
+    });
+  }
 }
 
 /// One operand in, one result out, both whole along the kept dims.
@@ -55,6 +97,7 @@ void emit_row_op(Emitter& e, const Group& group, Opcode op, const std::vector<in
       {},
       {}};
   if (!choose_rows(e, node, work, axes.size())) return;
+  emit_passes(e, node, work, axes.size(), in, 1);
   e.begin_phase(e.graph().value(group.result).name, std::string(node.op->name), e.nodes());
   const int to = e.tensor(in_space(out, work.space, 0), e.graph().value(group.result).name);
   const int from = e.tensor(in_space(in, work.space, 1), e.graph().value(node.inputs[0]).name);
@@ -93,7 +136,7 @@ void emit_reduction(Emitter& e, const Group& group, const std::vector<int64_t>& 
   const Placed in = e.operand(node.inputs[0]), out = e.result(group.result);
   const std::string name = e.graph().value(group.result).name;
   e.begin_phase(name, std::string(node.op->name), e.nodes());
-  const RowFit fit = row_fit(e.graph(), node, e.chip());
+  const RowFit fit = row_fit(e.graph(), node, e.chip(), e.plan().profile);
   if (!check_fit(e, fit)) return;
   IndexSpace space = merged({in.extents, {result_strides(in, out, axes), in.strides}}, order_by_strides(in.strides));
   std::vector<bool> whole;
@@ -156,6 +199,7 @@ void emit_normalize(Emitter& e, const Group& group) {
   }
   RowWork work{merged(space, with_last(order_by_strides(in.strides), axes), axes.size()), {}, {}};
   if (!choose_rows(e, node, work, axes.size())) return;
+  emit_passes(e, node, work, axes.size(), in, 1);
   e.begin_phase(inside ? name : name + ".normal", "normalize", e.nodes());
   const int to = e.tensor(in_space(normal, work.space, 0), name);
   const int from = e.tensor(in_space(in, work.space, 1), e.graph().value(node.inputs[0]).name);

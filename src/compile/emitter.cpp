@@ -168,13 +168,13 @@ void Emitter::units(const std::vector<int64_t>& counts,
                     const std::function<void(const std::vector<Expr>&, const Expr&)>& body) {
   const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{1}, std::multiplies<>());
   const int64_t rounds = total / cores();
+  // Equal shares are taken in one piece, as pages of the shared space are: a core finds there what it stored.
+  const bool in_turn = total % cores() != 0 || plan_.profile;
   const Expr trips = total % cores() == 0
                          ? Expr(rounds)
                          : floor_div(Expr(total + cores() - 1) - core_, Expr(cores())).within(rounds, rounds + 1);
   loop("u", trips, [&](const Expr& i) {
-    // Equal shares are taken in one piece, as pages of the shared space are: a core finds there what it stored.
-    const Expr unit =
-        (total % cores() == 0 ? core_ * Expr(rounds) + i : core_ + i * Expr(cores())).within(0, total - 1);
+    const Expr unit = (in_turn ? core_ + i * Expr(cores()) : core_ * Expr(rounds) + i).within(0, total - 1);
     std::vector<Expr> at(counts.size());
     int64_t inner = total;
     for (size_t d = 0; d < counts.size(); ++d) {
@@ -192,6 +192,7 @@ isa::Sharing Emitter::sharing(const std::vector<int64_t>& counts, const std::vec
   const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{1}, std::multiplies<>());
   const int64_t rounds = total / cores();
   isa::Sharing best;
+  if (plan_.profile) return best;  // Measured chips have a cache for that.
   int64_t step = 1;
   for (size_t d = counts.size(); d-- > 0;) {
     if (varies[d]) {
@@ -214,11 +215,11 @@ isa::Sharing Emitter::sharing(const std::vector<int64_t>& counts, const std::vec
 }
 
 tile::TileView Emitter::load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape,
-                             const isa::Sharing& sharing) {
+                             const isa::Sharing& sharing, bool fill) {
   const DType dtype = program_.tensors[static_cast<size_t>(window.tensor)].dtype;
   tile::TileView view{tile(ring, dtype, name), window.extents};
   emit(Opcode::load, program_.rings[static_cast<size_t>(ring)].producer, {view, window},
-       {Expr(0), Expr(0), Expr(sharing.size), Expr(sharing.step)});
+       {Expr(fill ? 1 : 0), Expr(0), Expr(sharing.size), Expr(sharing.step)});
   if (!shape.empty()) view.extents = std::move(shape);
   return view;
 }

@@ -50,11 +50,17 @@ class Emitter {
   [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] int64_t cores() const { return plan_.cores; }
   [[nodiscard]] Expr core() const { return core_; }
+  /// Of a product's stationary operand: the ring of weights, which run ahead of other layers' work; or that of computed
+  /// operands, where the layers of measured software begin one after another.
+  [[nodiscard]] Ring stationary(bool constant) const {
+    return constant && !plan_.profile ? Ring::weight : Ring::activation2;
+  }
   /// Bytes that a tile of the ring may have.
   [[nodiscard]] int64_t limit(Ring ring) const { return program_.rings[static_cast<size_t>(ring)].slot_limit; }
 
   /// Whether a value lies in HBM rather than in the shared space, as far as the plan knows.
   [[nodiscard]] bool far(const Placed& placed) const {
+    if (plan_.profile && !plan_.profile->layers.resident) return true;
     const tile::Storage& storage = program_.storages[static_cast<size_t>(placed.storage)];
     return storage.kind != isa::RegionKind::scratch || plan_.far.contains(storage.name);
   }
@@ -96,9 +102,9 @@ class Emitter {
              const std::function<void(const std::vector<Expr>&, const Expr&)>& body);
   /// Takes a tile of a ring and loads a window into it, by the ring's producer queue. Extents are those of the window,
   /// or `shape` (the same elements).
-  /// A shared load's window is the same for all cores of a group.
+  /// A shared load's window is the same for all cores of a group. With `fill`, what passes the tensor's edges is 0.
   tile::TileView load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape = {},
-                      const isa::Sharing& sharing = {});
+                      const isa::Sharing& sharing = {}, bool fill = false);
   /// Who may share what differs between units only along the dims that `varies` names.
   [[nodiscard]] isa::Sharing sharing(const std::vector<int64_t>& counts, const std::vector<bool>& varies) const;
   void store(const tile::Window& window, const tile::TileView& tile);
@@ -120,6 +126,7 @@ class Emitter {
   void declare_output(graph::ValueId v, int storage);
   void choose_orders();
   void choose_homes();
+  void place_transposed_outputs();
   [[nodiscard]] Status check_ops() const;
   void take_error(const Group& group);
   [[nodiscard]] Error all_errors() const;
@@ -165,6 +172,8 @@ void emit_copy(Emitter& e, const Placed& from, const Placed& to, const std::stri
 void emit_matmul(Emitter& e, const Group& group);
 /// False, and nothing is emitted, where the scores of a few rows do not fit.
 bool emit_attention(Emitter& e, const Group& group);
+/// Attention whose scores a group before has stored.
+void emit_stored_attention(Emitter& e, const Group& group);
 void emit_conv(Emitter& e, const Group& group);
 void emit_conv_transpose(Emitter& e, const Group& group);
 void emit_pool(Emitter& e, const Group& group);

@@ -47,8 +47,8 @@ Arithmetic arithmetic_of(const Graph& graph, const Node& node) {
 
 class Fusion {
  public:
-  explicit Fusion(const Graph& graph)
-      : graph_(graph), group_of_(graph.nodes.size(), -1), readers_(graph.values.size()) {
+  explicit Fusion(const Graph& graph, bool epilogues)
+      : graph_(graph), epilogues_(epilogues), group_of_(graph.nodes.size(), -1), readers_(graph.values.size()) {
     for (size_t n = 0; n < graph.nodes.size(); ++n)
       for (const ValueId v : graph.nodes[n].inputs)
         if (v != graph::absent) readers_[static_cast<size_t>(v)].push_back(static_cast<int>(n));
@@ -84,6 +84,7 @@ class Fusion {
 
   [[nodiscard]] bool may_be_main(int n, const graph::Type& result) const {
     const Node& producer = node(n);
+    if (producer.op == &ops::conv && !epilogues_) return false;
     const bool matrix = producer.op == &ops::conv || producer.op == &ops::matmul || producer.op == &ops::conv_transpose;
     return matrix && graph_.type(producer.outputs[0]).shape == result.shape &&
            is_float(graph_.type(producer.outputs[0]).dtype);
@@ -96,6 +97,7 @@ class Fusion {
   [[nodiscard]] bool is_immediate(ValueId v) const;
 
   const Graph& graph_;
+  bool epilogues_;
   std::vector<int> group_of_;
   std::vector<std::vector<int>> readers_;
   std::vector<int> depth_;  ///< Of each node: the longest way from an input.
@@ -222,7 +224,7 @@ void Fusion::write_chain(Group& group, const std::set<int>& members, Arithmetic 
 
 }  // namespace
 
-std::vector<Group> fuse(const Graph& graph) { return Fusion(graph).run(); }
+std::vector<Group> fuse(const Graph& graph, bool epilogues) { return Fusion(graph, epilogues).run(); }
 
 std::string text_of(const Graph& graph, const std::vector<Group>& groups) {
   std::string out;

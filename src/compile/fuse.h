@@ -20,7 +20,8 @@ struct Group {
 };
 
 /// Partitions the nodes into groups, in an order in which operands are made before they are used.
-std::vector<Group> fuse(const graph::Graph& graph);
+/// Without `epilogues`, a convolution stays alone.
+std::vector<Group> fuse(const graph::Graph& graph, bool epilogues = true);
 
 /// The same groups with those of an attention as one.
 std::vector<Group> join_attention(const graph::Graph& graph, std::vector<Group> groups);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "compile/row_pieces.h"
 #include "graph/simplify.h"
@@ -113,6 +114,52 @@ Result<bool> cut_softmax(RowWriter& w) {
     HADAL_TRY(y, w.add(ops::exp, {y}));
   }
   HADAL_TRY(y, w.cast(y, w.result().dtype));
+  w.replace(0, y);
+  return true;
+}
+
+/// Softmax whose passes are layers of their own: the maximum, the sum of exponentials, and what follows from both. No
+/// element is above the maximum, so taking the lesser of the two changes nothing but what must be there before.
+Result<bool> softmax_by_passes(RowWriter& w) {
+  const ValueId x = w.node.inputs[0];
+  const int64_t axis = w.node.attributes.integer("axis");
+  const DType sums = wide(w.result().dtype);
+  HADAL_TRY(const ValueId most, w.reduce(x, "max", {axis}, true, sums));
+  HADAL_TRY(const ValueId log_sum, w.reduce(x, "log_sum_exp", {axis}, true, sums));
+  HADAL_TRY(ValueId y, w.cast(x, sums));
+  HADAL_TRY(y, w.add(ops::min, {y, most}));
+  HADAL_TRY(y, w.add(ops::sub, {y, log_sum}));
+  if (w.node.attributes.integer("log") == 0) {
+    HADAL_TRY(y, w.add(ops::exp, {y}));
+  }
+  HADAL_TRY(y, w.cast(y, w.result().dtype));
+  w.replace(0, y);
+  return true;
+}
+
+/// The same of layer norm, whose passes read and none but the last writes: the variance from sums of squares.
+Result<bool> normalize_by_passes(RowWriter& w) {
+  const ValueId x = w.node.inputs[0];
+  const DType sums = wide(w.result().dtype);
+  const auto axes = w.node.attributes.integers("axes");
+  HADAL_TRY(ValueId variance, w.reduce(x, "sum_square", axes, true, sums));
+  HADAL_TRY(variance, w.add(ops::div, {variance, w.scalar(sums, static_cast<double>(w.fit.row))}));
+  HADAL_TRY(ValueId y, w.cast(x, sums));
+  if (w.node.attributes.text("kind", "layer") == "layer") {
+    HADAL_TRY(const ValueId mean, w.reduce(x, "mean", axes, true, sums));
+    HADAL_TRY(const ValueId square, w.add(ops::mul, {mean, mean}));
+    HADAL_TRY(variance, w.add(ops::sub, {variance, square}));
+    HADAL_TRY(variance, w.add(ops::max, {variance, w.scalar(sums, 0)}));  // Rounding may leave less.
+    HADAL_TRY(y, w.add(ops::sub, {y, mean}));
+  }
+  HADAL_TRY(ValueId scale, w.add(ops::add, {variance, w.scalar(sums, w.node.attributes.number("epsilon", 1e-5))}));
+  HADAL_TRY(scale, w.add(ops::rsqrt, {scale}));
+  HADAL_TRY(y, w.add(ops::mul, {y, scale}));
+  HADAL_TRY(y, w.cast(y, w.result().dtype));
+  for (size_t i = 1; i < w.node.inputs.size(); ++i) {
+    if (w.node.inputs[i] == graph::absent) continue;
+    HADAL_TRY(y, w.add(i == 1 ? ops::mul : ops::add, {y, w.node.inputs[i]}));
+  }
   w.replace(0, y);
   return true;
 }
@@ -243,26 +290,50 @@ Result<bool> look_up(RowWriter& w) {
   return true;
 }
 
+/// Results that products multiply with values: of attention, which has habits of its own.
+std::set<ValueId> attention_weights(const graph::Graph& graph) {
+  std::set<ValueId> out;
+  for (const graph::Node& node : graph.nodes)
+    if (node.op == &ops::matmul) out.insert(node.inputs[0]);
+  return out;
+}
+
+/// Nodes whose passes over rows are layers of their own in the profile's software, by their results.
+std::set<ValueId> nodes_apart(const graph::Graph& graph, const Profile* profile) {
+  std::set<ValueId> out;
+  if (!profile) return out;
+  const std::set<ValueId> attention = attention_weights(graph);
+  for (const graph::Node& node : graph.nodes)
+    if ((node.op == &ops::normalize && profile->normalize.passes == "apart") ||
+        (node.op == &ops::softmax && profile->softmax.passes == "apart" && !attention.contains(node.outputs[0])))
+      out.insert(node.outputs[0]);
+  return out;
+}
+
 /// Whether the node was rewritten.
-Result<bool> cut(graph::Graph& graph, const graph::Node& node, const chip::Chip& chip) {
+Result<bool> cut(graph::Graph& graph, const graph::Node& node, const chip::Chip& chip, bool apart,
+                 const Profile* profile) {
   static const std::map<const graph::Op*, Result<bool> (*)(RowWriter&)> rules{
       {&ops::reduce, cut_reduce},      {&ops::normalize, cut_normalize},   {&ops::softmax, cut_softmax},
       {&ops::cumsum, cut_cumsum},      {&ops::arg_reduce, cut_arg_reduce}, {&ops::topk, cut_topk},
       {&ops::gather_elements, look_up}};
-  RowWriter writer(graph, node, chip);
-  if (writer.fit.fits() || elements(writer.result().shape) == 0) return false;
+  RowWriter writer(graph, node, chip, profile);
+  if ((writer.fit.fits() && !apart) || elements(writer.result().shape) == 0) return false;
+  if (profile && node.op == &ops::softmax) return softmax_by_passes(writer);
+  if (profile && node.op == &ops::normalize && !apart) return normalize_by_passes(writer);
   return rules.at(node.op)(writer);
 }
 
 }  // namespace
 
-Status cut_long_rows(graph::Graph& graph, const chip::Chip& chip) {
+Status cut_long_rows(graph::Graph& graph, const chip::Chip& chip, const Profile* profile) {
   for (bool changed = true; changed;) {
     changed = false;
+    const std::set<ValueId> apart = nodes_apart(graph, profile);
     std::vector<graph::Node> nodes = std::move(graph.nodes);
     graph.nodes.clear();
     for (graph::Node& node : nodes) {
-      HADAL_TRY(const bool did, cut(graph, node, chip));
+      HADAL_TRY(const bool did, cut(graph, node, chip, apart.contains(node.outputs[0]), profile));
       changed = changed || did;
       if (did) continue;
       for (const ValueId v : node.outputs) graph.value(v).producer = static_cast<int32_t>(graph.nodes.size());

@@ -48,7 +48,7 @@ struct Cost {
   /// Largest chunk of `part` whose operands fit the rings; 0: none.
   [[nodiscard]] int64_t largest_k(int64_t rows, int64_t n, int64_t part) const {
     const int64_t bytes = bytes_of(layer.operands);
-    const int64_t weight_limit = e.limit(layer.constant_weights ? Ring::weight : Ring::activation2);
+    const int64_t weight_limit = e.limit(e.stationary(layer.constant_weights));
     int64_t k = std::min(part, weight_limit / (n * bytes));
     if (stream_bytes(rows, n, k) > e.limit(Ring::activation)) {
       const double each = static_cast<double>(stream_bytes(rows, n, layer.k)) / static_cast<double>(layer.k);

@@ -34,6 +34,8 @@ struct MatrixTile {
   int64_t part = 1;    ///< Contraction of a part; chunks do not cross it.
   int64_t stack =
       1;  ///< Tiles of rows, one below the other, for which a core holds the weights: what it takes at once.
+  int64_t images = 1;  ///< Of a convolution whose tiles are whole images.
+  bool panel = false;  ///< A core takes all columns of a tile's rows, and holds these; then `stack` is 1.
 };
 
 /// The tile with the least estimated cycles among those that fit; rows == 0 where none fits.

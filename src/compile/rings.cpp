@@ -15,17 +15,21 @@ std::vector<tile::Ring> rings_of(const chip::Chip& chip, const Plan& plan) {
   const auto tile = [&](int64_t part, int64_t enough, int64_t large_part) {
     return std::max(std::min(bytes / part, enough), bytes / large_part);
   };
-  ring("activation", Queue::load, Queue::matrix, 2, 4, tile(16, 64 << 10, 32));
-  ring("activation2", Queue::load, Queue::matrix, 2, 3, bytes / 32);
+  const Profile::Layers given = plan.profile ? plan.profile->layers : Profile::Layers{};
+  const auto or_own = [](int64_t limit, int64_t own) { return limit > 0 ? limit : own; };
+  ring("activation", Queue::load, Queue::matrix, 2, 4, or_own(given.activation_bytes, tile(16, 64 << 10, 32)));
+  ring("activation2", Queue::load, Queue::matrix, 2, 3, or_own(given.weight_bytes, bytes / 32));
   ring("weight", Queue::prefetch, Queue::matrix, plan.weight_slots, 64, tile(12, 64 << 10, 64));
   ring("parameter", Queue::prefetch, Queue::matrix, 4, 64, bytes / 256);
   ring("residual", Queue::load, Queue::matrix, 2, 3, bytes / 24);
-  ring("result", Queue::matrix, Queue::store, 2, 4, tile(24, 64 << 10, 48));
-  const int streams = bytes < (4 << 20) ? 4 : 8;  // Eight of their largest tiles would be an eighth of a small one.
-  ring("stream", Queue::load, Queue::vector, streams, 8, tile(40, 32 << 10, 256));
-  ring("constant", Queue::prefetch, Queue::vector, 8, 16, bytes / 128);
+  ring("result", Queue::matrix, Queue::store, 2, 4, or_own(given.result_bytes, tile(24, 64 << 10, 48)));
+  const int streams = given.row_bytes > 0 ? 2
+                      : bytes < (4 << 20) ? 4
+                                          : 8;  // Eight of their largest tiles would be an eighth of a small one.
+  ring("stream", Queue::load, Queue::vector, streams, 8, or_own(given.row_bytes, tile(40, 32 << 10, 256)));
+  ring("constant", Queue::prefetch, Queue::vector, given.row_bytes > 0 ? 2 : 8, 16, bytes / 128);
   ring("temporary", Queue::vector, Queue::vector, 2, 2, bytes / 48);
-  ring("output", Queue::vector, Queue::store, 2, 4, bytes / 48);
+  ring("output", Queue::vector, Queue::store, 2, 4, or_own(given.row_bytes, bytes / 48));
   ring("copy", Queue::load, Queue::store, 2, 4, bytes / 48);
   ring("index", Queue::load, Queue::load, 2, 2, bytes / 128);
   ring("score", Queue::matrix, Queue::vector, 2, 2, bytes / 24);
@@ -33,8 +37,8 @@ std::vector<tile::Ring> rings_of(const chip::Chip& chip, const Plan& plan) {
   return rings;
 }
 
-int64_t tile_limit(const chip::Chip& chip, Ring ring) {
-  return rings_of(chip, {})[static_cast<size_t>(ring)].slot_limit;
+int64_t tile_limit(const chip::Chip& chip, Ring ring, const Profile* profile) {
+  return rings_of(chip, {.profile = profile})[static_cast<size_t>(ring)].slot_limit;
 }
 
 }  // namespace hadal::compile

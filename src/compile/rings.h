@@ -34,6 +34,6 @@ inline constexpr int ring_count = 14;
 std::vector<tile::Ring> rings_of(const chip::Chip& chip, const Plan& plan);
 
 /// Bytes that a tile of the ring may have.
-int64_t tile_limit(const chip::Chip& chip, Ring ring);
+int64_t tile_limit(const chip::Chip& chip, Ring ring, const Profile* profile = nullptr);
 
 }  // namespace hadal::compile

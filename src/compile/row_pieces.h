@@ -18,8 +18,8 @@ struct Pieces {
 /// Writes what stands for a node of the graph. Nodes are those of the graph so far, without the node itself.
 class RowWriter {
  public:
-  RowWriter(graph::Graph& graph, const graph::Node& of, const chip::Chip& chip)
-      : node(of), fit(row_fit(graph, of, chip)), graph_(graph), cores_(chip.cores) {}
+  RowWriter(graph::Graph& graph, const graph::Node& of, const chip::Chip& chip, const Profile* profile = nullptr)
+      : node(of), fit(row_fit(graph, of, chip, profile)), graph_(graph), cores_(chip.cores) {}
 
   const graph::Node node;
   const RowFit fit;

@@ -25,17 +25,21 @@ bool scales_inside(const graph::Graph& graph, const graph::Node& node) {
   return true;
 }
 
-RowFit row_fit(const graph::Graph& graph, const graph::Node& node, const chip::Chip& chip) {
+RowFit row_fit(const graph::Graph& graph, const graph::Node& node, const chip::Chip& chip, const Profile* profile) {
   const auto extent = [&](graph::ValueId v, int64_t axis) { return graph.type(v).shape[static_cast<size_t>(axis)]; };
-  const int64_t stream = tile_limit(chip, Ring::stream), both = std::min(stream, tile_limit(chip, Ring::output));
+  const int64_t stream = tile_limit(chip, Ring::stream, profile);
+  const int64_t both = std::min(stream, tile_limit(chip, Ring::output, profile));
   const graph::ValueId x = node.inputs.empty() ? graph::absent : node.inputs[0];
   const int64_t axis = node.attributes.integer("axis");
   if (node.op == &ops::reduce || node.op == &ops::normalize) {
     int64_t row = 1;
     for (const int64_t a : node.attributes.integers("axes")) row *= extent(x, a);
     const int64_t bytes = bytes_of(graph.type(x).dtype);
-    if (node.op == &ops::reduce) return {row, stream / bytes};
-    return {row, both / std::max<int64_t>(bytes, scales_inside(graph, node) ? 0 : bytes_of(DType::f32))};
+    // Where a profile has large tiles, others lie beside them: scale and bias, or the operands of a chain.
+    const bool large = profile && profile->layers.row_bytes > 0;
+    if (node.op == &ops::reduce) return {row, stream / (large ? 8 : 1) / bytes};
+    return {row,
+            both / (large ? 2 : 1) / std::max<int64_t>(bytes, scales_inside(graph, node) ? 0 : bytes_of(DType::f32))};
   }
   if (node.op == &ops::arg_reduce) return {extent(x, axis), stream / bytes_of(graph.type(x).dtype)};
   if (node.op == &ops::softmax || node.op == &ops::cumsum)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "chip/chip.h"
+#include "compile/profile.h"
 #include "graph/graph.h"
 
 namespace hadal::compile {
@@ -12,7 +13,8 @@ struct RowFit {
   [[nodiscard]] bool fits() const { return row <= most; }
 };
 /// Of a node that works on rows; others have none that is too long.
-RowFit row_fit(const graph::Graph& graph, const graph::Node& node, const chip::Chip& chip);
+RowFit row_fit(const graph::Graph& graph, const graph::Node& node, const chip::Chip& chip,
+               const Profile* profile = nullptr);
 
 /// Whether the instruction applies the scale and bias of a `normalize` itself: constants that exactly the normalised
 /// axes index.

@@ -129,6 +129,8 @@ void Search::refine(Trial& best) const {
 
 Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
                  const chip::Chip& chip, const Options& options) {
+  if (options.profile)
+    return {.cores = chip.cores, .joined = options.profile->attention == "joined", .profile = options.profile};
   if (!options.cycles) return {.cores = chip.cores};
   return Search(graph, groups, interface, chip, options).best();
 }

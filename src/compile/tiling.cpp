@@ -105,6 +105,26 @@ std::vector<int64_t> counts_of(const std::vector<int64_t>& extents, const std::v
   return counts;
 }
 
+std::vector<Expr> rastered(const std::vector<int64_t>& counts, const Expr& unit, int64_t raster) {
+  const size_t row = counts.size() - 3;
+  const int64_t rows = counts[row], columns = counts[row + 1], parts = counts[row + 2];
+  const Expr high(std::min(raster, rows)), tile = mod(unit, Expr(rows * columns * parts));
+  std::vector<Expr> at(counts.size());
+  Expr batch = floor_div(unit, Expr(rows * columns * parts));
+  for (size_t d = row; d-- > 0;) {
+    at[d] = mod(batch, Expr(counts[d]));
+    batch = floor_div(batch, Expr(counts[d]));
+  }
+  const Expr place = floor_div(tile, Expr(parts)), first = floor_div(place, high * Expr(columns)) * high;
+  const bool even = rows % high.constant() == 0;
+  const Expr size = even ? high : min(high, Expr(rows) - first).within(1, high.constant());
+  const Expr inside = place - first * Expr(columns);
+  at[row] = (first + mod(inside, size)).within(0, rows - 1);
+  at[row + 1] = floor_div(inside, size).within(0, columns - 1);
+  at[row + 2] = mod(tile, Expr(parts));
+  return at;
+}
+
 TileBox tile_box(const std::vector<int64_t>& extents, const std::vector<int64_t>& tile, const std::vector<Expr>& at) {
   TileBox box;
   for (size_t i = 0; i < extents.size(); ++i) {

@@ -49,6 +49,10 @@ bool check_fit(Emitter& e, const RowFit& fit);
 /// How many tiles each dim has.
 std::vector<int64_t> counts_of(const std::vector<int64_t>& extents, const std::vector<int64_t>& tile);
 
+/// Coordinates on a grid [batch..., rows, columns, parts] of the `unit`th tile, where `raster` rows of tiles are walked
+/// together: down a column of them, then the next.
+std::vector<Expr> rastered(const std::vector<int64_t>& counts, const Expr& unit, int64_t raster);
+
 /// Where the tile at grid coordinates `at` begins, and how long it is.
 struct TileBox {
   std::vector<Expr> origins, extents;

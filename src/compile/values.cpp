@@ -263,6 +263,29 @@ void Emitter::choose_homes() {
   }
 }
 
+/// What an output is the transpose of is stored as the output has it. Only for profiles: programs of the compiler's own
+/// schedules copy.
+void Emitter::place_transposed_outputs() {
+  for (const ValueId v : graph_.outputs) {
+    const int32_t producer = graph_.value(v).producer;
+    if (producer < 0 || graph_.nodes[static_cast<size_t>(producer)].op != &ops::transpose) continue;
+    const Node& node = graph_.nodes[static_cast<size_t>(producer)];
+    const ValueId source = node.inputs[0];
+    const int32_t maker = graph_.value(source).producer;
+    if (maker < 0 || is_view(graph_.nodes[static_cast<size_t>(maker)].op) || placed_[static_cast<size_t>(source)] ||
+        output_storage_[static_cast<size_t>(source)] >= 0 || homes_[static_cast<size_t>(source)].first >= 0)
+      continue;
+    const Placed out = result(v);
+    Placed place = out;
+    const auto order = node.attributes.integers("order");
+    for (size_t i = 0; i < order.size(); ++i) {
+      place.extents[static_cast<size_t>(order[i])] = out.extents[i];
+      place.strides[static_cast<size_t>(order[i])] = out.strides[i];
+    }
+    placed_[static_cast<size_t>(source)] = std::move(place);
+  }
+}
+
 void Emitter::emit_view(const Node& node) {
   const ValueId v = node.outputs[0];
   Placed source = operand(node.inputs[0]);
@@ -273,7 +296,8 @@ void Emitter::emit_view(const Node& node) {
     emit_copy(*this, source, dense, graph_.value(v).name, "reshape", node.origins);
     view = view_of(node, dense, graph_.type(v).shape);
   }
-  if (output_storage_[static_cast<size_t>(v)] >= 0)
+  const int output = output_storage_[static_cast<size_t>(v)];
+  if (output >= 0 && output != view->storage)
     emit_copy(*this, *view, result(v), graph_.value(v).name, std::string(node.op->name), node.origins);
   else
     placed_[static_cast<size_t>(v)] = std::move(view);

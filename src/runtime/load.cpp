@@ -22,17 +22,34 @@ void begin(const Source& source, const std::string& stage) {
   if (source.progress) source.progress(stage);
 }
 
+Result<std::optional<compile::Profile>> profile_for(const Source& source) {
+  if (!source.profile) return std::optional<compile::Profile>{};
+  HADAL_TRY(compile::Profile profile, compile::load_profile(*source.profile));
+  return std::optional(std::move(profile));
+}
+
+/// What the profile's software, in a call of the program, leaves of the chip.
+void call(Loaded& loaded, const std::optional<compile::Profile>& profile) {
+  if (!profile || loaded.program.layers.empty()) return;
+  loaded.chip = compile::calling(*profile, std::move(loaded.chip), loaded.program.layers.front().op);
+  loaded.warm = profile->machine.warm;
+}
+
 /// The chip asked for; without one, the shipped chip that a program was compiled for.
-Result<chip::Chip> chip_for(const Source& source, const std::string& compiled_for) {
+Result<chip::Chip> chip_for(const Source& source, const std::string& compiled_for,
+                            const std::optional<compile::Profile>& profile) {
   std::string name = default_chip;
   if (source.chip)
     name = *source.chip;
+  else if (profile)
+    name = profile->chip;
   else if (const auto shipped = chip::shipped_chips(); std::ranges::find(shipped, compiled_for) != shipped.end())
     name = compiled_for;
   HADAL_TRY(chip::Chip chip, chip::load_chip(name));
   if (chip.memory.device.ends_with(".toml"))  // As seen from the chip's file.
     chip.memory.device = (std::filesystem::path(chip.file).parent_path() / chip.memory.device).string();
   HADAL_CHECK(machine::check_memory(chip));
+  if (profile) return compile::under(*profile, std::move(chip));
   return chip;
 }
 
@@ -87,8 +104,11 @@ Result<Loaded> read(const Source& source) {
                    fmt::format("the program was compiled for shape {}, found {}", text_of(port->shape), text_of(shape)),
                    fmt::format("input \"{}\"", printable(name))};
   }
-  HADAL_TRY(chip::Chip chip, chip_for(source, program.chip));
-  return Loaded{std::move(program), std::move(chip), {}, false, watch.lap(), 0};
+  HADAL_TRY(const auto profile, profile_for(source));
+  HADAL_TRY(chip::Chip chip, chip_for(source, program.chip, profile));
+  Loaded loaded{.program = std::move(program), .chip = std::move(chip), .import_seconds = watch.lap()};
+  call(loaded, profile);
+  return loaded;
 }
 
 Error unknown_pass(const std::string& name, const std::vector<std::string>& passes) {
@@ -100,7 +120,8 @@ Error unknown_pass(const std::string& name, const std::vector<std::string>& pass
 }
 
 Result<Loaded> compile(const Source& source) {
-  HADAL_TRY(chip::Chip chip, chip_for(source, default_chip));
+  HADAL_TRY(const auto profile, profile_for(source));
+  HADAL_TRY(chip::Chip chip, chip_for(source, default_chip, profile));
   begin(source, "import");
   Stopwatch watch;
   onnx::ImportOptions import;
@@ -113,6 +134,7 @@ Result<Loaded> compile(const Source& source) {
 
   compile::Options options;
   options.precision = source.precision;
+  options.profile = profile ? &*profile : nullptr;
   options.values = !source.allow_absent_data;
   options.dump_after = source.dump_after;
   options.threads = static_cast<size_t>(source.threads);
@@ -135,7 +157,14 @@ Result<Loaded> compile(const Source& source) {
   HADAL_TRY(isa::Program program, compile::compile(std::move(imported.graph), chip, options));
   if (!source.dump_after.empty() && !dumped) return unknown_pass(source.dump_after, passes);
   program.fixed = fixed_inputs(imported.fixed);
-  return Loaded{std::move(program), std::move(chip), std::move(imported.notes), true, import_seconds, watch.lap()};
+  Loaded loaded{.program = std::move(program),
+                .chip = std::move(chip),
+                .notes = std::move(imported.notes),
+                .compiled = true,
+                .import_seconds = import_seconds,
+                .compile_seconds = watch.lap()};
+  call(loaded, profile);
+  return loaded;
 }
 
 }  // namespace

@@ -17,8 +17,9 @@ namespace hadal::runtime {
 /// Where a model or a program comes from, and what it is made for.
 struct Source {
   std::filesystem::path file;
-  std::optional<std::string> chip;  ///< Name or file; absent: the one a program was compiled for, else hadal-1.
-  std::optional<DType> precision;   ///< Absent: the model's own types.
+  std::optional<std::string> chip;     ///< Name or file; absent: the profile's, that of a program, else hadal-1.
+  std::optional<std::string> profile;  ///< Name or file of the measured software whose habits to keep; absent: none.
+  std::optional<DType> precision;      ///< Absent: the model's own types.
   std::map<std::string, Shape> shapes = {};   ///< Of inputs; they bind symbolic dimensions.
   std::map<std::string, Tensor> values = {};  ///< Of inputs; a model is compiled for those that decide shapes.
   bool allow_absent_data = false;             ///< Values are not needed.
@@ -33,6 +34,7 @@ struct Loaded {
   isa::Program program;
   chip::Chip chip;
   std::vector<std::string> notes = {};             ///< For the user: "unbound symbols are 1: batch".
+  bool warm = false;                               ///< The profile's calls find what those before left in the cache.
   bool compiled = false;                           ///< From a model; else read from a program file.
   double import_seconds = 0, compile_seconds = 0;  ///< Host time; a program file has only the first.
 };

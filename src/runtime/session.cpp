@@ -97,7 +97,7 @@ Status run_timing(const Request& request, Outcome& outcome) {
   Stopwatch watch;
   chip::Chip chip = outcome.chip;
   chip.cores = cores_of(outcome);
-  machine::TimingOptions options{.exact_memory = request.exact_memory};
+  machine::TimingOptions options{.warm = outcome.warm, .exact_memory = request.exact_memory};
   if (request.slices) options.slices = &outcome.slices;
   HADAL_TRY(outcome.timing, machine::time_program(outcome.program, chip, options));
   outcome.timing_seconds = watch.lap();
@@ -137,6 +137,7 @@ Result<Outcome> run(const Request& request) {
   outcome.precision = precision_of(outcome.program);
   outcome.notes = std::move(loaded.notes);
   outcome.compiled = loaded.compiled;
+  outcome.warm = loaded.warm;
   outcome.import_seconds = loaded.import_seconds;
   outcome.compile_seconds = loaded.compile_seconds;
   add_notes(outcome);

@@ -51,7 +51,7 @@ struct Outcome {
   chip::Chip chip;
   DType precision = DType::f32;  ///< Of most multiply-accumulates.
   std::vector<std::string> notes = {};
-  bool compiled = false;
+  bool compiled = false, warm = false;
   std::vector<Tensor> outputs = {};  ///< Of the ports' own types; empty without values.
   std::vector<std::string> output_files = {};
   std::vector<Comparison> expected = {};

@@ -13,6 +13,7 @@ struct Target {
   int64_t cores = 1;
   int64_t scratchpad_bytes = 0, accumulator_bytes = 0, memory_bytes = 0;
   int64_t page_bytes = 4096;  ///< Of the shared space.
+  bool resident = true;       ///< Storages may lie in the shared space; false: all lie in memory.
 };
 
 /// Errors: memory that does not suffice (plan.capacity), more registers or semaphores than there are.

@@ -216,7 +216,7 @@ Result<Placement> place(const Program& program, const PhaseOrder& order, const T
     return order.last_use[static_cast<size_t>(s)] - order.first_write[static_cast<size_t>(s)];
   };
   std::stable_sort(scratch.begin(), scratch.end(), [&](int a, int b) { return life(a) < life(b); });
-  const uint64_t capacity = shared_capacity(program, target);
+  const uint64_t capacity = target.resident ? shared_capacity(program, target) : 0;
   if (!place_shared(program, order, target, scratch, capacity, true, placement))
     place_shared(program, order, target, scratch, capacity, false, placement);
   if (placement.memory_bytes > static_cast<uint64_t>(target.memory_bytes))

@@ -25,8 +25,8 @@ class ShippedChips : public testing::Test {
 };
 
 TEST_F(ShippedChips, AreThese) {
-  EXPECT_EQ(shipped_chips(),
-            (std::vector<std::string>{"a100", "gemmini", "h800", "hadal-1", "hadal-edge", "tpu-v3", "tpu-v3-chip"}));
+  EXPECT_EQ(shipped_chips(), (std::vector<std::string>{"a100", "gemmini", "h800", "hadal-1", "hadal-edge", "mi210",
+                                                       "tpu-v3", "tpu-v3-chip"}));
 }
 
 TEST_F(ShippedChips, LoadUnderTheirOwnNames) {
@@ -62,6 +62,8 @@ TEST_F(ShippedChips, HaveTheirPublishedPeaks) {
   EXPECT_NEAR(tmacs("a100", DType::bf16), 312.0 / 2, 0.2);
   EXPECT_NEAR(tmacs("a100", DType::i8), 624.0 / 2, 0.4);
   EXPECT_NEAR(tmacs("a100", DType::f32), 19.5 / 2, 0.02);
+  EXPECT_NEAR(tmacs("mi210", DType::f16), 181.0 / 2, 0.1);
+  EXPECT_NEAR(tmacs("mi210", DType::f32), 45.3 / 2, 0.1);
   EXPECT_NEAR(tmacs("h800", DType::bf16), 990.0 / 2, 1);
   EXPECT_NEAR(tmacs("h800", DType::f8e4m3), 1979.0 / 2, 1);
   EXPECT_NEAR(tmacs("gemmini", DType::i8), 256e-3, 1e-6);

@@ -124,9 +124,12 @@ void Machine::ask(uint32_t core, uint8_t queue, Time now) {
   Servers& servers = servers_of(active.transfer);
   const Spread spread = active.transfer.spread(piece.from, piece.bytes, granule_of(active.transfer));
   Time next = now + active.port.time(piece.bytes);
-  const bool waits = is_exact(active.transfer) && !active.transfer.write;
+  const bool hit = !active.transfer.write && read_cache(active.transfer, piece, now);
+  const bool waits = is_exact(active.transfer) && !active.transfer.write && !hit;
   if (active.transfer.write) {
     next = std::max(next, write_piece(core, servers, spread, piece, now));
+  } else if (hit) {
+    piece.hit = true;
   } else if (waits) {
     exact_->submit(spread, piece.bytes, false, now, {core, slot, queue});
   } else {
@@ -134,6 +137,7 @@ void Machine::ask(uint32_t core, uint8_t queue, Time now) {
     piece.head = service.first + servers.latency();
     piece.tail = service.end + servers.latency();
     next = std::max(next, service.taken);
+    if (is_cached(active.transfer)) cache_.keep(active.transfer, piece.from, piece.bytes, piece.tail);
   }
   if (!waits) events_.push(piece.head, core, Event::Kind::passage, queue, slot);
   active.asked += piece.bytes;
@@ -158,6 +162,7 @@ void Machine::served(const ExactMemory::Report& report) {
   } else {
     piece.head = report.first + memory_.latency();
     piece.tail = report.at + memory_.latency();
+    if (is_cached(active.transfer)) cache_.keep(active.transfer, piece.from, piece.bytes, piece.tail);
     events_.push(piece.tail, core, Event::Kind::passage, queue, slot);
   }
 }
@@ -177,6 +182,14 @@ void Machine::ask_next(uint32_t core, uint8_t queue, Time next, Time now) {
   if (active.members.empty()) return go_on(core);
   const std::vector<Member> members = active.members;  // Going on may move the transfer.
   for (const Member& member : members) go_on(member.core);
+}
+
+/// Whether the cache has, or awaits, the bytes of a piece; then sets when they come.
+bool Machine::read_cache(const Transfer& transfer, Piece& piece, Time now) {
+  if (!is_cached(transfer)) return false;
+  const std::optional<Time> ready = cache_.find(transfer, piece.from, piece.bytes);
+  if (ready) piece.head = piece.tail = std::max(now, *ready) + hit_;
+  return ready.has_value();
 }
 
 /// Over the network to where the bytes go. Returns when the core's side is rid of the piece.
@@ -203,6 +216,11 @@ void Machine::pass(uint32_t core, uint8_t queue, uint32_t slot, Time now) {
   Servers& servers = servers_of(active.transfer);
   const Spread spread = active.transfer.spread(piece.from, piece.bytes, granule_of(active.transfer));
   if (active.transfer.write) {
+    if (is_cached(active.transfer)) {  // Memory takes it from there.
+      servers.serve(spread, piece.bytes, true, now);
+      cache_.keep(active.transfer, piece.from, piece.bytes, piece.tail);
+      return written(core, queue, slot, piece.tail);
+    }
     if (is_exact(active.transfer)) return exact_->submit(spread, piece.bytes, true, now, {core, slot, queue});
     const Servers::Service service = servers.serve(spread, piece.bytes, true, now);
     own.hold = std::max(own.hold, piece.asked + (service.taken - now));
@@ -212,6 +230,11 @@ void Machine::pass(uint32_t core, uint8_t queue, uint32_t slot, Time now) {
   if (!active.members.empty()) return pass_shared(core, queue, active, piece);
   const Time port = active.port.time(piece.bytes);
   Time queued = 0;
+  if (piece.hit) {  // A core's port is its share of the cache's bandwidth.
+    const Time distance = network_.distance(network_.port(0), core);
+    active.end = std::max(active.end, piece.head + port + 2 * distance);
+    return settle(core, queue, active);
+  }
   for (const Servers::Share& share : servers.shares(spread, piece.bytes)) {
     const Time distance = network_.distance(share.node, core);
     const Network::Passage passage = network_.send(share.node, core, share.bytes, piece.head, traffic_of(queue));

@@ -27,7 +27,7 @@ Servers memory_of(const chip::Chip& chip, const memory::Device* device, const Ne
   const Time latency = clock.of_femtoseconds(memory.latency_femtoseconds);
   if (device == nullptr) {
     const double channel = memory.bytes_per_second * memory.efficiency / static_cast<double>(memory.channels);
-    return {clock.rate_of_seconds(channel), latency, std::move(nodes)};
+    return {clock.rate_of_seconds(channel), latency, std::move(nodes), {}, memory.hashed};
   }
   const auto times = memory::RowTimes::of(*device, tick_of(chip, *device, clock));
   const int64_t burst = device->organization.burst_bytes;
@@ -65,6 +65,8 @@ Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const memory::De
       memory_(memory_of(chip, device, network_, clock_)),
       shared_(shared_of(chip)),
       exact_(std::move(exact)),
+      cache_(chip.cache.bytes),
+      hit_(clock_.of_femtoseconds(chip.cache.latency_femtoseconds)),
       statistics_(*program_, chip) {
   cores_.reserve(static_cast<size_t>(chip.cores));
   for (int64_t core = 0; core < chip.cores; ++core) {

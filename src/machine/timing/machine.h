@@ -12,6 +12,7 @@
 #include "isa/check.h"
 #include "isa/sequencer.h"
 #include "isa/sharing.h"
+#include "machine/timing/cache.h"
 #include "machine/timing/cost.h"
 #include "machine/timing/events.h"
 #include "machine/timing/exact_memory.h"
@@ -65,10 +66,11 @@ struct Meeting {
 struct Piece {
   uint32_t active = 0;
   int64_t from = 0, bytes = 0;
-  Time asked = 0;  ///< When it began.
-  Time head = 0;   ///< When its first byte is at the second of memory and network.
-  Time tail = 0;   ///< When its last byte is where it stands now.
-  Time extra = 0;  ///< Request or acknowledgement on the network.
+  Time asked = 0;    ///< When it began.
+  Time head = 0;     ///< When its first byte is at the second of memory and network.
+  Time tail = 0;     ///< When its last byte is where it stands now.
+  Time extra = 0;    ///< Request or acknowledgement on the network.
+  bool hit = false;  ///< It comes from the cache.
 };
 
 struct QueueState {
@@ -109,6 +111,8 @@ class Machine {
   Machine(const isa::Walk& walk, const chip::Chip& chip, const memory::Device* device, std::optional<ExactMemory> exact,
           const TimingOptions& options);
   Result<Timing> run();
+  /// Finds in the cache what another run has left there. Before `run`.
+  void follow(Machine&& before) { cache_ = std::move(before.cache_).settled(); }
 
  private:
   // Sequencers, queues, signals (machine.cpp).
@@ -145,6 +149,8 @@ class Machine {
   void written(uint32_t core, uint8_t queue, uint32_t slot, Time end);
   void pass_shared(uint32_t core, uint8_t queue, Active& active, const Piece& piece);
   void settle(uint32_t core, uint8_t queue, Active& active);
+  [[nodiscard]] bool is_cached(const Transfer& transfer) const { return chip_->cache.bytes > 0 && !transfer.shared; }
+  bool read_cache(const Transfer& transfer, Piece& piece, Time now);
   Time write_piece(uint32_t core, Servers& servers, const Spread& spread, Piece& piece, Time now);
   void close(uint32_t core, Core& state, uint8_t queue);
   void retire(uint32_t core, uint8_t queue, Time now);
@@ -166,6 +172,8 @@ class Machine {
   Network network_;
   Servers memory_, shared_;
   std::optional<ExactMemory> exact_;
+  Cache cache_;
+  Time hit_ = 0;  ///< Latency of what is in the cache.
   Statistics statistics_;
   Events events_;
   std::vector<Core> cores_;

@@ -13,8 +13,13 @@ double tick_of(const chip::Chip& chip, const memory::Device& device, const Cycle
   return device.peak_bytes_per_tick() / buses * clock.rate_of_seconds(channel).ticks_per_byte;
 }
 
-Servers::Servers(Rate rate, Time latency, std::vector<Node> nodes, std::optional<Dram> dram)
-    : rate_(rate), latency_(latency), dram_(std::move(dram)), nodes_(std::move(nodes)), busy_(nodes_.size()) {
+Servers::Servers(Rate rate, Time latency, std::vector<Node> nodes, std::optional<Dram> dram, bool hashed)
+    : rate_(rate),
+      latency_(latency),
+      hashed_(hashed),
+      dram_(std::move(dram)),
+      nodes_(std::move(nodes)),
+      busy_(nodes_.size()) {
   for (const Node node : nodes_) {
     const auto known = std::find_if(all_.begin(), all_.end(), [&](const Share& share) { return share.node == node; });
     group_.push_back(static_cast<uint32_t>(known - all_.begin()));
@@ -26,6 +31,7 @@ Servers::Servers(Rate rate, Time latency, std::vector<Node> nodes, std::optional
 
 Servers::Touched Servers::touched(const Spread& spread) const {
   const auto servers = static_cast<int64_t>(nodes_.size());
+  if (hashed_) return {1, 1, std::min(servers, spread.count * spread.width)};
   const int64_t period = spread.count > 1 ? std::gcd(spread.step, servers) : 1;
   if (spread.width >= period) return {1, 1, std::min(servers, spread.count * spread.width)};
   return {std::min(spread.count, servers / period), spread.step % servers, spread.width};
@@ -34,7 +40,9 @@ Servers::Touched Servers::touched(const Spread& spread) const {
 template <class Visit>
 void Servers::visit(int64_t first, const Touched& touched, Visit visit) const {
   const auto servers = static_cast<int64_t>(nodes_.size());
-  int64_t start = first % servers;
+  constexpr uint64_t golden = 0x9E3779B97F4A7C15;
+  int64_t start =
+      hashed_ ? static_cast<int64_t>((static_cast<uint64_t>(first) * golden >> 32) % nodes_.size()) : first % servers;
   for (int64_t i = 0; i < touched.starts; ++i) {
     int64_t server = start;
     for (int64_t w = 0; w < touched.width; ++w) {

@@ -28,10 +28,11 @@ struct Dram {
 };
 
 /// Granule g lies on server g mod servers. A server works on one piece after another: at its own rate, all servers that
-/// a piece touches equally, or as its DRAM does.
+/// a piece touches equally, or as its DRAM does. Where addresses are hashed, a piece's granules lie on as many servers
+/// as there are granules, wherever they are: no stride meets few servers.
 class Servers {
  public:
-  Servers(Rate rate, Time latency, std::vector<Node> nodes, std::optional<Dram> dram = {});
+  Servers(Rate rate, Time latency, std::vector<Node> nodes, std::optional<Dram> dram = {}, bool hashed = false);
 
   [[nodiscard]] Time latency() const { return latency_; }
 
@@ -62,6 +63,7 @@ class Servers {
 
   Rate rate_;
   Time latency_;
+  bool hashed_;
   std::optional<Dram> dram_;
   std::vector<Node> nodes_;
   std::vector<Time> busy_;

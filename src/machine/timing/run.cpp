@@ -58,6 +58,30 @@ Status check_memory(const chip::Chip& chip) {
   return {};
 }
 
+namespace {
+
+/// What there is of the chip's memory: its description, and where it is timed command by command, that.
+struct MemoryModel {
+  std::optional<memory::Device> device;
+  std::optional<timing::ExactMemory> exact;
+};
+
+Result<MemoryModel> memory_of(const chip::Chip& chip, const TimingOptions& options) {
+  MemoryModel model;
+  if (chip.memory.device == "none") {
+    if (options.exact_memory)
+      return Error{"memory.none", fmt::format("{} does not say what its memory is", chip.name), "memory.device",
+                   "give it a description: hadal-1 has device = \"hbm3-5200\""};
+    return model;
+  }
+  HADAL_TRY(model.device, device_of(chip));
+  if (!options.exact_memory) return model;
+  HADAL_TRY(model.exact, timing::ExactMemory::make(chip, *model.device, timing::Cycles{chip.clock.femtoseconds}));
+  return model;
+}
+
+}  // namespace
+
 Result<Timing> time_program(const isa::Program& program, const chip::Chip& chip, const TimingOptions& options) {
   HADAL_CHECK(meets_limits(program, chip));
   HADAL_TRY(const isa::Walk walk, isa::Walk::of(program));
@@ -65,17 +89,20 @@ Result<Timing> time_program(const isa::Program& program, const chip::Chip& chip,
   if (std::any_of(program.source.begin(), program.source.end(),
                   [&](uint32_t layer) { return layer >= std::max(1u, layers); }))
     return Error{"code.C1", "the source map names a layer that the program does not have"};
-  if (chip.memory.device == "none") {
-    if (options.exact_memory)
-      return Error{"memory.none", fmt::format("{} does not say what its memory is", chip.name), "memory.device",
-                   "give it a description: hadal-1 has device = \"hbm3-5200\""};
-    return timing::Machine(walk, chip, nullptr, {}, options).run();
+  const auto machine = [&](MemoryModel& model, const TimingOptions& with) {
+    return timing::Machine(walk, chip, model.device ? &*model.device : nullptr, std::move(model.exact), with);
+  };
+  HADAL_TRY(MemoryModel model, memory_of(chip, options));
+  timing::Machine last = machine(model, options);
+  if (options.warm && chip.cache.bytes > 0) {
+    TimingOptions cold = options;
+    cold.slices = nullptr;
+    HADAL_TRY(MemoryModel other, memory_of(chip, options));
+    timing::Machine before = machine(other, cold);
+    HADAL_TRY([[maybe_unused]] const Timing first, before.run());
+    last.follow(std::move(before));
   }
-  HADAL_TRY(const memory::Device device, device_of(chip));
-  if (!options.exact_memory) return timing::Machine(walk, chip, &device, {}, options).run();
-  HADAL_TRY(timing::ExactMemory exact,
-            timing::ExactMemory::make(chip, device, timing::Cycles{chip.clock.femtoseconds}));
-  return timing::Machine(walk, chip, &device, std::move(exact), options).run();
+  return last.run();
 }
 
 }  // namespace hadal::machine

@@ -24,6 +24,7 @@ struct Slice {
 
 struct TimingOptions {
   uint64_t instruction_budget = isa::instruction_budget;  ///< Executed instructions, all cores; more is an error.
+  bool warm = false;                                      ///< The chip's cache has what a run before left there.
   std::vector<Slice>* slices = nullptr;                   ///< Filled where given, in the order of starting.
   bool exact_memory = false;  ///< The chip's memory by its commands, which is slow; else row by row.
 };
