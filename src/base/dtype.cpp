@@ -126,9 +126,9 @@ uint8_t to_f4e2m1(float value) {
   if (std::isnan(value)) return std::signbit(value) ? 0 : 8;
   const float magnitude = std::fabs(value);
   uint8_t nearest = 0;
-  for (uint8_t i = 1; i < e2m1.size(); ++i) {
-    const float middle = (e2m1[i - 1u] + e2m1[i]) / 2;  // A tie goes to the even one.
-    if (magnitude > middle || (magnitude == middle && i % 2 == 0)) nearest = i;
+  for (size_t i = 1; i < e2m1.size(); ++i) {
+    const float middle = (e2m1[i - 1] + e2m1[i]) / 2;  // A tie goes to the even one.
+    if (magnitude > middle || (magnitude == middle && i % 2 == 0)) nearest = static_cast<uint8_t>(i);
   }
   return static_cast<uint8_t>((std::signbit(value) ? 8 : 0) | nearest);
 }

@@ -13,7 +13,7 @@ bool is_true(const Site& n, ValueId v, std::string_view what) {
   return number_at(known, 0) != 0;
 }
 
-Values if_(Site& n) { return n.body(is_true(n, n[0], "the condition") ? "then_branch" : "else_branch", {}); }
+Values one_branch(Site& n) { return n.body(is_true(n, n[0], "the condition") ? "then_branch" : "else_branch", {}); }
 
 /// What the steps gave, in turn along a new axis.
 ValueId stacked(Site& n, const Values& steps, int64_t axis) {
@@ -153,7 +153,7 @@ Values scan(Site& n) {
 }
 
 constexpr Operator rows[] = {
-    {"If", if_, "", 1, 1, "else_branch:g then_branch:g"},
+    {"If", one_branch, "", 1, 1, "else_branch:g then_branch:g"},
     {"Loop", loop, "", 0, any_number, "body:g"},
     {"Scan", scan, "", 0, any_number,
      "body:g directions:is num_scan_inputs:i scan_input_axes:is scan_input_directions:is scan_output_axes:is "

@@ -11,7 +11,7 @@ struct Term {
   ValueId id;
 
   [[nodiscard]] Builder& b() const { return site->b; }
-  [[nodiscard]] const Shape& shape() const { return b().shape(id); }
+  [[nodiscard]] Shape shape() const { return b().shape(id); }
   [[nodiscard]] DType dtype() const { return b().dtype(id); }
   [[nodiscard]] Term with(ValueId v) const { return {site, v}; }
   [[nodiscard]] Term number(double value) const { return with(b().scalar(dtype(), value)); }
