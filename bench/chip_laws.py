@@ -17,7 +17,7 @@ CORES = {"hadal-1": ["cores = 32\n[network]\nx = 8\ny = 4", "cores = 64\n[networ
 SLOWER = 0.03
 RATES = ["clock", "memory.bytes_per_second", "host.bytes_per_second", "host.memory_bytes_per_second",
          "host.operations_per_second"]
-LATENCIES = ["memory.latency", "host.link_latency", "host.launch"]
+LATENCIES = ["memory.latency", "cache.latency", "host.link_latency", "host.launch"]
 
 
 @dataclasses.dataclass
@@ -81,10 +81,10 @@ def twice_as_fast(bench, case, chip, precision):
     units = {"clock": "Hz", "host.operations_per_second": "op/s"}
     for field in RATES:
         tables[field] = f"{roofline.quantity(figures[field]) * 2:.0f} {units.get(field, 'B/s')}"
-    for field in LATENCIES:
+    for field in [latency for latency in LATENCIES if latency in figures]:
         tables[field] = f"{roofline.quantity(figures[field]) / 2 * 1e15:.0f} fs"
     lines = [f'clock = "{tables.pop("clock")}"']
-    for table in ["memory", "host"]:
+    for table in dict.fromkeys(field.split(".")[0] for field in tables):
         lines.append(f"[{table}]")
         lines += [f'{field.split(".")[1]} = "{text}"' for field, text in tables.items() if field.startswith(f"{table}.")]
     fast = bench.run(case, bench.variant(f"{chip}-twice", chip, "\n".join(lines)), precision)
