@@ -32,6 +32,15 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
+Result<std::vector<Table>> read_tables(const std::vector<std::string>& files) {
+  std::vector<Table> tables;
+  for (const std::string& file : files) {
+    HADAL_TRY(Table table, Table::read(file));
+    tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
 Result<Table> Table::read(const std::filesystem::path& path) {
   HADAL_TRY(const auto bytes, read_file(path, largest_file));
   Table table;

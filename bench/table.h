@@ -32,6 +32,9 @@ class Table {
   std::vector<Line> lines_;
 };
 
+/// All of them, in order. Errors: those of Table::read.
+Result<std::vector<Table>> read_tables(const std::vector<std::string>& files);
+
 /// One line of a table, by the names of its columns. Errors: table.column, table.number, table.range.
 class Row {
  public:

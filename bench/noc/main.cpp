@@ -1,11 +1,11 @@
 // bench_noc: the network models beside the figures of other simulators, read from tables of rows.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <optional>
 #include <thread>
 
 #include "base/parallel.h"
 #include "bench/noc/report.h"
+#include "bench/summary.h"
 
 namespace hadal::bench {
 
@@ -40,11 +40,7 @@ Result<std::vector<Finding>> predict(const std::vector<Table>& tables, Level lev
 }
 
 Result<std::string> run(const Flags& flags) {
-  std::vector<Table> tables;
-  for (const std::string& file : flags.files) {
-    HADAL_TRY(Table table, Table::read(file));
-    tables.push_back(std::move(table));
-  }
+  HADAL_TRY(const std::vector<Table> tables, read_tables(flags.files));
   HADAL_TRY(const std::vector<Finding> findings, predict(tables, flags.level));
   return flags.json ? json_report(findings) : text_report(findings);
 }
@@ -64,11 +60,5 @@ int main(int argc, char** argv) {
       ->transform(CLI::Transformer(std::map<std::string, Level>{{"flit", Level::flit}, {"flow", Level::flow}}))
       ->option_text("flit|flow");
   CLI11_PARSE(app, argc, argv);
-  const auto text = run(flags);
-  if (!text) {
-    fmt::print(stderr, "{}", text.error().text());
-    return 1;
-  }
-  fmt::print("{}", *text);
-  return 0;
+  return print(run(flags));
 }

@@ -1,11 +1,11 @@
 #include "bench/noc/report.h"
 
-#include "bench/row_json.h"
-
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "bench/row_json.h"
+#include "bench/summary.h"
 
 namespace hadal::bench {
 
@@ -13,54 +13,43 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Errors of some rows, in percent.
-struct Errors {
-  size_t rows = 0;
-  double sum = 0, largest = 0;
+/// A group's errors, and where the largest is.
+struct Group {
+  Errors errors;
   std::string worst;
-
   void add(const Finding& finding) {
-    const double error = finding.outcome.comparison->error_percent();
-    ++rows;
-    sum += error;
-    if (error >= largest) {
-      const std::filesystem::path file = finding.row.table().file();
-      worst = fmt::format("{}:{}", file.filename().string(), finding.row.line().number);
-    }
-    largest = std::max(largest, error);
+    if (!errors.add(finding.outcome.comparison->error_percent())) return;
+    const std::filesystem::path file = finding.row.table().file();
+    worst = fmt::format("{}:{}", file.filename().string(), finding.row.line().number);
   }
-  [[nodiscard]] double mean() const { return rows > 0 ? sum / static_cast<double>(rows) : 0; }
 };
 
-/// Reason, and how many rows it stands for.
-std::map<std::string, size_t> skipped(const std::vector<Finding>& findings) {
-  std::map<std::string, size_t> counts;
-  for (const Finding& finding : findings) {
+Skipped skipped(const std::vector<Finding>& findings) {
+  Skipped counts;
+  for (const Finding& finding : findings)
     if (!finding.outcome.skipped.empty()) ++counts[finding.row.table().file() + ": " + finding.outcome.skipped];
-  }
   return counts;
 }
 
 }  // namespace
 
 std::string text_report(const std::vector<Finding>& findings) {
-  std::vector<std::pair<std::string, Errors>> groups;
-  Errors all;
+  std::vector<std::pair<std::string, Group>> groups;
+  Group all;
   for (const Finding& finding : findings) {
     if (!finding.outcome.comparison) continue;
-    auto group = std::ranges::find(groups, finding.outcome.group, &std::pair<std::string, Errors>::first);
+    auto group = std::ranges::find(groups, finding.outcome.group, &std::pair<std::string, Group>::first);
     if (group == groups.end()) group = groups.insert(groups.end(), {finding.outcome.group, {}});
     group->second.add(finding);
     all.add(finding);
   }
   std::string text = fmt::format("{:40}{:>6}{:>9}{:>9}  worst\n", "", "rows", "mean", "largest");
   groups.emplace_back("all", std::move(all));
-  for (const auto& [name, errors] : groups) {
-    text += fmt::format("{:40}{:6}{:8.2f}%{:8.2f}%  {}\n", printable(name), errors.rows, errors.mean(), errors.largest,
-                        errors.worst);
+  for (const auto& [name, group] : groups) {
+    text += fmt::format("{:40}{:6}{:8.2f}%{:8.2f}%  {}\n", printable(name), group.errors.rows, group.errors.mean(),
+                        group.errors.largest, group.worst);
   }
-  for (const auto& [reason, rows] : skipped(findings)) text += fmt::format("skipped {} rows: {}\n", rows, reason);
-  return text;
+  return text + text_of(skipped(findings));
 }
 
 std::string json_report(const std::vector<Finding>& findings) {
@@ -74,13 +63,11 @@ std::string json_report(const std::vector<Finding>& findings) {
     if (outcome.comparison) {
       row["compared"] = outcome.comparison->field;
       row["error_percent"] = outcome.comparison->error_percent();
-      all.add(finding);
+      all.add(outcome.comparison->error_percent());
     }
     rows.push_back(std::move(row));
   }
-  const Json report = {
-      {"rows", std::move(rows)}, {"mean_abs_error_percent", all.mean()}, {"skipped", skipped(findings)}};
-  return report.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(std::move(rows), all, skipped(findings));
 }
 
 }  // namespace hadal::bench

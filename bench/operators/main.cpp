@@ -1,10 +1,10 @@
 // bench_silicon FILE.csv... [--json]: times of real devices beside those of the compiler and the timing machine.
 #include <CLI/CLI.hpp>
-#include <atomic>
-#include <cstdio>
 #include <thread>
 
+#include "base/parallel.h"
 #include "bench/operators/report.h"
+#include "bench/summary.h"
 
 namespace hadal::bench {
 
@@ -41,15 +41,7 @@ Result<std::vector<Finding>> find_all(const std::vector<Table>& tables, const Fl
   for (const Table& table : tables)
     for (const Table::Line& line : table.lines()) rows.emplace_back(table, line);
   std::vector<std::optional<Result<Finding>>> found(rows.size());
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t i = next++; i < rows.size(); i = next++) found[i] = find(rows[i], flags);
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) threads.emplace_back(work);
-    work();
-  }
+  for_each_index(rows.size(), std::thread::hardware_concurrency(), [&](size_t i) { found[i] = find(rows[i], flags); });
   std::vector<Finding> out;
   for (auto& finding : found) {
     HADAL_TRY(Finding one, *std::move(finding));
@@ -59,11 +51,7 @@ Result<std::vector<Finding>> find_all(const std::vector<Table>& tables, const Fl
 }
 
 Result<std::string> run(const Flags& flags) {
-  std::vector<Table> tables;
-  for (const std::string& file : flags.files) {
-    HADAL_TRY(Table table, Table::read(file));
-    tables.push_back(std::move(table));
-  }
+  HADAL_TRY(const std::vector<Table> tables, read_tables(flags.files));
   HADAL_TRY(const std::vector<Finding> findings, find_all(tables, flags));
   return flags.json ? json_report(findings) : text_report(findings, flags.rows);
 }
@@ -83,11 +71,5 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"profile", "own", "both"}))
       ->option_text("profile|own|both");
   CLI11_PARSE(app, argc, argv);
-  const auto text = run(flags);
-  if (!text) {
-    fmt::print(stderr, "{}", text.error().text());
-    return 1;
-  }
-  fmt::print("{}", *text);
-  return 0;
+  return print(run(flags));
 }

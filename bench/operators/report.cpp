@@ -1,10 +1,10 @@
 #include "bench/operators/report.h"
 
-#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "bench/row_json.h"
+#include "bench/summary.h"
 
 namespace hadal::bench {
 
@@ -12,20 +12,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Absolute errors of some rows, in percent.
-struct Errors {
-  size_t rows = 0;
-  double sum = 0, largest = 0;
-  void add(double percent) {
-    ++rows;
-    sum += std::fabs(percent);
-    if (std::fabs(percent) > std::fabs(largest)) largest = percent;
-  }
-  [[nodiscard]] double mean() const { return rows > 0 ? sum / static_cast<double>(rows) : 0; }
-  [[nodiscard]] std::string text() const {
-    return rows > 0 ? fmt::format("{:8.1f}{:+9.1f}", mean(), largest) : fmt::format("{:>8}{:>9}", "-", "-");
-  }
-};
+std::string text_of(const Errors& errors) {
+  return errors.rows > 0 ? fmt::format("{:8.1f}{:+9.1f}", errors.mean(), errors.largest)
+                         : fmt::format("{:>8}{:>9}", "-", "-");
+}
 
 struct Pair {
   size_t rows = 0;
@@ -37,8 +27,8 @@ struct Pair {
   }
 };
 
-std::map<std::string, size_t> skipped(const std::vector<Finding>& findings) {
-  std::map<std::string, size_t> counts;
+Skipped skipped(const std::vector<Finding>& findings) {
+  Skipped counts;
   for (const Finding& finding : findings)
     if (!finding.skipped.empty()) ++counts[finding.skipped];
   return counts;
@@ -74,12 +64,12 @@ std::string text_report(const std::vector<Finding>& findings, bool rows) {
   for (const auto& [chip, ops] : groups) {
     for (const auto& [op, pair] : ops)
       if (!op.empty())
-        text += fmt::format("{:24}{:6}{}   {}\n", chip + " " + op, pair.rows, pair.like_it.text(), pair.free.text());
+        text +=
+            fmt::format("{:24}{:6}{}   {}\n", chip + " " + op, pair.rows, text_of(pair.like_it), text_of(pair.free));
     const Pair& all = ops.at("");
-    text += fmt::format("{:24}{:6}{}   {}\n", chip + ", all", all.rows, all.like_it.text(), all.free.text());
+    text += fmt::format("{:24}{:6}{}   {}\n", chip + ", all", all.rows, text_of(all.like_it), text_of(all.free));
   }
-  for (const auto& [reason, count] : skipped(findings)) text += fmt::format("skipped {} rows: {}\n", count, reason);
-  return text;
+  return text + text_of(skipped(findings));
 }
 
 std::string json_report(const std::vector<Finding>& findings) {
@@ -95,9 +85,7 @@ std::string json_report(const std::vector<Finding>& findings) {
     all.add(finding.error_percent(prediction));
     rows.push_back(std::move(row));
   }
-  const Json report = {
-      {"rows", std::move(rows)}, {"mean_abs_error_percent", all.mean()}, {"skipped", skipped(findings)}};
-  return report.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(std::move(rows), all, skipped(findings));
 }
 
 }  // namespace hadal::bench

@@ -35,10 +35,8 @@ Call skip(std::string reason) {
 struct Device {
   std::string_view prefix, chip, profile;
 };
-constexpr Device devices[] = {{"TPUv3", "tpu-v3", "tpu-v3-xla"},
-                              {"A100", "a100", "a100-pytorch"},
-                              {"MI210", "mi210", "mi210-pytorch"},
-                              {"TPUv6e", "tpu-v6e", "tpu-v6e-xla"}};
+constexpr Device devices[] = {
+    {"TPUv3", "tpu-v3", "tpu-v3-xla"}, {"A100", "a100", "a100-pytorch"}, {"MI210", "mi210", "mi210-pytorch"}};
 
 const Device* device_named(std::string_view name) {
   for (const Device& device : devices)

@@ -1,4 +1,5 @@
 // docs/chips.md, printed from the table of fields.
+#include "chip/field_tables.h"
 #include "chip/fields.h"
 
 namespace hadal::chip {
@@ -48,13 +49,7 @@ std::string kind_text(const Field& field) {
   if (std::holds_alternative<bool& (*)(Chip&)>(field.access)) return "true or false";
   if (std::holds_alternative<std::string& (*)(Chip&)>(field.access))
     return field.words.empty() ? "text" : std::string(field.words);
-  const bool whole = std::holds_alternative<int64_t& (*)(Chip&)>(field.access);
-  return field.unit == Unit::number ? (whole ? "a whole number" : "a number") : std::string(info(field.unit).noun);
-}
-
-std::string range_text(const Field& field) {
-  if (field.high == 0) return "";
-  return fmt::format("{} … {}", quantity_text(field.low, field.unit), quantity_text(field.high, field.unit));
+  return number_kind(field.unit, std::holds_alternative<int64_t& (*)(Chip&)>(field.access));
 }
 
 std::string_view need_text(Need need) {
@@ -76,20 +71,11 @@ std::string_view need_text(Need need) {
 }  // namespace
 
 std::string chips_reference() {
-  std::string out(introduction);
-  std::string_view open = "?";
-  for (const Field& field : fields()) {
-    const size_t dot = field.name.find('.');
-    const std::string_view table = dot == field.name.npos ? std::string_view{} : field.name.substr(0, dot);
-    if (table != open) {
-      open = table;
-      out += table.empty() ? "\n## At the top\n\n" : fmt::format("\n## [{}]\n\n", table);
-      out += fmt::format("{}\n\n| field | value | range | needed | meaning |\n|---|---|---|---|---|\n", heading(table));
-    }
-    out += fmt::format("| `{}` | {} | {} | {} | {} |\n", field.name.substr(table.empty() ? 0 : dot + 1),
-                       kind_text(field), range_text(field), need_text(field.need), field.meaning);
-  }
-  return out;
+  std::vector<FieldLine> lines;
+  for (const Field& field : fields())
+    lines.push_back({field.name, kind_text(field), range_text(field.low, field.high, field.unit), need_text(field.need),
+                     field.meaning});
+  return std::string(introduction) + field_tables(lines, heading);
 }
 
 }  // namespace hadal::chip

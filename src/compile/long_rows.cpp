@@ -74,6 +74,17 @@ Result<bool> cut_reduce(RowWriter& w) {
   return cut_reduction(w, kind);
 }
 
+/// Puts y, scaled and shifted as the node says, in the place of a normalisation.
+Result<bool> put_normalized(RowWriter& w, ValueId y) {
+  HADAL_TRY(y, w.cast(y, w.result().dtype));
+  for (size_t i = 1; i < w.node.inputs.size(); ++i) {
+    if (w.node.inputs[i] == graph::absent) continue;
+    HADAL_TRY(y, w.add(i == 1 ? ops::mul : ops::add, {y, w.node.inputs[i]}));
+  }
+  w.replace(0, y);
+  return true;
+}
+
 /// Mean first, then squares of what is left: as exact as with the whole row at hand.
 Result<bool> cut_normalize(RowWriter& w) {
   const ValueId x = w.node.inputs[0];
@@ -90,12 +101,17 @@ Result<bool> cut_normalize(RowWriter& w) {
   HADAL_TRY(scale, w.add(ops::div, {scale, w.scalar(sums, static_cast<double>(w.fit.row))}));
   HADAL_TRY(scale, w.add(ops::add, {scale, w.scalar(sums, w.node.attributes.number("epsilon", 1e-5))}));
   HADAL_TRY(scale, w.add(ops::rsqrt, {scale}));
-  HADAL_TRY(ValueId y, w.add(ops::mul, {centred, scale}));
-  HADAL_TRY(y, w.cast(y, w.result().dtype));
-  for (size_t i = 1; i < w.node.inputs.size(); ++i) {
-    if (w.node.inputs[i] == graph::absent) continue;
-    HADAL_TRY(y, w.add(i == 1 ? ops::mul : ops::add, {y, w.node.inputs[i]}));
+  HADAL_TRY(const ValueId y, w.add(ops::mul, {centred, scale}));
+  return put_normalized(w, y);
+}
+
+/// Puts y - log_sum, or its exponential, in the place of a softmax.
+Result<bool> put_softmax(RowWriter& w, ValueId y, ValueId log_sum) {
+  HADAL_TRY(y, w.add(ops::sub, {y, log_sum}));
+  if (w.node.attributes.integer("log") == 0) {
+    HADAL_TRY(y, w.add(ops::exp, {y}));
   }
+  HADAL_TRY(y, w.cast(y, w.result().dtype));
   w.replace(0, y);
   return true;
 }
@@ -109,13 +125,7 @@ Result<bool> cut_softmax(RowWriter& w) {
   HADAL_TRY(ValueId y, w.cast(x, sums));
   HADAL_TRY(y, w.add(ops::sub, {y, most}));
   HADAL_TRY(const ValueId log_sum, w.reduce(y, "log_sum_exp", {axis}, true, sums));
-  HADAL_TRY(y, w.add(ops::sub, {y, log_sum}));
-  if (w.node.attributes.integer("log") == 0) {
-    HADAL_TRY(y, w.add(ops::exp, {y}));
-  }
-  HADAL_TRY(y, w.cast(y, w.result().dtype));
-  w.replace(0, y);
-  return true;
+  return put_softmax(w, y, log_sum);
 }
 
 /// Softmax whose passes are layers of their own: the maximum, the sum of exponentials, and what follows from both. No
@@ -128,13 +138,7 @@ Result<bool> softmax_by_passes(RowWriter& w) {
   HADAL_TRY(const ValueId log_sum, w.reduce(x, "log_sum_exp", {axis}, true, sums));
   HADAL_TRY(ValueId y, w.cast(x, sums));
   HADAL_TRY(y, w.add(ops::min, {y, most}));
-  HADAL_TRY(y, w.add(ops::sub, {y, log_sum}));
-  if (w.node.attributes.integer("log") == 0) {
-    HADAL_TRY(y, w.add(ops::exp, {y}));
-  }
-  HADAL_TRY(y, w.cast(y, w.result().dtype));
-  w.replace(0, y);
-  return true;
+  return put_softmax(w, y, log_sum);
 }
 
 /// The same of layer norm, whose passes read and none but the last writes: the variance from sums of squares.
@@ -155,13 +159,7 @@ Result<bool> normalize_by_passes(RowWriter& w) {
   HADAL_TRY(ValueId scale, w.add(ops::add, {variance, w.scalar(sums, w.node.attributes.number("epsilon", 1e-5))}));
   HADAL_TRY(scale, w.add(ops::rsqrt, {scale}));
   HADAL_TRY(y, w.add(ops::mul, {y, scale}));
-  HADAL_TRY(y, w.cast(y, w.result().dtype));
-  for (size_t i = 1; i < w.node.inputs.size(); ++i) {
-    if (w.node.inputs[i] == graph::absent) continue;
-    HADAL_TRY(y, w.add(i == 1 ? ops::mul : ops::add, {y, w.node.inputs[i]}));
-  }
-  w.replace(0, y);
-  return true;
+  return put_normalized(w, y);
 }
 
 /// Running sums of pieces, each plus the sum of the pieces before it.

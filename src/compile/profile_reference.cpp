@@ -1,4 +1,5 @@
 // docs/profiles.md, printed from the table of fields.
+#include "chip/field_tables.h"
 #include "compile/profile_fields.h"
 
 namespace hadal::compile {
@@ -38,30 +39,17 @@ std::string kind_of(const ProfileField& field) {
     return field.words.empty() ? "text" : std::string(field.words);
   if (std::holds_alternative<std::vector<Block>& (*)(Profile&)>(field.access)) return "blocks";
   if (std::holds_alternative<std::vector<int64_t>& (*)(Profile&)>(field.access)) return "whole numbers";
-  if (field.unit != Unit::number) return std::string(info(field.unit).noun);
-  return std::holds_alternative<int64_t& (*)(Profile&)>(field.access) ? "a whole number" : "a number";
+  return chip::number_kind(field.unit, std::holds_alternative<int64_t& (*)(Profile&)>(field.access));
 }
 
 }  // namespace
 
 std::string profiles_reference() {
-  std::string out(introduction);
-  std::string_view open = "?";
-  for (const ProfileField& field : profile_fields()) {
-    const size_t dot = field.name.find('.');
-    const std::string_view table = dot == field.name.npos ? std::string_view{} : field.name.substr(0, dot);
-    if (table != open) {
-      open = table;
-      out += table.empty() ? "\n## At the top\n\n" : fmt::format("\n## [{}]\n\n", table);
-      out += fmt::format("{}\n\n| field | value | range | needed | meaning |\n|---|---|---|---|---|\n", heading(table));
-    }
-    const std::string range = field.high == 0 ? ""
-                                              : fmt::format("{} … {}", quantity_text(field.low, field.unit),
-                                                            quantity_text(field.high, field.unit));
-    out += fmt::format("| `{}` | {} | {} | {} | {} |\n", field.name.substr(table.empty() ? 0 : dot + 1), kind_of(field),
-                       range, field.needed ? "yes" : "no", field.meaning);
-  }
-  return out;
+  std::vector<chip::FieldLine> lines;
+  for (const ProfileField& field : profile_fields())
+    lines.push_back({field.name, kind_of(field), chip::range_text(field.low, field.high, field.unit),
+                     field.needed ? "yes" : "no", field.meaning});
+  return std::string(introduction) + chip::field_tables(lines, heading);
 }
 
 }  // namespace hadal::compile

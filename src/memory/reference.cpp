@@ -1,4 +1,5 @@
 // docs/memory.md, printed from the tables of fields and parameters.
+#include "chip/field_tables.h"
 #include "memory/fields.h"
 
 namespace hadal::memory {
@@ -54,12 +55,7 @@ std::string kind_text(const Field& field) {
   if (std::holds_alternative<bool& (*)(Device&)>(field.access)) return "true or false";
   if (std::holds_alternative<std::string& (*)(Device&)>(field.access))
     return field.words.empty() ? "text" : std::string(field.words);
-  return field.unit == Unit::number ? "a number" : std::string(info(field.unit).noun);
-}
-
-std::string range_text(const Field& field) {
-  if (field.high == 0) return "";
-  return fmt::format("{} … {}", quantity_text(field.low, field.unit), quantity_text(field.high, field.unit));
+  return chip::number_kind(field.unit, false);
 }
 
 }  // namespace
@@ -71,8 +67,8 @@ std::string memory_reference() {
   out += "\nIn clocks, \"14 cycles\", or as a time that is rounded up to clocks, \"15 ns\".\n";
   out += "\n## Other fields\n\n| field | value | range | needed | meaning |\n|---|---|---|---|---|\n";
   for (const Field& field : fields())
-    out += fmt::format("| `{}` | {} | {} | {} | {} |\n", field.name, kind_text(field), range_text(field),
-                       field.needed ? "yes" : "no", field.meaning);
+    out += fmt::format("| `{}` | {} | {} | {} | {} |\n", field.name, kind_text(field),
+                       chip::range_text(field.low, field.high, field.unit), field.needed ? "yes" : "no", field.meaning);
   out +=
       "| `commands.ACT` … `commands.REFB` | a number of cycles |  | no | Length of the command on its bus; one clock "
       "where not given. |\n";

@@ -273,7 +273,8 @@ Values GraphImporter::results_of(const ModelNode& node, Scope& scope) {
 
 void GraphImporter::import_node(const ModelNode& node, Scope& scope) try {
   constexpr int64_t most_nodes = 1'000'000;
-  if (++imported_ > most_nodes) fail("onnx.graph", "functions expand to more than {} nodes", most_nodes);
+  if (++imported_ > most_nodes)
+    fail("onnx.graph", "functions and steps of loops expand to more than {} nodes", most_nodes);
   if (node.outputs.empty()) fail("onnx.graph", "it has no outputs");
   b_.begin_origin(origin_of(node));
   const auto first_new = static_cast<ValueId>(b_.graph.values.size());

@@ -132,5 +132,12 @@ TEST(Rows, StreamsOfPiecesComeAsFastAsInTheExactModel) {
   }
 }
 
+TEST(Rows, ALongerQueueServesStreamsBetter) {
+  Device device = load_memory("hbm3-5200").value();
+  const double chosen = pace(device, 4, 4, true);
+  device.controller.queue = 32;
+  EXPECT_NEAR(pace(device, 4, 4, true) / chosen, 0.84, 0.005);  // The figure in hbm3-5200.toml.
+}
+
 }  // namespace
 }  // namespace hadal::memory
