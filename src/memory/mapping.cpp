@@ -57,6 +57,8 @@ Result<Mapping> Mapping::make(std::string_view order, const Organization& organi
     return wrong(fmt::format("a burst of {} B has no bits of an address", organization.burst_bytes),
                  "organization.burst_bytes is a power of two");
   mapping.burst_shift_ = std::countr_zero(static_cast<uint64_t>(organization.burst_bytes));
+  mapping.channels_ = static_cast<uint64_t>(organization.channels);
+  mapping.pseudo_channels_ = static_cast<uint64_t>(organization.pseudo_channels);
   mapping.bank_groups_ = static_cast<uint64_t>(organization.bank_groups);
   mapping.banks_ = static_cast<uint64_t>(organization.banks);
 
@@ -68,6 +70,13 @@ Result<Mapping> Mapping::make(std::string_view order, const Organization& organi
     const std::string_view text = order.substr(at, end - at);
     at = end + 1;
     if (text.empty()) continue;
+    if (text == "turn") {
+      if (left[0] != 1 || left[2] != 1)
+        return wrong("\"turn\" stands before all of the channel's number", "put it behind");
+      mapping.turn_step_ = turn_step(mapping.channels_ * mapping.pseudo_channels_);
+      mapping.parts_.push_back({turn});
+      continue;
+    }
     HADAL_TRY(const Word word, read_word(text));
     HADAL_TRY(const size_t field, field_named(word.name));
     const uint64_t size = word.bits > 0 ? uint64_t{1} << word.bits : left[field];

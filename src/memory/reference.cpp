@@ -43,7 +43,9 @@ count; the model stamps the first, and corrects by the lengths in [commands].
 
 `NAME = "…"` lists the fields of an address from the lowest bit above the burst on: `channel`, `pseudo_channel`,
 `bank_group`, `bank`, `row`, `column`. `column:2` takes two bits, the rest comes later in the list; `bank^row` is hashed
-(exclusive or) with the low bits of the row. A channel count that is no power of two is taken by remainder.
+(exclusive or) with the low bits of the row. A channel count that is no power of two is taken by remainder. The word
+`turn`, behind channel and pseudo-channel, turns their number by the fields that follow, so that no stride of addresses
+meets few channels.
 
 ## [timing]
 

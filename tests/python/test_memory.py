@@ -29,7 +29,6 @@ def test_the_device_counts(hadal, tmp_path):
     ('device = "hbm9"', "memory.not_found", "chip.toml: memory.device"),
     ('device = "absent.toml"', "file.", "absent.toml"),
     ('interleave_bytes = "192 B"', "memory.granule", "chip.toml: memory.interleave_bytes"),
-    ('hashed = true', "memory.hashed", "chip.toml: memory.hashed"),
     ('channels = 159', "memory.channels", "chip.toml: memory.channels"),
 ])
 def test_a_memory_that_cannot_be_there_is_refused(hadal, tmp_path, lines, code, said):

@@ -15,8 +15,9 @@ Result<ExactMemory> ExactMemory::make(const chip::Chip& chip, const memory::Devi
   used.organization.channels = chip.memory.channels / device.organization.pseudo_channels;
   used.controller.mapping = "of the chip";
   used.mappings[used.controller.mapping] =
-      fmt::format("{}channel pseudo_channel column bank_group bank^row row",
-                  granule > burst ? fmt::format("column:{} ", std::bit_width(uint64_t(granule / burst)) - 1) : "");
+      fmt::format("{}channel pseudo_channel {}column bank_group bank^row row",
+                  granule > burst ? fmt::format("column:{} ", std::bit_width(uint64_t(granule / burst)) - 1) : "",
+                  chip.memory.hashed ? "turn " : "");
   HADAL_TRY(memory::Memory memory, memory::Memory::make(used, memory::Memory::Mode::exact));
   return ExactMemory(std::move(memory), 1 / tick, granule, burst);
 }

@@ -33,7 +33,7 @@ Servers memory_of(const chip::Chip& chip, const memory::Device* device, const Ne
   const int64_t burst = device->organization.burst_bytes;
   Dram dram{memory::RowModel(*device, times, memory.channels), burst, memory.interleave_bytes / burst};
   const Time closed_row = times.row_to_read + times.read_latency;
-  return {{}, std::max<Time>(0, latency - closed_row), std::move(nodes), std::move(dram)};
+  return {{}, std::max<Time>(0, latency - closed_row), std::move(nodes), std::move(dram), memory.hashed};
 }
 
 /// The shared space: the cores' scratchpads.

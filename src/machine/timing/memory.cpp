@@ -17,6 +17,7 @@ Servers::Servers(Rate rate, Time latency, std::vector<Node> nodes, std::optional
     : rate_(rate),
       latency_(latency),
       hashed_(hashed),
+      turn_(hashed ? static_cast<int64_t>(memory::turn_step(nodes.size())) : 0),
       dram_(std::move(dram)),
       nodes_(std::move(nodes)),
       busy_(nodes_.size()) {
@@ -69,23 +70,42 @@ Servers::Service Servers::serve(const Spread& spread, int64_t bytes, bool write,
   return service;
 }
 
-/// Of the granules of a run, those of one channel lie one after another there.
-Servers::Service Servers::access(const Spread& spread, int64_t bytes, bool write, Time at) {
+/// Each channel that a run of granules meets, and there the first of its rounds and how many: those lie one after
+/// another.
+template <class Visit>
+void Servers::visit_run(int64_t first, int64_t width, Visit visit) {
   const auto servers = static_cast<int64_t>(nodes_.size());
+  const auto channel_of = [&](int64_t granule) { return (granule + granule / servers * turn_) % servers; };
+  const int64_t end = first + width;
+  if (width < servers) {
+    for (int64_t granule = first; granule < end; ++granule) visit(channel_of(granule), granule / servers, 1);
+    return;
+  }
+  // The rounds of which a channel has no part are the first or the last, where the run begins and ends.
+  std::vector<int64_t>&from = first_rounds_, &last = last_rounds_;
+  from.assign(nodes_.size(), first / servers + 1);
+  for (int64_t granule = first; granule % servers != 0 || granule == first; ++granule)
+    from[static_cast<size_t>(channel_of(granule))] = first / servers;
+  last.assign(nodes_.size(), (end - 1) / servers - 1);
+  for (int64_t granule = (end - 1) / servers * servers; granule < end; ++granule)
+    last[static_cast<size_t>(channel_of(granule))] = (end - 1) / servers;
+  for (int64_t channel = 0; channel < servers; ++channel) {
+    const auto c = static_cast<size_t>(channel);
+    if (last[c] >= from[c]) visit(channel, from[c], last[c] - from[c] + 1);
+  }
+}
+
+Servers::Service Servers::access(const Spread& spread, int64_t bytes, bool write, Time at) {
   const int64_t each = rules::ceil_div(bytes, spread.count * spread.width * dram_->burst_bytes);
   const int64_t bursts = std::min(each, dram_->granule_bursts);
   Service service{never, at, at};
-  for (int64_t run = 0; run < spread.count; ++run) {
-    const int64_t first = spread.first + run * spread.step;
-    for (int64_t granule = first; granule < first + std::min(spread.width, servers); ++granule) {
-      const int64_t granules = (first + spread.width - granule + servers - 1) / servers;
-      const auto part =
-          dram_->rows.serve(granule % servers, granule / servers * dram_->granule_bursts, granules * bursts, write, at);
+  for (int64_t run = 0; run < spread.count; ++run)
+    visit_run(spread.first + run * spread.step, spread.width, [&](int64_t channel, int64_t round, int64_t rounds) {
+      const auto part = dram_->rows.serve(channel, round * dram_->granule_bursts, rounds * bursts, write, at);
       service.first = std::min(service.first, part.begin);
       service.taken = std::max(service.taken, part.taken);
       service.end = std::max(service.end, part.end);
-    }
-  }
+    });
   return service;
 }
 

@@ -9,6 +9,7 @@
 #include "chip/chip.h"
 #include "machine/timing/network.h"
 #include "machine/timing/time.h"
+#include "memory/mapping.h"
 #include "memory/rows.h"
 
 namespace hadal::machine::timing {
@@ -28,8 +29,9 @@ struct Dram {
 };
 
 /// Granule g lies on server g mod servers. A server works on one piece after another: at its own rate, all servers that
-/// a piece touches equally, or as its DRAM does. Where addresses are hashed, a piece's granules lie on as many servers
-/// as there are granules, wherever they are: no stride meets few servers.
+/// a piece touches equally, or as its DRAM does. Where addresses are hashed, no stride meets few servers: each round of
+/// all servers begins at another one with DRAM; without, a piece's granules lie on as many servers as there are
+/// granules.
 class Servers {
  public:
   Servers(Rate rate, Time latency, std::vector<Node> nodes, std::optional<Dram> dram = {}, bool hashed = false);
@@ -60,15 +62,19 @@ class Servers {
   void visit(int64_t first, const Touched& touched, Visit visit) const;
 
   Service access(const Spread& spread, int64_t bytes, bool write, Time at);
+  template <class Visit>
+  void visit_run(int64_t first, int64_t width, Visit visit);
 
   Rate rate_;
   Time latency_;
   bool hashed_;
+  int64_t turn_;  ///< Servers by which each round of all begins further.
   std::optional<Dram> dram_;
   std::vector<Node> nodes_;
   std::vector<Time> busy_;
-  std::vector<uint32_t> group_;  ///< Of each server: its node's place in all_.
-  std::vector<Share> all_;       ///< Each node, and in `bytes` how many servers it has.
+  std::vector<int64_t> first_rounds_, last_rounds_;  ///< Of each server, in a run.
+  std::vector<uint32_t> group_;                      ///< Of each server: its node's place in all_.
+  std::vector<Share> all_;                           ///< Each node, and in `bytes` how many servers it has.
   std::vector<Share> some_;
   std::vector<uint32_t> place_;  ///< Of each group: 1 + its place in some_, 0 where it has none.
 };

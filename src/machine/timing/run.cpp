@@ -42,13 +42,6 @@ Result<memory::Device> device_of(const chip::Chip& chip) {
                  fmt::format("expected bursts of {} B, by a power of two, found {} B", burst, granule),
                  {},
                  fmt::format("such as {} B", 2 * burst)});
-  if (chip.memory.hashed)
-    return fail("hashed", {"memory.hashed",
-                           fmt::format("expected false, found true: {} has an order of its own for "
-                                       "addresses",
-                                       device->name),
-                           {},
-                           "leave out device or hashed"});
   const int64_t pseudo_channels = device->organization.pseudo_channels;
   if (chip.memory.channels % pseudo_channels != 0)
     return fail("channels", {"memory.channels",

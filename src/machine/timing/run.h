@@ -55,7 +55,7 @@ struct Timing {
 };
 
 /// Whether the memory that the chip names can stand behind its channels. Errors: memory.not_found and others of its
-/// file, memory.granule, memory.channels, memory.hashed.
+/// file, memory.granule, memory.channels.
 Status check_memory(const chip::Chip& chip);
 
 /// Times a program that has passed `verify_static` (each instruction is checked as it is issued), on all cores of the
