@@ -98,6 +98,47 @@ std::optional<Placed> view_of(const Node& node, const Placed& source, const Shap
   return out;
 }
 
+/// Whether a node is a reshape that only puts dims of one between others.
+bool adds_ones(const Node& node, const graph::Graph& graph) {
+  if (node.op != &ops::reshape) return false;
+  const auto many = [&](ValueId v) {
+    Shape shape = graph.type(v).shape;
+    std::erase(shape, 1);
+    return shape;
+  };
+  return graph.type(node.inputs[0]).shape.size() <= graph.type(node.outputs[0]).shape.size() &&
+         many(node.inputs[0]) == many(node.outputs[0]);
+}
+
+/// The order of `from` for `to`, which has other dims of one: each of them follows the dim before it.
+Order order_with_ones(const Shape& from, const Order& order, const Shape& to) {
+  std::vector<size_t> dims;  // Of `to`, those above one.
+  for (size_t i = 0; i < to.size(); ++i)
+    if (to[i] != 1) dims.push_back(i);
+  Order out;
+  for (const size_t dim : order)
+    if (from[dim] != 1)
+      out.push_back(dims[static_cast<size_t>(std::count_if(
+          from.begin(), from.begin() + static_cast<std::ptrdiff_t>(dim), [](int64_t extent) { return extent != 1; }))]);
+  for (size_t i = 0; i < to.size(); ++i)
+    if (to[i] == 1) out.insert(i == 0 ? out.begin() : std::find(out.begin(), out.end(), i - 1) + 1, i);
+  return out;
+}
+
+/// The same memory as `shape`, which lacks dims of one; strides of those that it has are of no account.
+Placed without_ones(Placed placed, const Shape& shape) {
+  Placed out = placed;
+  out.extents = shape;
+  out.strides.assign(shape.size(), bytes_of(placed.dtype));
+  size_t from = 0;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] == 1) continue;
+    while (placed.extents[from] == 1) ++from;
+    out.strides[i] = placed.strides[from++];
+  }
+  return out;
+}
+
 }  // namespace
 
 Placed Emitter::operand(ValueId v) {
@@ -113,7 +154,8 @@ Placed Emitter::operand(ValueId v) {
 Placed Emitter::result(ValueId v) {
   auto& placed = placed_[static_cast<size_t>(v)];
   if (placed) return *placed;
-  // Up through the concatenations that the value is part of, then down with the place of the outermost.
+  // Up through the concatenations that the value is part of, and views between, then down with the place of the
+  // outermost.
   std::vector<ValueId> chain{v};
   while (homes_[static_cast<size_t>(chain.back())].first >= 0 && !placed_[static_cast<size_t>(chain.back())])
     chain.push_back(graph_.nodes[static_cast<size_t>(homes_[static_cast<size_t>(chain.back())].first)].outputs[0]);
@@ -123,12 +165,16 @@ Placed Emitter::result(ValueId v) {
     const graph::Type& type = graph_.type(chain[i]);
     const int output = output_storage_[static_cast<size_t>(chain[i])];
     if (const auto [home, position] = homes_[static_cast<size_t>(chain[i])]; home >= 0) {
-      const Node& concat = graph_.nodes[static_cast<size_t>(home)];
-      const auto axis = static_cast<size_t>(concat.attributes.integer("axis"));
+      const Node& node = graph_.nodes[static_cast<size_t>(home)];
       place = placed_[static_cast<size_t>(chain[i + 1])];
-      for (size_t before = 0; before < position; ++before)
-        place->offset += graph_.type(concat.inputs[before]).shape[axis] * place->strides[axis];
-      place->extents = type.shape;
+      if (node.op == &ops::concat) {
+        const auto axis = static_cast<size_t>(node.attributes.integer("axis"));
+        for (size_t before = 0; before < position; ++before)
+          place->offset += graph_.type(node.inputs[before]).shape[axis] * place->strides[axis];
+        place->extents = type.shape;
+      } else {
+        place = without_ones(*place, type.shape);
+      }
     } else if (output >= 0) {
       place = Placed{output, type.dtype, type.shape,
                      dense_strides(type.shape, row_major(type.shape.size()), bytes_of(type.dtype)), 0};
@@ -196,6 +242,8 @@ Order Emitter::order_of(const Node& node) const {
   if (node.op == &ops::reshape) {
     const graph::Type& source = graph_.type(node.inputs[0]);
     const Shape& shape = graph_.type(node.outputs[0]).shape;
+    if (adds_ones(node, graph_))
+      return order_with_ones(source.shape, orders_[static_cast<size_t>(node.inputs[0])], shape);
     const auto strides = reshaped_strides(
         source.shape, dense_strides(source.shape, orders_[static_cast<size_t>(node.inputs[0])], 1), shape);
     return strides ? order_of_strides(shape, *strides) : row_major(rank);
@@ -249,15 +297,26 @@ void Emitter::choose_orders() {
 
 /// A value that some phase writes and a concatenation reads is written into its part of the result.
 void Emitter::choose_homes() {
+  const auto free = [&](ValueId v) {
+    return graph_.value(v).producer >= 0 && output_storage_[static_cast<size_t>(v)] < 0 &&
+           homes_[static_cast<size_t>(v)].first < 0;
+  };
+  const auto is_made_by_view = [&](ValueId v) {
+    return is_view(graph_.nodes[static_cast<size_t>(graph_.value(v).producer)].op);
+  };
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     const Node& node = graph_.nodes[n];
     if (node.op != &ops::concat) continue;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId v = node.inputs[i];
-      const int producer = graph_.value(v).producer;
-      if (producer < 0 || is_view(graph_.nodes[static_cast<size_t>(producer)].op) ||
-          output_storage_[static_cast<size_t>(v)] >= 0 || homes_[static_cast<size_t>(v)].first >= 0)
-        continue;
+      if (!free(v)) continue;
+      if (is_made_by_view(v)) {  // With dims of one put between: what it is a view of is made there.
+        const int view = graph_.value(v).producer;
+        const ValueId source = graph_.nodes[static_cast<size_t>(view)].inputs[0];
+        if (!adds_ones(graph_.nodes[static_cast<size_t>(view)], graph_) || !free(source) || is_made_by_view(source))
+          continue;
+        homes_[static_cast<size_t>(source)] = {view, 0};
+      }
       homes_[static_cast<size_t>(v)] = {static_cast<int>(n), i};
     }
   }

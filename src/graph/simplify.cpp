@@ -10,7 +10,8 @@ Status simplify(Graph& graph) {
   constexpr int most_rounds = 64;
   for (int round = 0; round < most_rounds; ++round) {
     bool changed = false;
-    for (const auto pass : {remove_identities, fold_constants, share_equal_nodes, match_patterns, fold_convolutions}) {
+    for (const auto pass :
+         {remove_identities, fold_constants, share_equal_nodes, match_patterns, fold_convolutions, spread_taps}) {
       HADAL_TRY(const bool did, pass(graph));
       changed = changed || did;
     }

@@ -15,6 +15,7 @@ Result<bool> fold_constants(Graph& graph);     ///< Nodes of constants, if the r
 Result<bool> remove_identities(Graph& graph);  ///< x*1, x+0 (integers), cast to the same type, reshape twice, ...
 Result<bool> match_patterns(Graph& graph);     ///< Normalisation, GELU, SiLU, hard-swish from their pieces.
 Result<bool> fold_convolutions(Graph& graph);  ///< conv(x, w) * s + t: batch norm into weights and bias.
+Result<bool> spread_taps(Graph& graph);        ///< conv_transpose without overlaps: conv by single pixels.
 Result<bool> share_equal_nodes(Graph& graph);  ///< Equal op, operands and attributes: one node.
 
 /// Removes nodes that no output needs and values that no node uses; renumbers. Origins of dead nodes are dropped unless

@@ -111,6 +111,22 @@ TEST_F(Simplify, BatchNormIsFoldedIntoTheConvolution) {
             "  %out: f32[1,2,2,2] = relu(%n3#1)  # n4\n");
 }
 
+TEST_F(Simplify, ATransposedConvolutionWithoutOverlapsIsOneByPixelsForEachTap) {
+  std::vector<float> weights(2 * 3 * 1 * 2);
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(i) / 7 - 1;
+  const ValueId x = input("x", {2, 2, 3, 2}), w = constant("w", {2, 3, 1, 2}, weights);
+  node(ops::conv_transpose, {x, w, constant("b", {3}, {1, -2, 3})}, {{"strides", Integers{1, 2}}});
+  const std::string text = simplified();
+  EXPECT_EQ(text.find("conv_transpose"), std::string::npos) << text;
+  EXPECT_NE(text.find("%out: f32[2,3,3,4] = reshape("), std::string::npos) << text;
+}
+
+TEST_F(Simplify, ATransposedConvolutionWithOverlapsStays) {
+  const ValueId x = input("x", {1, 1, 3}), w = constant("w", {1, 1, 3}, {1, 2, 3});
+  node(ops::conv_transpose, {x, w}, {{"strides", Integers{2}}});
+  EXPECT_NE(simplified().find("conv_transpose"), std::string::npos);
+}
+
 TEST_F(Simplify, AConvolutionWithAnotherReaderKeepsItsWeights) {
   const ValueId x = input("x", {1, 1, 3, 3}), w = constant("w", {1, 1, 2, 2}, {1, 2, 3, 4});
   const ValueId conv = node(ops::conv, {x, w});
