@@ -94,6 +94,9 @@ void ModelFlags::add_to(CLI::App& app, const std::string& what) {
                  "Type of storage and products: f32, f64, f16, bf16, f8e4m3, f8e5m2, i8; default: the model's")
       ->type_name("TYPE")
       ->group(group);
+  app.add_option("--effort", effort, "Schedules to try beyond the first: more take longer to compile; default: 12")
+      ->type_name("N")
+      ->group(group);
   app.add_option("--shape", shapes, "Shape of an input with symbolic dimensions, which are else 1; may be repeated")
       ->type_name("NAME=1,3,224,224")
       ->expected(1)
@@ -123,6 +126,10 @@ Result<runtime::Source> ModelFlags::source() const {
   out.chip = chip;
   out.profile = profile;
   out.threads = runtime::usable_cpus();
+  if (effort) {
+    HADAL_TRY(const int64_t tries, read_integer(*effort, "--effort", 0, 1'000'000));
+    out.effort = static_cast<int>(tries);
+  }
   if (precision) {
     HADAL_TRY(out.precision, read_precision(*precision));
   }

@@ -27,10 +27,11 @@ Result<std::string> read_choice(std::string_view text, std::string_view flag,
 /// A model or program, and what it is to be made for.
 struct ModelFlags {
   std::string model;
-  std::optional<std::string> chip, profile, precision, memory_limit, dump_after;
+  std::optional<std::string> chip, profile, precision, memory_limit, dump_after, effort;
   std::vector<std::string> shapes, inputs;
 
-  /// Adds MODEL (`what` describes it), --chip, --profile, --precision, --shape, --memory-limit and --dump-after.
+  /// Adds MODEL (`what` describes it), --chip, --profile, --precision, --effort, --shape, --memory-limit and
+  /// --dump-after.
   void add_to(CLI::App& app, const std::string& what);
   /// Adds --input, where nothing is run.
   void add_inputs_to(CLI::App& app);

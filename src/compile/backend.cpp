@@ -50,9 +50,11 @@ Status check_types(const tile::Program& program, const chip::Chip& chip) {
 
 }  // namespace
 
-Result<tile::Program> Backend::emit(graph::Graph& graph, const std::vector<Group>& groups,
-                                    const Interface& interface) const {
-  HADAL_TRY(tile::Program tiles, Emitter(graph, chip_, plan_).run(groups, interface));
+Result<tile::Program> Backend::emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
+                                    std::map<std::string, TileChoice>* choices) const {
+  Emitter emitter(graph, chip_, plan_);
+  HADAL_TRY(tile::Program tiles, emitter.run(groups, interface));
+  if (choices) *choices = emitter.choices();
   if (tiles.phases.empty())  // No output has an element: a program that does nothing.
     tiles.phases.push_back({{"nothing", "none", {}, 0, 0, DType::f32}, {}, {}});
   HADAL_CHECK(check_types(tiles, chip_));
@@ -60,9 +62,13 @@ Result<tile::Program> Backend::emit(graph::Graph& graph, const std::vector<Group
 }
 
 Result<isa::Program> Backend::lower(const tile::Program& tiles) const {
-  const tile::Target target{
-      plan_.cores,        chip_.scratchpad.bytes, chip_.scratchpad.accumulator_bytes,
-      chip_.memory.bytes, shared_page_bytes,      !plan_.profile || plan_.profile->layers.resident};
+  const tile::Target target{.cores = plan_.cores,
+                            .scratchpad_bytes = chip_.scratchpad.bytes,
+                            .accumulator_bytes = chip_.scratchpad.accumulator_bytes,
+                            .memory_bytes = chip_.memory.bytes,
+                            .page_bytes = shared_page_bytes,
+                            .resident = !plan_.profile || plan_.profile->layers.resident,
+                            .ahead = plan_.profile ? 0 : chip_.sequencer.queue_depth};
   HADAL_TRY(isa::Program program, tile::lower(tiles, target));
   isa::canonicalise(program);
   return program;

@@ -13,8 +13,10 @@ class Backend {
  public:
   Backend(const chip::Chip& chip, Plan plan) : chip_(chip), plan_(std::move(plan)) {}
 
-  /// The tile program. Errors: what the chip has no engine or type for; tiles that do not fit.
-  Result<tile::Program> emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface) const;
+  /// The tile program, and in `choices` where there were tiles to choose from. Errors: what the chip has no engine or
+  /// type for; tiles that do not fit.
+  Result<tile::Program> emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
+                             std::map<std::string, TileChoice>* choices = nullptr) const;
   /// Its instructions. Errors: memory, registers or semaphores that do not suffice.
   [[nodiscard]] Result<isa::Program> lower(const tile::Program& tiles) const;
 

@@ -2,6 +2,7 @@
 // input window of a tile is clamped to the image; what it lacks is padding, a field of the instruction.
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "compile/conv_layer.h"
 #include "compile/known_tiles.h"
@@ -28,8 +29,8 @@ MatrixLayer search_layer(const Emitter& e, const ConvLayer& layer, int64_t width
   const Windows& w = layer.windows;
   MatrixLayer out;
   const int64_t taps = w.kernel[0] * w.kernel[1] * w.kernel[2], channels = layer.x.extents[4] / layer.groups;
-  out.batch = layer.out.extents[0] * w.out[0];
-  out.rows = w.out[1] * ((w.out[2] + width - 1) / width);
+  out.batch = layer.out.extents[0] * w.out[0] * ((w.out[2] + width - 1) / width);
+  out.rows = w.out[1];
   out.row_pixels = width;
   const int64_t groups = layer.group_by_group ? 1 : layer.groups;  // Of a tile at most.
   out.batch *= layer.groups / groups;
@@ -44,6 +45,7 @@ MatrixLayer search_layer(const Emitter& e, const ConvLayer& layer, int64_t width
   out.operands = layer.x.dtype;
   out.constant_weights = layer.constant_weights;
   out.far_stream = e.far(layer.x);
+  out.far_weights = layer.constant_weights || e.far(layer.w);
   out.far_result = e.far(layer.out);
   out.stored_bytes = bytes_of(layer.out.dtype);
   const int64_t bytes = bytes_of(layer.x.dtype);
@@ -55,26 +57,20 @@ MatrixLayer search_layer(const Emitter& e, const ConvLayer& layer, int64_t width
   return out;
 }
 
-/// Rows, and where a row is too long, parts of rows.
-MatrixTile choose_conv_tile(const Emitter& e, const ConvLayer& layer, int64_t& width) {
+/// Whole rows, or parts of them: blocks of pixels share out more evenly, and long rows fit.
+MatrixTile choose_conv_tile(Emitter& e, const ConvLayer& layer) {
   const int64_t whole = layer.windows.out[2];
-  for (int64_t parts = 1; parts <= whole; parts *= 2) {
-    width = even_part(whole, (whole + parts - 1) / parts);
-    MatrixLayer search = search_layer(e, layer, width);
-    if (parts > 1) {  // Tiles are single rows then.
-      search.batch *= search.rows;
-      search.rows = 1;
-    }
-    const MatrixTile tile = choose_matrix_tile(e, search);
-    if (tile.rows > 0) return tile;
-  }
-  return {.rows = 0};
+  std::vector<MatrixTile> tiles;
+  for (int64_t parts = 1; parts <= whole && (parts <= e.cores() || tiles.empty()); parts *= 2)
+    std::ranges::move(matrix_tiles(e, search_layer(e, layer, even_part(whole, (whole + parts - 1) / parts))),
+                      std::back_inserter(tiles));
+  return choose_tile(e, search_layer(e, layer, whole), best_tiles(std::move(tiles)));
 }
 
 /// The phase being written.
 class ConvPhase {
  public:
-  ConvPhase(Emitter& e, ConvLayer& layer, const MatrixTile& tile, int64_t width);
+  ConvPhase(Emitter& e, ConvLayer& layer, const MatrixTile& tile);
   void emit();
 
  private:
@@ -118,7 +114,7 @@ class ConvPhase {
   Epilogue epilogue_;
 };
 
-ConvPhase::ConvPhase(Emitter& e, ConvLayer& layer, const MatrixTile& tile, int64_t width)
+ConvPhase::ConvPhase(Emitter& e, ConvLayer& layer, const MatrixTile& tile)
     : e_(e),
       layer_(layer),
       w_(layer.windows),
@@ -131,7 +127,7 @@ ConvPhase::ConvPhase(Emitter& e, ConvLayer& layer, const MatrixTile& tile, int64
       chunks_((part_channels_ + chunk_channels_ - 1) / chunk_channels_),
       split_(tile.splits > 1),
       whole_groups_(layer.groups > 1 && !layer.group_by_group),
-      parts_{tile.images, 1, tile.rows * tile.stack, width, tile.n},
+      parts_{tile.images, 1, tile.rows * tile.stack, tile.row_pixels, tile.n},
       counts_(counts_of(layer.out.extents, parts_)),
       parts_of_group_((group_features_ + parts_[4] - 1) / parts_[4]),
       epilogue_{layer.group, layer.streams, layer.tensors, layer.strides, 5} {
@@ -264,23 +260,20 @@ void ConvPhase::emit() {
 
 void emit_conv(Emitter& e, const Group& group) {
   ConvLayer layer = conv_layer(e, group, "conv");
-  int64_t width = 1;
   MatrixTile tile{.rows = 0};
-  if (e.plan().profile && layer.groups == 1 && layer.constant_weights && layer.windows.out[0] == 1) {
-    width = layer.windows.out[2];
-    tile = choose_known_convolution(e, search_layer(e, layer, width));
-  }
-  if (tile.rows == 0) tile = choose_conv_tile(e, layer, width);
+  if (e.plan().profile && layer.groups == 1 && layer.constant_weights && layer.windows.out[0] == 1)
+    tile = choose_known_convolution(e, search_layer(e, layer, layer.windows.out[2]));
+  if (tile.rows == 0) tile = choose_conv_tile(e, layer);
   if (tile.rows == 0 && layer.groups > 1 && !layer.depthwise) {
     layer.group_by_group = true;
-    tile = choose_conv_tile(e, layer, width);
+    tile = choose_conv_tile(e, layer);
   }
   if (tile.rows == 0) return e.fail("plan.capacity", "no tile of this convolution fits the scratchpad");
   const Windows& w = layer.windows;
   const int64_t k = w.kernel[0] * w.kernel[1] * w.kernel[2] * layer.x.extents[4] / layer.groups;
   e.account(static_cast<uint64_t>(elements(layer.out.extents)) * static_cast<uint64_t>(k), layer.x.dtype);
   if (layer.blocks) set_blocks(e, layer, e.graph().nodes[static_cast<size_t>(group.main)].inputs[1], tile.n);
-  ConvPhase(e, layer, tile, width).emit();
+  ConvPhase(e, layer, tile).emit();
 }
 
 }  // namespace hadal::compile

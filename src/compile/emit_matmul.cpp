@@ -51,6 +51,7 @@ MatrixLayer search_layer(const Emitter& e, const MatmulLayer& layer) {
   out.stored_bytes = bytes_of(layer.out.dtype);
   out.constant_weights = layer.constant;
   out.far_stream = e.far(layer.a);
+  out.far_weights = layer.constant || e.far(layer.b);
   out.far_result = e.far(layer.out);
   out.may_split = layer.constant && is_float(layer.a.dtype);
   out.stream_bytes = [bytes = bytes_of(layer.a.dtype)](int64_t rows, int64_t k) { return rows * k * bytes; };
@@ -260,7 +261,7 @@ void emit_matmul(Emitter& e, const Group& group) {
   MatrixTile tile{.rows = 0};
   if (profile) tile = choose_known_product(e, search);
   const int64_t raster = tile.rows > 0 ? profile->matmul.raster : 1;
-  if (tile.rows == 0) tile = choose_matrix_tile(e, search);
+  if (tile.rows == 0) tile = choose_tile(e, search, matrix_tiles(e, search));
   if (tile.rows == 0) return e.fail("plan.capacity", "no tile of this product fits the scratchpad");
   MatmulPhase(e, layer, tile, raster).emit();
 }

@@ -28,6 +28,14 @@ void Emitter::fail(std::string code, std::string message, std::string remedy) {
   error_ = Error{std::move(code), std::move(message), std::move(place), std::move(remedy)};
 }
 
+size_t Emitter::choose(const std::string& layer, size_t tiles, double cycles) {
+  TileChoice& choice = choices_[layer];
+  choice.tiles = std::max(choice.tiles, tiles);
+  choice.cycles += cycles;
+  const auto found = plan_.tiles.find(layer);
+  return found == plan_.tiles.end() ? 0 : std::min(found->second, tiles - 1);
+}
+
 Placed Emitter::constant(const std::string& name, const Tensor& tensor) {
   if (program_.weight_storage < 0) {
     program_.weight_storage = static_cast<int>(program_.storages.size());

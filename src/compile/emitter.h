@@ -49,6 +49,10 @@ class Emitter {
   [[nodiscard]] const chip::Chip& chip() const { return chip_; }
   [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] int64_t cores() const { return plan_.cores; }
+  /// Which of `tiles` tiles the plan takes for such a layer, of which the search expects so many cycles.
+  size_t choose(const std::string& layer, size_t tiles, double cycles);
+  /// The layers for which that was asked.
+  [[nodiscard]] const std::map<std::string, TileChoice>& choices() const { return choices_; }
   [[nodiscard]] Expr core() const { return core_; }
   /// Of a product's stationary operand: the ring of weights, which run ahead of other layers' work; or that of computed
   /// operands, where the layers of measured software begin one after another.
@@ -151,6 +155,7 @@ class Emitter {
   std::map<std::pair<int, int64_t>, int64_t> counted_;  ///< Compulsory bytes counted, by storage and offset.
   std::vector<std::vector<tile::Statement>*> body_;
   int64_t loops_ = 0;
+  std::map<std::string, TileChoice> choices_;
   std::optional<Error> error_;
   std::vector<Error> errors_;       ///< Of groups before.
   std::vector<std::string> nodes_;  ///< Of the group being emitted.

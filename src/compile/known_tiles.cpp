@@ -107,7 +107,8 @@ MatrixTile choose_known_convolution(const Emitter& e, const MatrixLayer& layer) 
   Choice choice(e, layer);
   const int64_t channels = layer.k / layer.k_step, image = layer.rows * layer.row_pixels;
   for (const Block& block : e.plan().profile->convolution.tiles) {
-    MatrixTile tile{.rows = layer.rows, .n = std::min(block.columns, layer.n), .part = layer.k};
+    MatrixTile tile{
+        .rows = layer.rows, .n = std::min(block.columns, layer.n), .row_pixels = layer.row_pixels, .part = layer.k};
     if (image > block.rows) tile.rows = even_part(layer.rows, std::max<int64_t>(1, block.rows / layer.row_pixels));
     if (image < block.rows) tile.images = std::min(layer.batch, std::max<int64_t>(1, block.rows / image));
     for (int64_t parts = 1; parts <= channels; parts *= 2) {

@@ -65,10 +65,11 @@ struct Cost {
   [[nodiscard]] double cycles(const MatrixTile& tile) const {
     const chip::Chip& chip = e.chip();
     const auto count = [](int64_t extent, int64_t part) { return (extent + part - 1) / part; };
-    // Units of equal columns share weights, those of equal rows activations, as far as they run at the same time.
-    const int64_t columns = count(layer.n, tile.n), rows = layer.batch * count(layer.rows, tile.rows * tile.stack);
-    const auto share_w = static_cast<double>(std::min(rows, e.cores()));
-    const auto share_x = static_cast<double>(layer.grouped ? 1 : std::min(columns, e.cores()));
+    const int64_t columns = count(layer.n, tile.n), high = count(layer.rows, tile.rows * tile.stack);
+    const int64_t rows = layer.batch * high;
+    const std::vector<int64_t> counts{layer.batch, high, columns, tile.splits};
+    const auto share_w = static_cast<double>(e.sharing(counts, {!layer.constant_weights, false, true, true}).size);
+    const auto share_x = static_cast<double>(e.sharing(counts, {true, true, layer.grouped, true}).size);
     const int64_t units = rows * columns * tile.splits, chunks = count(tile.part, tile.k);
     const auto steps = static_cast<double>(count(units, e.cores()) * chunks * tile.stack);
     const auto all = static_cast<double>(units * chunks * tile.stack);
@@ -90,13 +91,21 @@ struct Cost {
     const double weights = static_cast<double>(tile.k * tile.n * bytes_of(layer.operands));
     const double compute = static_cast<double>(array.array);
 
-    const double first = stream / port_bytes_per_cycle;
-    const double pace = std::max({compute, first, static_cast<double>(emit) / static_cast<double>(chunks)});
-    const double last = static_cast<double>(rules::emit_tail(array, emit)) + result_bytes / port_bytes_per_cycle;
-    const double alone = first + steps * pace + last;
+    // What comes from the memory comes to all cores at once. Operands that are computed come by one queue, in turn.
+    // Loads that only just keep up do not always.
+    const auto load = [&](double size, bool far, double share) {
+      const double memory_share = far ? hbm_bytes_per_cycle * share / static_cast<double>(e.cores()) : 1e30;
+      return size / std::min({port_bytes_per_cycle, memory_share, share > 1 ? link_bytes_per_cycle : 1e30});
+    };
+    const double first = load(stream, layer.far_stream, share_x);
+    const double loads = first + (layer.constant_weights ? 0 : load(weights * fresh, layer.far_weights, share_w));
+    const double pace = std::max(std::sqrt(std::hypot(compute * compute, loads * loads)),
+                                 static_cast<double>(emit) / static_cast<double>(chunks));
+    const double last = static_cast<double>(rules::emit_tail(array, emit)) + load(result_bytes, layer.far_result, 1);
+    const double alone = loads + steps * pace + last;
     const double port = steps * (stream + weights * fresh) / port_bytes_per_cycle;
     const double streams = all * stream, stores = all / static_cast<double>(chunks) * result_bytes;
-    const double memory = ((layer.constant_weights ? all * weights * fresh / share_w : 0) +
+    const double memory = ((layer.far_weights ? all * weights * fresh / share_w : 0) +
                            (layer.far_stream ? streams / share_x : 0) + (layer.far_result ? stores : 0)) /
                           hbm_bytes_per_cycle;
     // Half of what the cores' links take together is what a mesh's bisection leaves; a tree passes two links a core.
@@ -106,7 +115,7 @@ struct Cost {
     const double far = units > e.cores() && units % e.cores() != 0 ? 2 : 1;
     constexpr double issue = 6;  // Instructions and registers of a step.
     // Weights are prefetched while other layers run: what counts of their time is what it takes from those.
-    return std::max(alone, port) + far * crossing + e.plan().contended * memory + steps * issue + combine(tile);
+    return std::max(alone, port) + e.plan().contended * (2 * far * crossing + memory) + steps * issue + combine(tile);
   }
 
   /// Another phase: its latency, and the partial sums in, over all cores.
@@ -156,15 +165,37 @@ constexpr int64_t most_splits = 4;  // Partial sums and three operands of an epi
 
 }  // namespace
 
-MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer) {
+std::vector<MatrixTile> best_tiles(std::vector<MatrixTile> tiles) {
+  constexpr size_t most = 4;
+  const auto alike = [](const MatrixTile& a, const MatrixTile& b) {
+    return a.rows == b.rows && a.row_pixels == b.row_pixels && a.n == b.n && a.splits == b.splits;
+  };
+  std::ranges::stable_sort(tiles, {}, &MatrixTile::cycles);
+  std::vector<MatrixTile> best;
+  for (const MatrixTile& tile : tiles) {
+    if (best.size() == most) break;
+    if (std::ranges::none_of(best, [&](const MatrixTile& other) { return alike(tile, other); })) best.push_back(tile);
+  }
+  return best;
+}
+
+MatrixTile choose_tile(Emitter& e, const MatrixLayer& layer, const std::vector<MatrixTile>& tiles) {
+  if (tiles.empty()) return {.rows = 0};
+  const std::string name =
+      fmt::format("{} x {} x {}, {} x {} of {}{}{}{}", layer.batch, layer.rows, layer.n, layer.k, layer.k_step,
+                  name_of(layer.operands), layer.constant_weights ? "" : ", computed",
+                  layer.far_stream ? ", far in" : "", layer.far_result ? ", far out" : "");
+  return tiles[e.choose(name, tiles.size(), tiles.front().cycles)];
+}
+
+std::vector<MatrixTile> matrix_tiles(const Emitter& e, const MatrixLayer& layer) {
   const chip::Chip& chip = e.chip();
   Cost cost{
       e, layer, chip.memory.bytes_per_second * chip.memory.efficiency / chip.clock.hertz(),
       std::max(chip.dma.bytes_per_cycle, 1.0),
       chip.network.topology == "none" ? std::max(chip.dma.bytes_per_cycle, 1.0) : chip.network.link_bytes_per_cycle};
   const int64_t sums = chip.scratchpad.accumulator_bytes / std::max<int64_t>(chip.scratchpad.accumulator_tiles, 1) / 4;
-  MatrixTile best{.rows = 0};
-  double least = std::numeric_limits<double>::infinity();
+  std::vector<MatrixTile> tiles;
   std::vector<int64_t> widths;
   for (const int64_t n : part_sizes(layer.n / layer.n_step, e.cores())) widths.push_back(n * layer.n_step);
   if (!layer.grouped)  // Whole columns of the array.
@@ -178,21 +209,26 @@ MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer) {
         const int64_t results = rows * layer.row_pixels * n;
         if (results > sums || results * (splits > 1 ? 4 : layer.stored_bytes) > e.limit(Ring::result)) continue;
         const int64_t largest = cost.largest_k(rows, n, part);
+        MatrixTile best{.rows = 0, .cycles = std::numeric_limits<double>::infinity()};
         for (const int64_t k : chunk_sizes(layer, chip, part, largest)) {
-          MatrixTile tile{.rows = rows, .n = n, .k = k, .splits = (layer.k + part - 1) / part, .part = part};
+          MatrixTile tile{.rows = rows,
+                          .n = n,
+                          .row_pixels = layer.row_pixels,
+                          .k = k,
+                          .splits = (layer.k + part - 1) / part,
+                          .part = part};
           const auto chunks = [&](int64_t of) { return (of + k - 1) / k; };
           if (chunks(layer.k - (tile.splits - 1) * part) != chunks(part)) continue;  // No part may run out of chunks.
           for (const int64_t stack : stack_sizes(layer, tile, e.cores())) {
             tile.stack = stack;
-            const double cycles = cost.cycles(tile);
-            if (cycles >= least) continue;
-            least = cycles;
-            best = tile;
+            tile.cycles = cost.cycles(tile);
+            if (tile.cycles < best.cycles) best = tile;
           }
         }
+        if (best.rows > 0) tiles.push_back(best);
       }
   }
-  return best;
+  return best_tiles(std::move(tiles));
 }
 
 Expr stack_tiles(const TileBox& stack, size_t rows, const MatrixTile& tile) {

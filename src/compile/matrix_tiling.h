@@ -20,7 +20,8 @@ struct MatrixLayer {
   /// Bytes of the streamed operand, or of one group's part of it, for a tile of `rows` and a chunk of `k`.
   std::function<int64_t(int64_t rows, int64_t k)> stream_bytes;
   bool constant_weights = true;
-  bool far_stream = false, far_result = false;  ///< What is streamed, or stored, lies in HBM.
+  /// What is streamed, stationary, or stored, lies in HBM.
+  bool far_stream = false, far_weights = true, far_result = false;
   bool grouped = false;      ///< A tile of n has its own channels: k is that of one group, all of it.
   bool depthwise = false;    ///< Grouped by single channels: not a matrix product.
   bool may_split = false;    ///< The contraction may be split over cores.
@@ -29,17 +30,24 @@ struct MatrixLayer {
 
 struct MatrixTile {
   int64_t rows = 1, n = 1;
-  int64_t k = 1;       ///< Of a chunk: what one instruction contracts.
-  int64_t splits = 1;  ///< Parts of the contraction on different cores; more than 1 leaves partial sums to add.
-  int64_t part = 1;    ///< Contraction of a part; chunks do not cross it.
+  int64_t row_pixels = 1;  ///< m of a row.
+  int64_t k = 1;           ///< Of a chunk: what one instruction contracts.
+  int64_t splits = 1;      ///< Parts of the contraction on different cores; more than 1 leaves partial sums to add.
+  int64_t part = 1;        ///< Contraction of a part; chunks do not cross it.
   int64_t stack =
       1;  ///< Tiles of rows, one below the other, for which a core holds the weights: what it takes at once.
   int64_t images = 1;  ///< Of a convolution whose tiles are whole images.
   bool panel = false;  ///< A core takes all columns of a tile's rows, and holds these; then `stack` is 1.
+  double cycles = 0;   ///< What the search expects.
 };
 
-/// The tile with the least estimated cycles among those that fit; rows == 0 where none fits.
-MatrixTile choose_matrix_tile(const Emitter& e, const MatrixLayer& layer);
+/// Tiles that fit, a few that differ, those with the least estimated cycles first; none where none fits.
+std::vector<MatrixTile> matrix_tiles(const Emitter& e, const MatrixLayer& layer);
+
+/// That of the tiles, best first, which the plan takes for the layer; rows == 0 where there are none.
+MatrixTile choose_tile(Emitter& e, const MatrixLayer& layer, const std::vector<MatrixTile>& tiles);
+/// Sorts tiles of several searches, and leaves the best few that differ.
+std::vector<MatrixTile> best_tiles(std::vector<MatrixTile> tiles);
 
 /// Tiles of a stack, whose rows are dim `rows` of its box, and the `i`th of them.
 Expr stack_tiles(const TileBox& stack, size_t rows, const MatrixTile& tile);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 
@@ -15,7 +16,15 @@ struct Plan {
   int weight_slots = 2;              ///< Tiles of weights that have room at least: more run further ahead of the array.
   bool joined = true;                ///< Attention in one phase, rather than its products and softmax in one each.
   const Profile* profile = nullptr;  ///< Measured software to obey; null: none.
-  std::set<std::string> far{};       ///< Values that found no room in the shared space, by the names of their storages.
+  /// Of layers of the matrix engine, by what the search for tiles sees of them: which of its tiles; absent: the first.
+  std::map<std::string, size_t> tiles{};
+  std::set<std::string> far{};  ///< Values that found no room in the shared space, by the names of their storages.
+};
+
+/// Layers of the matrix engine that the search for tiles sees as one.
+struct TileChoice {
+  size_t tiles = 0;   ///< From which to choose.
+  double cycles = 0;  ///< That the search expects of all these layers.
 };
 
 }  // namespace hadal::compile

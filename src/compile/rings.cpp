@@ -22,7 +22,7 @@ std::vector<tile::Ring> rings_of(const chip::Chip& chip, const Plan& plan) {
   ring("weight", Queue::prefetch, Queue::matrix, plan.weight_slots, 64, tile(12, 64 << 10, 64));
   ring("parameter", Queue::prefetch, Queue::matrix, 4, 64, bytes / 256);
   ring("residual", Queue::load, Queue::matrix, 2, 3, bytes / 24);
-  ring("result", Queue::matrix, Queue::store, 2, 4, or_own(given.result_bytes, tile(24, 64 << 10, 48)));
+  ring("result", Queue::matrix, Queue::store, 2, 4, or_own(given.result_bytes, tile(16, 64 << 10, 16)));
   const int streams = given.row_bytes > 0 ? 2
                       : bytes < (4 << 20) ? 4
                                           : 8;  // Eight of their largest tiles would be an eighth of a small one.

@@ -34,6 +34,7 @@ struct Trial {
   Plan plan;
   int64_t cycles = INT64_MAX;  ///< Of a plan that fails, too: the error comes from the plan that is taken, if all fail.
   std::set<std::string> far{};  ///< What found no room in the shared space.
+  std::map<std::string, TileChoice> choices{};
   [[nodiscard]] bool works() const { return cycles < INT64_MAX; }
 };
 
@@ -47,12 +48,15 @@ class Search {
     std::vector<Trial> lines = core_counts();
     for_each_index(lines.size(), options_.threads, [&](size_t i) { refine(lines[i]); });
     if (lines.empty()) return {.cores = chip_.cores};
-    return std::ranges::min_element(lines, {}, &Trial::cycles)->plan;
+    Trial best = *std::ranges::min_element(lines, {}, &Trial::cycles);
+    try_tiles(best);
+    return best.plan;
   }
 
  private:
   [[nodiscard]] std::vector<Trial> core_counts() const;
   void refine(Trial& best) const;
+  void try_tiles(Trial& best) const;
   [[nodiscard]] Trial attempt(const Plan& plan) const {
     Trial trial{plan};
     if (Status status = measure(trial); !status.ok()) trial.cycles = INT64_MAX;
@@ -61,7 +65,7 @@ class Search {
   [[nodiscard]] Status measure(Trial& trial) const {
     graph::Graph sketch = outline(graph_);
     const Backend backend(chip_, trial.plan);
-    HADAL_TRY(const tile::Program tiles, backend.emit(sketch, groups_, interface_));
+    HADAL_TRY(const tile::Program tiles, backend.emit(sketch, groups_, interface_, &trial.choices));
     HADAL_TRY(const isa::Program program, backend.lower(tiles));
     HADAL_TRY(trial.cycles, options_.cycles(program));
     trial.far = far_of(tiles, program);
@@ -123,6 +127,23 @@ void Search::refine(Trial& best) const {
     contend(2.0);
   else
     contend(0.25);
+}
+
+/// Other tiles for the layers, those first that take most: the search for tiles only estimates.
+void Search::try_tiles(Trial& best) const {
+  std::vector<std::pair<std::string, TileChoice>> layers(best.choices.begin(), best.choices.end());
+  std::ranges::stable_sort(layers, std::greater{}, [](const auto& layer) { return layer.second.cycles; });
+  auto left = static_cast<size_t>(options_.effort);
+  for (const auto& [layer, choice] : layers) {
+    std::vector<Trial> others(std::min(left, choice.tiles - 1), {best.plan});
+    left -= others.size();
+    for_each_index(others.size(), options_.threads, [&](size_t i) {
+      others[i].plan.tiles[layer] = i + 1;
+      others[i] = attempt(others[i].plan);
+    });
+    for (Trial& other : others)
+      if (other.cycles < best.cycles) best = std::move(other);
+  }
 }
 
 }  // namespace

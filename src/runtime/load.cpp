@@ -138,6 +138,7 @@ Result<Loaded> compile(const Source& source) {
   options.values = !source.allow_absent_data;
   options.dump_after = source.dump_after;
   options.threads = static_cast<size_t>(source.threads);
+  options.effort = source.effort;
   options.cycles = [&](const isa::Program& program) -> Result<int64_t> {
     chip::Chip used = chip;
     used.cores = program.limits.cores;

@@ -3,7 +3,8 @@
 //  - a tile becomes a slot of its ring: taking it waits for a free slot, filling it signals its readers, the last
 //    reader gives the slot back (two semaphores a ring, for the whole program: loads of the next phase run ahead
 //    as far as there are slots);
-//  - a phase that reads what an earlier one stored waits until all cores have stored it.
+//  - a phase that reads what an earlier one stored waits until all cores have stored it;
+//  - prefetches stand ahead of their phases (ahead.h).
 #include "tile/lower.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "tile/ahead.h"
 #include "tile/describe.h"
 #include "tile/registers.h"
 
@@ -48,8 +50,10 @@ class Lowering {
   void host_instruction(const Statement& statement);
   void loop(const Statement& statement);
   void instruction(const Statement& statement, const std::vector<Sync>& waits, const std::vector<Sync>& signals);
-  uint16_t view(const Operand& operand);
+  void take(const Statement& statement);
+  uint16_t view(const Operand& operand, Queue queue);
   void phase(size_t p);
+  void step(const Step& step);
 
   const Program& in_;
   const Target& target_;
@@ -58,7 +62,9 @@ class Lowering {
   Code code_;
   Registers registers_;
   const Phase* phase_ = nullptr;
-  std::vector<uint8_t> ring_register_;
+  Slice slice_ = Slice::all;             ///< Of the phase, what is being written.
+  std::vector<uint8_t> ring_register_;   ///< Tiles taken of each ring; by its consumer, where its producer is ahead:
+  std::vector<uint8_t> ahead_register_;  ///< then this counts the producer's.
   std::vector<int64_t>
       ring_taken_;  ///< Tiles taken so far in the text of this phase: for slots relative to the newest.
   std::vector<int64_t> tile_taken_;  ///< Of each tile of the phase: the ring's count when it was taken.
@@ -129,7 +135,7 @@ void Lowering::sync(Queue queue, const std::vector<Sync>& waits, const std::vect
   }
 }
 
-uint16_t Lowering::view(const Operand& operand) {
+uint16_t Lowering::view(const Operand& operand, Queue queue) {
   if (std::holds_alternative<std::monostate>(operand)) return isa::no_view;
   isa::View view;
   if (const auto* window = std::get_if<Window>(&operand)) {
@@ -146,7 +152,7 @@ uint16_t Lowering::view(const Operand& operand) {
     // One descriptor a ring and type, behind those of the tensors.
     view.tensor = static_cast<uint16_t>(in_.tensors.size() + ring * dtype_count + static_cast<size_t>(declared.dtype));
     view.rank = static_cast<uint8_t>(tile.extents.size());
-    view.ring_register = ring_register_[ring];
+    view.ring_register = (queue == Queue::prefetch ? ahead_register_ : ring_register_)[ring];
     view.ring_shift = static_cast<int16_t>(tile_taken_[static_cast<size_t>(tile.tile)] - ring_taken_[ring]);
     view.slots = static_cast<uint16_t>(placement_.slots[ring]);
     view.slot_bytes = static_cast<uint32_t>(placement_.slot_bytes[ring]);
@@ -179,7 +185,7 @@ void Lowering::instruction(const Statement& statement, const std::vector<Sync>& 
   Instruction in;
   in.op = statement.op;
   in.queue = statement.queue;
-  for (const Operand& operand : statement.operands) in.operands.push_back(view(operand));
+  for (const Operand& operand : statement.operands) in.operands.push_back(view(operand, in.queue));
   for (const Expr& field : statement.fields) in.fields.push_back(registers_.number(field));
   const std::vector<Sync> all_waits = merged(waits), all_signals = merged(signals);
   if (all_waits.size() > 3) sync(in.queue, {all_waits.begin() + 3, all_waits.end()}, {});
@@ -270,6 +276,16 @@ bool updates(const std::vector<Statement>& statements) {
   });
 }
 
+/// Counts a tile, on both sides of its ring as far as they are written here.
+void Lowering::take(const Statement& statement) {
+  const auto ring = static_cast<size_t>(phase_->tiles[static_cast<size_t>(statement.tile)].ring);
+  tile_taken_[static_cast<size_t>(statement.tile)] = ++ring_taken_[ring];
+  const auto count = [&](uint8_t number) { registers_.let(number, Op::add, {number, true}, {1, false}); };
+  const bool apart = ahead_register_[ring] != ring_register_[ring];
+  if (apart && has(slice_, Queue::prefetch)) count(ahead_register_[ring]);
+  if (!apart || has(slice_, in_.rings[ring].consumer)) count(ring_register_[ring]);
+}
+
 /// `awaited`: what must be waited for before the first statement that needs it.
 void Lowering::body(const std::vector<Statement>& statements, std::vector<Sync> awaited) {
   if (!awaited.empty() && updates(statements)) wait_for(std::exchange(awaited, {}));
@@ -300,35 +316,44 @@ void Lowering::body(const std::vector<Statement>& statements, std::vector<Sync> 
   }
   for (size_t i = 0; i < statements.size() && !code_.error; ++i) {
     const Statement& statement = statements[i];
+    if (!has(slice_, in_, *phase_, statement)) continue;
     if (!awaited.empty() && must_follow_waits(statement)) wait_for(std::exchange(awaited, {}));
     if (statement.kind == Statement::Kind::tile) {
-      const auto ring = static_cast<size_t>(phase_->tiles[static_cast<size_t>(statement.tile)].ring);
-      tile_taken_[static_cast<size_t>(statement.tile)] = ++ring_taken_[ring];
-      registers_.let(ring_register_[ring], Op::add, {ring_register_[ring], true}, {1, false});
+      take(statement);
     } else if (statement.queue == Queue::host) {
       host_instruction(statement);
     } else if (statement.kind == Statement::Kind::instruction) {
       instruction(statement, syncs[i].waits[statement.queue], syncs[i].signals[statement.queue]);
     } else {
-      for (const auto& [queue, waits] : syncs[i].waits) sync(queue, merged(waits), {});
+      for (const auto& [queue, waits] : syncs[i].waits)
+        if (has(slice_, queue)) sync(queue, merged(waits), {});
       loop(statement);
-      for (const auto& [queue, signals] : syncs[i].signals) sync(queue, {}, merged(signals));
+      for (const auto& [queue, signals] : syncs[i].signals)
+        if (has(slice_, queue)) sync(queue, {}, merged(signals));
     }
   }
 }
 
-void Lowering::phase(size_t p) {
-  phase_ = &in_.phases[p];
-  code_.layer = static_cast<uint32_t>(p);
+void Lowering::step(const Step& step) {
+  phase_ = &in_.phases[step.phase];
+  slice_ = step.slice;
+  code_.layer = static_cast<uint32_t>(step.phase);
   ring_taken_.assign(in_.rings.size(), 0);
   tile_taken_.assign(phase_->tiles.size(), 0);
+  registers_.open_scope();
+  if (slice_ == Slice::ahead)
+    body(phase_->body);
+  else
+    phase(step.phase);
+  registers_.close_scope();
+}
+
+void Lowering::phase(size_t p) {
   const auto everyone = static_cast<uint8_t>(target_.cores);
   std::vector<Sync> waits;
   for (const int earlier : order_.waits[p])
     waits.push_back({static_cast<uint8_t>(ready_of_phase_[static_cast<size_t>(earlier)]), everyone, false});
-  registers_.open_scope();
   body(phase_->body, std::move(waits));
-  registers_.close_scope();
   if (order_.joined_at[p] < 0 && waits_passed_ < 255) return;
   // A core without work in a phase would signal for it, and for later ones, before others have done earlier ones: "all
   // cores have stored" would count such signals twice.
@@ -344,8 +369,15 @@ Result<isa::Program> Lowering::run() {
   describe(in_, target_, placement_, code_.program);
   declare_semaphores();
   ready_of_phase_.assign(in_.phases.size(), -1);
-  for (size_t r = 0; r < in_.rings.size(); ++r) ring_register_.push_back(registers_.take_register());
-  for (size_t p = 0; p < in_.phases.size() && !code_.error; ++p) phase(p);
+  const std::vector<Step> steps = steps_of(in_, placement_, target_.ahead);
+  const bool apart = std::ranges::any_of(steps, [](const Step& step) { return step.slice == Slice::ahead; });
+  for (const Ring& ring : in_.rings) {
+    ring_register_.push_back(registers_.take_register());
+    const bool two = apart && ring.producer == Queue::prefetch;
+    ahead_register_.push_back(two ? registers_.take_register() : ring_register_.back());
+  }
+  for (const Step& each : steps)
+    if (!code_.error) step(each);
   if (code_.error) return *code_.error;
   code_.emit({});
   state_needs(code_.program);

@@ -14,6 +14,7 @@ struct Target {
   int64_t scratchpad_bytes = 0, accumulator_bytes = 0, memory_bytes = 0;
   int64_t page_bytes = 4096;  ///< Of the shared space.
   bool resident = true;       ///< Storages may lie in the shared space; false: all lie in memory.
+  int64_t ahead = 0;          ///< Prefetches of later phases that may stand before a phase.
 };
 
 /// Errors: memory that does not suffice (plan.capacity), more registers or semaphores than there are.
