@@ -128,9 +128,9 @@ class Net:
             node.output[:] = [names.get(o, o) for o in node.output]
 
 
-def resnet50():
+def resnet50(net=None, batch=1):
     """He and others 2015, with the stride in the 3x3 convolution."""
-    net = Net(50)
+    net = net or Net(50)
     x = net.batch_norm(net.conv("input", "conv1", 3, 64, 7, 2), "bn1", 64)
     x = net.add("MaxPool", [net.add("Relu", [x], "relu1")], "maxpool", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
     channels = 64
@@ -150,12 +150,12 @@ def resnet50():
     x = net.add("Flatten", [net.add("GlobalAveragePool", [x], "avgpool")], "flatten", axis=1)
     weights = [x, net.normal("fc.weight", (1000, 2048), 2048**-0.5), net.normal("fc.bias", (1000,), 0.02)]
     x = net.add("Gemm", weights, "fc", transB=1)
-    return net.model("resnet50", {"input": (TensorProto.FLOAT, [1, 3, 224, 224])}, {"logits": (x, [1, 1000])})
+    return net.model("resnet50", {"input": (TensorProto.FLOAT, [batch, 3, 224, 224])}, {"logits": (x, [batch, 1000])})
 
 
-def mobilenet_v2():
+def mobilenet_v2(net=None):
     """Sandler and others 2018, width 1.0."""
-    net = Net(2)
+    net = net or Net(2)
 
     def unit(x, name, inputs, outputs, kernel, stride=1, group=1, active=True, scale=1.0):
         x = net.conv(x, f"{name}.conv", inputs, outputs, kernel, stride, group, gain=2.0 if active else 1.0)
@@ -183,9 +183,9 @@ def mobilenet_v2():
     return net.model("mobilenet_v2", {"input": (TensorProto.FLOAT, [1, 3, 224, 224])}, {"logits": (x, [1, 1000])})
 
 
-def vit_b16():
+def vit_b16(net=None):
     """Dosovitskiy and others 2020: 12 layers, 768 wide, 12 heads, patches of 16x16."""
-    net, width, count = Net(16), 768, 12
+    net, width, count = net or Net(16), 768, 12
     x = net.conv("input", "patches", 3, width, 16, 16, gain=1.0, bias=True)
     x = net.add("Reshape", [x, net.constant([0, width, 196])], "patches.flatten")
     x = net.add("Transpose", [x], "patches.transpose", perm=[0, 2, 1])
@@ -259,14 +259,14 @@ def text_inputs(batch, sequence):
     return {name: (TensorProto.INT64, [batch, sequence]) for name in ["input_ids", "attention_mask", "token_type_ids"]}
 
 
-def bert_base():
-    """Devlin and others 2018: 12 layers, 768 wide, 12 heads; sequence 128."""
-    net = Net(110)
-    x, _ = bert_encoder(net, 1, 128, 12, 768, 12, 3072)
+def bert_base(net=None, sequence=128):
+    """Devlin and others 2018: 12 layers, 768 wide, 12 heads."""
+    net = net or Net(110)
+    x, _ = bert_encoder(net, 1, sequence, 12, 768, 12, 3072)
     first = net.add("Gather", [x, net.constant(0)], "pooler.first", axis=1)
     pooled = net.add("Tanh", [net.linear(first, "pooler", 768, 768)], "pooler.tanh")
-    return net.model("bert_base", text_inputs(1, 128),
-                     {"last_hidden_state": (x, [1, 128, 768]), "pooler_output": (pooled, [1, 768])})
+    return net.model("bert_base", text_inputs(1, sequence),
+                     {"last_hidden_state": (x, [1, sequence, 768]), "pooler_output": (pooled, [1, 768])})
 
 
 def safetensors(file):
