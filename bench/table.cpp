@@ -13,14 +13,21 @@ namespace {
 
 constexpr int64_t largest_file = 64 << 20;
 
+/// Commas part cells, but between quotation marks; two of these are one (RFC 4180).
 std::vector<std::string> cells_of(std::string_view line) {
-  std::vector<std::string> cells;
-  for (;;) {
-    const size_t comma = line.find(',');
-    cells.emplace_back(line.substr(0, comma));
-    if (comma == std::string_view::npos) return cells;
-    line.remove_prefix(comma + 1);
+  std::vector<std::string> cells(1);
+  bool quoted = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"' && quoted && line.substr(i + 1).starts_with('"'))
+      cells.back() += line[++i];
+    else if (line[i] == '"')
+      quoted = !quoted;
+    else if (line[i] == ',' && !quoted)
+      cells.emplace_back();
+    else
+      cells.back() += line[i];
   }
+  return cells;
 }
 
 }  // namespace

@@ -11,8 +11,10 @@ namespace hadal::bench {
 namespace ops = graph::ops;
 using graph::ValueId;
 
-ValueId Net::input(Shape shape) {
-  return graph_.add_input(fmt::format("x{}", graph_.inputs.size()), {type_, std::move(shape)});
+ValueId Net::input(Shape shape) { return input(type_, std::move(shape)); }
+
+ValueId Net::input(DType type, Shape shape) {
+  return graph_.add_input(fmt::format("x{}", graph_.inputs.size()), {type, std::move(shape)});
 }
 
 ValueId Net::weight(Shape shape) {
@@ -48,6 +50,27 @@ Result<graph::Graph> Net::finish(std::string name, ValueId result) {
 Result<graph::Graph> gemm(DType type, int64_t m, int64_t k, int64_t n) {
   Net net(type);
   return net.finish("gemm", net.linear(net.input({m, k}), k, n, false));
+}
+
+Result<graph::Graph> scaled_products(const ScaledProducts& shape) {
+  constexpr int64_t block = 128;  // Elements of a scale, and rows of one group.
+  const auto blocks = [](int64_t extent) { return (extent + block - 1) / block; };
+  const bool listed = shape.contiguous && shape.groups > 1;
+  const int64_t batch = listed ? shape.groups * blocks(shape.m) : shape.groups, m = listed ? block : shape.m;
+  Net net(DType::f8e4m3);
+  const ValueId a = net.input({batch, m, shape.k});
+  // Scales of a column of blocks lie side by side, and so do a column's elements, as the kernels want them.
+  const ValueId of_a = net.add(ops::transpose, {net.input(DType::f32, {batch, blocks(shape.k), m})},
+                               {{"order", std::vector<int64_t>{0, 2, 1}}});
+  ValueId b = net.add(ops::transpose, {net.input({shape.groups, shape.n, shape.k})},
+                      {{"order", std::vector<int64_t>{0, 2, 1}}});
+  ValueId of_b = net.input(DType::f32, {shape.groups, blocks(shape.k), blocks(shape.n)});
+  if (listed) {
+    const ValueId group = net.input(DType::i32, {batch});
+    b = net.add(ops::gather, {b, group}, {{"axis", int64_t{0}}});
+    of_b = net.add(ops::gather, {of_b, group}, {{"axis", int64_t{0}}});
+  }
+  return net.finish("scaled_products", net.add(ops::scaled_matmul, {a, b, of_a, of_b}, {{"to", "bf16"}}));
 }
 
 Result<graph::Graph> softmax(DType type, int64_t rows, int64_t columns) {

@@ -16,6 +16,7 @@ class Net {
   explicit Net(DType type) : type_(type) {}
 
   graph::ValueId input(Shape shape);
+  graph::ValueId input(DType type, Shape shape);
   graph::ValueId weight(Shape shape);
   graph::ValueId scalar(double value);
   /// A new node; its first result.
@@ -39,6 +40,14 @@ struct Convolution {
 };
 /// Images [N, H, W, C] in and out.
 Result<graph::Graph> convolution(DType type, const Convolution& shape);
+
+/// Float8 products scaled by blocks of 128, in bf16: of `groups` times m rows with a matrix of their own [k, n].
+struct ScaledProducts {
+  int64_t groups, m, k, n;
+  /// Rows follow one another, in blocks of 128 of one group, which an index names; else groups are a batch.
+  bool contiguous;
+};
+Result<graph::Graph> scaled_products(const ScaledProducts& shape);
 
 Result<graph::Graph> softmax(DType type, int64_t rows, int64_t columns);
 /// With scale and bias.

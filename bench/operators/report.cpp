@@ -42,7 +42,9 @@ std::string line_of(const Finding& finding) {
                       : fmt::format("{:>11}{:>9}", "-", "-");
   };
   std::string shape;
-  for (const std::string_view column : {"shape", "m", "k", "n", "rows", "cols", "tokens", "hidden", "intermediate"})
+  for (const std::string_view column :
+       {"shape", "config", "phase", "batch", "m", "k", "n", "rows", "cols", "tokens", "hidden", "intermediate",
+        "q_heads_x_batch", "kv_heads_x_batch", "q_heads", "kv_heads", "q_len", "kv_len", "head_dim"})
     if (const auto text = finding.row.text(column); text) shape += (shape.empty() ? "" : " ") + *text;
   return fmt::format("{:9}{:12}{:32}{:11.2f} us {} {}\n", finding.chip, finding.op, shape,
                      finding.measured_seconds * 1e6, figure(finding.like_it), figure(finding.free));

@@ -35,8 +35,11 @@ Call skip(std::string reason) {
 struct Device {
   std::string_view prefix, chip, profile;
 };
-constexpr Device devices[] = {
-    {"TPUv3", "tpu-v3", "tpu-v3-xla"}, {"A100", "a100", "a100-pytorch"}, {"MI210", "mi210", "mi210-pytorch"}};
+constexpr Device devices[] = {{"TPUv3", "tpu-v3", "tpu-v3-xla"},
+                              {"TPUv6e", "tpu-v6e", "tpu-v6e-xla"},
+                              {"A100", "a100", "a100-pytorch"},
+                              {"H800", "h800", "h800-deepgemm"},
+                              {"MI210", "mi210", "mi210-pytorch"}};
 
 const Device* device_named(std::string_view name) {
   for (const Device& device : devices)
@@ -44,8 +47,16 @@ const Device* device_named(std::string_view name) {
   return nullptr;
 }
 
+/// Operators that other software ran on the same device.
+std::string_view profile_of(const Device& device, std::string_view op) {
+  if (device.chip != "tpu-v6e") return device.profile;
+  if (op == "fused_attention") return "tpu-v6e-pallas";
+  return op == "attention_paged_gqa" ? "tpu-v6e-paged" : device.profile;
+}
+
 Call called(const Device& device, std::string op, graph::Graph graph, double seconds) {
-  return {std::string(device.chip), std::string(device.profile), std::move(op), std::move(graph), seconds, {}};
+  const std::string_view profile = profile_of(device, op);
+  return {std::string(device.chip), std::string(profile), std::move(op), std::move(graph), seconds, {}};
 }
 
 Result<DType> type_of(const Row& row) {
@@ -81,12 +92,44 @@ Result<graph::Graph> from_feed_forward(const Row& row, DType type) {
   return feed_forward(type, tokens, hidden, inner, op == "ffn_gated");
 }
 
+/// Heads that share keys and values are rows of one product.
+Result<graph::Graph> from_attention(const Row& row, DType type) {
+  HADAL_TRY(const int64_t readers, count(row, "q_heads_x_batch"));
+  HADAL_TRY(const int64_t heads, count(row, "kv_heads_x_batch"));
+  HADAL_TRY(const int64_t queries, count(row, "q_len"));
+  HADAL_TRY(const int64_t keys, count(row, "kv_len"));
+  HADAL_TRY(const int64_t width, count(row, "head_dim"));
+  if (readers % heads != 0)
+    return Error{"table.shape", fmt::format("{} heads share {}", readers, heads), row.place(), ""};
+  return attention(type, {heads, readers / heads * queries, keys, width});
+}
+
+Result<graph::Graph> from_fused_attention(const Row& row, DType type) {
+  HADAL_TRY(const std::string phase, row.text("phase"));
+  HADAL_TRY(const int64_t batch, count(row, "batch"));
+  HADAL_TRY(const int64_t readers, count(row, "q_heads"));
+  HADAL_TRY(const int64_t heads, count(row, "kv_heads"));
+  HADAL_TRY(const int64_t keys, count(row, "kv_len"));
+  HADAL_TRY(const int64_t width, count(row, "head_dim"));
+  if (readers % heads != 0)
+    return Error{"table.shape", fmt::format("{} heads share {}", readers, heads), row.place(), ""};
+  const int64_t queries = phase == "decode" ? 1 : keys;
+  return attention(type, {batch * heads, readers / heads * queries, keys, width});
+}
+
 /// Operators by the name in column `op`, with shapes in columns of their own.
 Result<Call> from_columns(const Row& row, const std::string& op, const Device& device, double seconds) {
   HADAL_TRY(const DType type, type_of(row));
   static const std::map<std::string, Result<graph::Graph> (*)(const Row&, DType), std::less<>> makers{
-      {"matmul", from_gemm}, {"softmax", from_rows},           {"layernorm", from_rows},
-      {"gelu", from_rows},   {"ffn_gated", from_feed_forward}, {"ffn_erf", from_feed_forward}};
+      {"matmul", from_gemm},
+      {"softmax", from_rows},
+      {"layernorm", from_rows},
+      {"gelu", from_rows},
+      {"ffn_gated", from_feed_forward},
+      {"ffn_erf", from_feed_forward},
+      {"attention_full", from_attention},
+      {"attention_paged_gqa", from_attention},
+      {"fused_attention", from_fused_attention}};
   const auto maker = makers.find(op);
   if (maker == makers.end()) return skip(fmt::format("no model of {}", op));
   HADAL_TRY(graph::Graph graph, maker->second(row, type));
@@ -128,9 +171,46 @@ Result<Call> from_shape(const Row& row, const std::string& op, const Device& dev
   return skip(fmt::format("no model of {}", op));
 }
 
+/// "m=64 n=2112 k=7168".
+Result<int64_t> number_in(const Row& row, const std::string& config, std::string_view name) {
+  const std::string text = " " + config, key = fmt::format(" {}=", name);
+  const size_t at = text.find(key);
+  const size_t from = at + key.size();
+  const auto number = at == std::string::npos
+                          ? std::nullopt
+                          : parse_number(std::string_view(text).substr(from, text.find(' ', from) - from));
+  if (number && *number >= 1 && *number <= static_cast<double>(most)) return static_cast<int64_t>(*number);
+  return Error{"table.shape", fmt::format("\"{}\" has no {}", printable(config), name), row.place(), ""};
+}
+
+/// Figures as published, one a row: times of DeepGEMM's kernels.
+Result<Call> from_figures(const Row& row) {
+  HADAL_TRY(const std::string group, row.text("group"));
+  HADAL_TRY(const std::string metric, row.text("metric"));
+  HADAL_TRY(const std::string name, row.text("hardware"));
+  const Device* device = device_named(name);
+  if (group != "deepgemm-20250409" || !device) return skip(fmt::format("no model of {}", group));
+  if (metric != "time") return skip(fmt::format("{} of {}: its time is compared", metric, group));
+  HADAL_TRY(const std::string item, row.text("item"));
+  HADAL_TRY(const std::string config, row.text("config"));
+  HADAL_TRY(const double microseconds, row.number("value", 1e-3, 1e12));
+  const bool grouped = item.starts_with("grouped"), contiguous = item.find("contiguous") != std::string::npos;
+  ScaledProducts shape{1, 0, 0, 0, contiguous};
+  if (grouped) {
+    HADAL_TRY(shape.groups, number_in(row, config, "groups"));
+  }
+  HADAL_TRY(shape.m, number_in(row, config, grouped ? "m_per_group" : "m"));
+  HADAL_TRY(shape.k, number_in(row, config, "k"));
+  HADAL_TRY(shape.n, number_in(row, config, "n"));
+  HADAL_TRY(graph::Graph graph, scaled_products(shape));
+  return called(*device, grouped ? contiguous ? "grouped" : "masked" : "dense", std::move(graph), microseconds * 1e-6);
+}
+
 }  // namespace
 
 Result<Call> call_of(const Row& row) {
+  const bool figures = row.table().column("metric") && row.table().column("config") && row.table().column("hardware");
+  if (figures) return from_figures(row);
   const bool by_shape = row.table().column("shape").has_value();
   for (const std::string_view column : {std::string_view("op"), std::string_view("device")})
     if (!row.table().column(column)) return skip(fmt::format("a table without column {}", column));

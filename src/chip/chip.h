@@ -30,6 +30,7 @@ struct Matrix {
   std::string dataflow;                  ///< "weight-stationary" or "output-stationary".
   int64_t stage_cells = 1;               ///< Cells that an activation, and a sum, pass in a cycle.
   double output_elements_per_cycle = 0;  ///< Accumulators leaving through the epilogue a cycle.
+  double scale_cycles = 0;               ///< That the arrays wait while a block's sums are scaled.
   bool depthwise_on_lanes =
       true;  ///< Depthwise convolution runs at the vector lanes' rate, else one column of the array.
 };

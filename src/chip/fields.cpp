@@ -52,6 +52,9 @@ const Field table[] = {
      "weight-stationary output-stationary"},
     {"matrix.output_elements_per_cycle", AT(matrix.output_elements_per_cycle), number, 1e-3, 1e6,
      "Accumulators leaving through the epilogue a cycle."},
+    {"matrix.scale_cycles", AT(matrix.scale_cycles), number, 0, 1e6,
+     "Cycles that the arrays wait between blocks of a scaled product, while the lanes scale its sums and add them.",
+     Need::optional},
     {"matrix.depthwise_on_lanes", AT(matrix.depthwise_on_lanes), number, 0, 0,
      "Depthwise convolutions run on the vector lanes, else on one column of the array."},
 

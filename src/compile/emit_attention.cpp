@@ -34,6 +34,7 @@ class AttentionPhase {
     Expr chain;
   };
   void declare();
+  [[nodiscard]] Expr heads_of(const TileBox& box) const { return heads_ > 1 ? box.extents[0] : Expr(1); }
   void declare_streams(Side& side, int64_t last);
   void choose_block();
   [[nodiscard]] double unit_cycles(int64_t half, int64_t halves) const;
@@ -49,6 +50,7 @@ class AttentionPhase {
   std::vector<std::vector<int64_t>> row_strides_;  ///< Of q, k, v and out over these.
   int64_t m_ = 1, d_ = 1, s_ = 1, n_ = 1;
   int64_t block_ = 0, halves_ = 1, half_ = 0;  ///< Rows of a unit; parts of it, and their rows.
+  int64_t heads_ = 1;                          ///< Of the batch, in a unit; more than one where a unit has all rows.
   MatrixOperand from_q_, from_k_, from_v_;
   int to_ = 0;
 };
@@ -120,6 +122,18 @@ void AttentionPhase::choose_block() {
            half * n_ * bytes_of(out_.dtype) <= e_.limit(Ring::result) &&
            half * std::max(s_, n_) * 4 <= e_.limit(Ring::residual);
   };
+  if (e_.plan().profile && e_.plan().profile->attention.queries > 0) {
+    const Profile::Attention& kernel = e_.plan().profile->attention;
+    half_ = std::min(m_, kernel.queries);
+    const auto fits = [&] {
+      return holds(half_ * heads_) && heads_ * s_ * std::max(d_, n_) * bytes <= e_.limit(Ring::activation2);
+    };
+    while (half_ > 1 && !fits()) half_ = (half_ + 1) / 2;
+    if (half_ == m_ && rows_.size() == 2) heads_ = std::min(rows_[0], kernel.heads);
+    while (heads_ > 1 && !fits()) heads_ = (heads_ + 1) / 2;
+    if (fits()) block_ = half_;
+    return;
+  }
   int64_t batch = 1;
   for (size_t i = 0; i + 1 < rows_.size(); ++i) batch *= rows_[i];
   constexpr int64_t least_rows = 8, most_parts = 64;  // Below that the unfused phases waste less of the array.
@@ -179,7 +193,7 @@ TileView AttentionPhase::product(Side& side, const TileBox& box, Ring ring, cons
   const size_t row = rows_.size() - 1;
   const DType type = ring == Ring::score ? scores_type_ : out_.dtype;
   const TileView y{e_.tile(ring, type, ring == Ring::score ? "s" : "y"),
-                   {Expr(1), box.extents[row], box.extents[row + 1]}};
+                   {heads_of(box), box.extents[row], box.extents[row + 1]}};
   std::vector<tile::Operand> operands{y, a, b};
   operands.insert(operands.end(), extra.begin(), extra.end());
   e_.emit(
@@ -199,15 +213,13 @@ void AttentionPhase::emit() {
   std::vector<int64_t> extents = rows_, parts(rows_.size(), 1);
   extents.push_back(n_);
   parts.back() = block_;
+  if (heads_ > 1) parts[0] = heads_;
   parts.push_back(n_);
   const auto whole = [&](const TileBox& box, int64_t extent) {
     TileBox out = box;
     out.origins[row + 1] = Expr(0);
     out.extents[row + 1] = Expr(extent);
     return out;
-  };
-  const auto view = [](const MatrixOperand& from, const Expr& first, const Expr& second) {
-    return from.swapped ? std::vector<Expr>{1, second, first} : std::vector<Expr>{1, first, second};
   };
   e_.units(counts_of(extents, parts), [&](const std::vector<Expr>& at, const Expr& number) {
     const TileBox unit = tile_box(extents, parts, at);
@@ -221,8 +233,11 @@ void AttentionPhase::emit() {
     }
     const auto load = [&](Ring ring, const MatrixOperand& from, const TileBox& box, const Expr& first, const Expr& rows,
                           const Expr& columns, const char* name) {
-      return e_.load(ring, matrix_window(from, box.origins, first, rows, Expr(0), columns), name,
-                     view(from, rows, columns));
+      tile::Window window = matrix_window(from, box.origins, first, rows, Expr(0), columns);
+      Expr heads(1);
+      if (heads_ > 1 && from.batch_strides[0] != 0) heads = window.extents[0] = box.extents[0];
+      return e_.load(ring, window, name,
+                     from.swapped ? std::vector<Expr>{heads, columns, rows} : std::vector<Expr>{heads, rows, columns});
     };
     std::vector<TileView> q, scores, weights;
     for (const TileBox& box : boxes)

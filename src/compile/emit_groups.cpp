@@ -27,6 +27,7 @@ struct Lowering {
 const Lowering* lowering_of(const graph::Op* op) {
   static const std::map<const graph::Op*, Lowering> lowerings{
       {&ops::matmul, {emit_matmul, "matmul"}},
+      {&ops::scaled_matmul, {emit_matmul, "matmul_scaled"}},
       {&ops::conv, {emit_conv, "conv conv_depthwise"}},
       {&ops::conv_transpose, {emit_conv_transpose, "conv_transpose"}},
       {&ops::pool, {emit_pool, "pool"}},
@@ -80,7 +81,7 @@ void Emitter::emit_group(const Group& group) {
       if (!std::count(nodes_.begin(), nodes_.end(), origin)) nodes_.push_back(origin);
   if (group.before.empty()) return emit_main(group);
   if (plan_.joined && emit_attention(*this, group)) return;
-  if (plan_.profile && plan_.profile->attention == "stored" && group.streams.empty()) {
+  if (plan_.profile && plan_.profile->attention.scores == "stored" && group.streams.empty()) {
     const std::vector<std::string> nodes = nodes_;
     emit_group(group.before[0]);
     nodes_ = nodes;

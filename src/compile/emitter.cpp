@@ -18,7 +18,13 @@ Emitter::Emitter(graph::Graph& graph, const chip::Chip& chip, const Plan& plan)
       orders_(graph.values.size()),
       homes_(graph.values.size(), {-1, 0}),
       output_storage_(graph.values.size(), -1) {
-  program_.rings = rings_of(chip, plan);
+  program_.rings = usual_ = rings_of(chip, plan);
+  if (!plan.profile || plan.profile->matmul.whole_bytes == 0) return;
+  // Where operands are loaded whole, no room for further ones lets those of the next layer begin.
+  for (const Ring ring : {Ring::activation, Ring::activation2}) {
+    program_.rings[static_cast<size_t>(ring)].slots = 1;
+    program_.rings[static_cast<size_t>(ring)].most_slots = 1;
+  }
 }
 
 void Emitter::fail(std::string code, std::string message, std::string remedy) {
@@ -136,6 +142,8 @@ void Emitter::begin_phase(const std::string& name, std::string op, std::vector<s
 
 int Emitter::tile(Ring ring, DType dtype, const std::string& name) {
   const int number = static_cast<int>(phase().tiles.size());
+  const tile::Ring& usual = usual_[static_cast<size_t>(ring)];
+  if (!counts_tiles_) hold(ring, usual.slots, usual.most_slots);
   phase().tiles.push_back({fmt::format("{}{}", name, number), static_cast<int>(ring), dtype});
   Statement statement;
   statement.kind = Statement::Kind::tile;

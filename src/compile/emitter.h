@@ -84,6 +84,7 @@ class Emitter {
   /// traffic of this phase, once; a gather counts its rows itself.
   int tensor(const Placed& placed, const std::string& name, bool count = true);
   void count_bytes(const Placed& placed, int64_t bytes);
+  [[nodiscard]] DType dtype_of(int tensor) const { return program_.tensors[static_cast<size_t>(tensor)].dtype; }
   int add_chain(const isa::Chain& chain);
   int add_table(isa::ResampleTable table);
   int add_function(const std::string& name);
@@ -98,6 +99,14 @@ class Emitter {
     phase().layer.precision = precision;
   }
   int tile(Ring ring, DType dtype, const std::string& name);
+  /// A ring has so many slots at least, of as many tiles as are held together; and `most` where there is room.
+  void hold(Ring ring, int64_t slots, int64_t most = 0) {
+    tile::Ring& held = program_.rings[static_cast<size_t>(ring)];
+    held.slots = std::max(held.slots, static_cast<int>(slots));
+    held.most_slots = std::max({held.most_slots, held.slots, static_cast<int>(most)});
+  }
+  /// Whether a phase counts the tiles of its operands itself, by `hold`; else they flow through as many slots as usual.
+  void count_tiles(bool itself) { counts_tiles_ = itself; }
   void emit(isa::Opcode op, isa::Queue queue, std::vector<tile::Operand> operands, std::vector<Expr> fields = {});
   /// A loop; `body` gets its index. A single trip is no loop.
   void loop(const std::string& name, const Expr& count, const std::function<void(const Expr&)>& body);
@@ -155,6 +164,8 @@ class Emitter {
   std::map<std::pair<int, int64_t>, int64_t> counted_;  ///< Compulsory bytes counted, by storage and offset.
   std::vector<std::vector<tile::Statement>*> body_;
   int64_t loops_ = 0;
+  std::vector<tile::Ring> usual_;  ///< Rings as they are where no phase counts its tiles.
+  bool counts_tiles_ = false;
   std::map<std::string, TileChoice> choices_;
   std::optional<Error> error_;
   std::vector<Error> errors_;       ///< Of groups before.

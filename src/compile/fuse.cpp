@@ -82,6 +82,16 @@ class Fusion {
     return std::all_of(readers.begin(), readers.end(), [&](int r) { return members.contains(r); });
   }
 
+  /// Products of matrices that an index names look these up as they load them.
+  void add_looked_up(int main, std::set<int>& members) const {
+    if (main < 0) return;
+    for (size_t i = 1; i < node(main).inputs.size(); ++i) {
+      const int n = graph_.value(node(main).inputs[i]).producer;
+      if (n >= 0 && group_of_[static_cast<size_t>(n)] < 0 && looks_up_matrices(graph_, node(main), i))
+        members.insert(n);
+    }
+  }
+
   [[nodiscard]] bool may_be_main(int n, const graph::Type& result) const {
     const Node& producer = node(n);
     if (producer.op == &ops::conv && !epilogues_) return false;
@@ -173,6 +183,7 @@ Group Fusion::grow(int root) {
   } else {
     group.main = root;
   }
+  add_looked_up(group.main, members);
   group.nodes.assign(members.begin(), members.end());
   for (const int m : members) group_of_[static_cast<size_t>(m)] = root;
   return group;
@@ -223,6 +234,19 @@ void Fusion::write_chain(Group& group, const std::set<int>& members, Arithmetic 
 }
 
 }  // namespace
+
+bool looks_up_matrices(const Graph& graph, const Node& node, size_t input) {
+  const ValueId v = node.inputs[input];
+  const int producer = graph.value(v).producer;
+  if ((node.op != &ops::matmul && node.op != &ops::scaled_matmul) || input % 2 == 0 || producer < 0) return false;
+  const Node& gather = graph.nodes[static_cast<size_t>(producer)];
+  const Shape &a = graph.type(node.inputs[0]).shape, &b = graph.type(v).shape;
+  if (gather.op != &ops::gather || gather.attributes.integer("axis") != 0 || a.size() != 3 || b.size() != 3 ||
+      a[0] != b[0] || graph.type(gather.inputs[1]).shape.size() != 1)
+    return false;
+  const auto reads = [&](const Node& other) { return std::ranges::count(other.inputs, v) > 0; };
+  return std::ranges::count_if(graph.nodes, reads) == 1 && std::ranges::count(graph.outputs, v) == 0;
+}
 
 std::vector<Group> fuse(const Graph& graph, bool epilogues) { return Fusion(graph, epilogues).run(); }
 

@@ -23,6 +23,10 @@ struct Group {
 /// Without `epilogues`, a convolution stays alone.
 std::vector<Group> fuse(const graph::Graph& graph, bool epilogues = true);
 
+/// Whether a product's operand, or its scales, are matrices of a table [tables, k, n], one for each of the product's
+/// batch by an index that is read for them alone: then no copy of them need be made.
+bool looks_up_matrices(const graph::Graph& graph, const graph::Node& node, size_t input);
+
 /// The same groups with those of an attention as one.
 std::vector<Group> join_attention(const graph::Graph& graph, std::vector<Group> groups);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "isa/fields.h"
 #include "rules/cycles.h"
 #include "rules/matrix.h"
 
@@ -20,6 +21,10 @@ class Choice {
   void attempt(const MatrixTile& tile) {
     const Work work = work_of(tile);
     if (!fits(tile, work)) return;
+    if (e_.plan().profile->matmul.rule == "waves") {
+      if (best_.rows == 0 || fills_better(tile)) best_ = tile;
+      return;
+    }
     const double cycles = cycles_of(tile, work);
     if (cycles >= least_) return;
     least_ = cycles;
@@ -28,6 +33,20 @@ class Choice {
   [[nodiscard]] const MatrixTile& best() const { return best_; }
 
  private:
+  /// Fewer waves over the cores, or more tiles in the last one; among equals the smaller of the same height or width,
+  /// else the wider. As DeepGEMM's get_best_configs has it.
+  [[nodiscard]] bool fills_better(const MatrixTile& tile) const {
+    const auto tiles = [&](const MatrixTile& t) {
+      return layer_.batch * rules::ceil_div(layer_.rows, t.rows) * rules::ceil_div(layer_.n, t.n);
+    };
+    const auto last = [&](const MatrixTile& t) { return (tiles(t) - 1) % e_.cores(); };
+    const int64_t waves = rules::ceil_div(tiles(tile), e_.cores()), best = rules::ceil_div(tiles(best_), e_.cores());
+    if (waves != best) return waves < best;
+    if (last(tile) != last(best_)) return last(tile) > last(best_);
+    if (tile.rows == best_.rows) return tile.n < best_.n;
+    return tile.n == best_.n ? tile.rows < best_.rows : tile.n > best_.n;
+  }
+
   /// Of a tile: rows of the array, results, and bytes of the operands of a chunk and of what is stored.
   struct Work {
     int64_t m = 0, results = 0, a = 0, b = 0, stored = 0;
@@ -56,8 +75,9 @@ class Choice {
     const int64_t columns = rules::ceil_div(layer_.n, tile.n), chunks = rules::ceil_div(tile.part, tile.k);
     const int64_t units = rows * (tile.panel ? 1 : columns) * tile.splits;
     const int64_t waves = rules::ceil_div(units, e_.cores()) * (tile.panel ? columns : 1);
+    const int64_t block = layer_.scaled ? isa::scale_block : 0;
     const double array =
-        real(rules::matrix_cycles(e_.chip().matrix, {work.m, tile.k, tile.n, 1, layer_.operands}).array);
+        real(rules::matrix_cycles(e_.chip().matrix, {work.m, tile.k, tile.n, 1, layer_.operands, block}).array);
     const double loads = real((tile.panel ? 0 : work.a) + work.b) / e_.chip().dma.bytes_per_cycle;
     const double computed = real(waves * chunks) * std::max(array, loads);
 
@@ -87,11 +107,36 @@ class Choice {
 
 }  // namespace
 
+MatrixTile choose_whole_product(const Emitter& e, const MatrixLayer& layer) {
+  const Profile::Matmul& known = e.plan().profile->matmul;
+  const chip::Scratchpad& pad = e.chip().scratchpad;
+  const int64_t bytes = bytes_of(layer.operands), weights = layer.k * layer.n * bytes;
+  const bool whole = e.plan().whole && e.cores() == 1 && layer.batch == 1 && layer.rows >= known.whole_rows &&
+                     layer.stream_bytes(layer.rows, layer.k) + weights <= known.whole_bytes;
+  constexpr int64_t most_tiles = 256;  // They are written one by one.
+  MatrixTile best{.rows = 0};
+  std::pair fewest{whole ? layer.n + 1 : 0, int64_t{0}};  // Columns of tiles, which all rows meet; then rows.
+  for (const Block& block : known.tiles) {
+    const int64_t rows = std::min(block.rows, layer.rows), n = std::min(block.columns, layer.n);
+    const int64_t down = rules::ceil_div(layer.rows, rows), across = rules::ceil_div(layer.n, n);
+    const int64_t results = 2 * rows * n * layer.stored_bytes;
+    const int64_t streamed = layer.stream_bytes(rows, layer.k) * (layer.far_stream ? down : 2);
+    const bool fits = rows * n * 4 <= pad.accumulator_bytes / std::max<int64_t>(pad.accumulator_tiles, 1) &&
+                      streamed + layer.k * n * bytes * across + results <= pad.bytes;
+    if (!fits || down * across > most_tiles || std::pair(across, down) >= fewest) continue;
+    fewest = {across, down};
+    best = {.rows = rows, .n = n, .k = layer.k, .part = layer.k, .whole = true};
+  }
+  return best;
+}
+
 MatrixTile choose_known_product(const Emitter& e, const MatrixLayer& layer) {
   const Profile::Matmul& known = e.plan().profile->matmul;
   Choice choice(e, layer);
   for (const Block& block : known.tiles) {
     const int64_t rows = std::min(block.rows, layer.rows), n = std::min(block.columns, layer.n);
+    if (known.window_bytes > 0 && rows > known.window_rows && layer.stream_bytes(rows, layer.k) > known.window_bytes)
+      continue;
     if (known.panels) choice.attempt({.rows = rows, .n = n, .k = layer.k, .part = layer.k, .panel = true});
     for (const int64_t splits : known.splits.empty() ? std::vector<int64_t>{1} : known.splits) {
       const int64_t chunks = rules::ceil_div(layer.k, known.chunk);

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "isa/fields.h"
 #include "rules/cycles.h"
 #include "rules/matrix.h"
 
@@ -75,7 +76,9 @@ struct Cost {
     const auto all = static_cast<double>(units * chunks * tile.stack);
     const auto fresh = 1 / static_cast<double>(tile.stack);  // Weights that a step loads.
     const int64_t parallel = groups(tile.n);
-    const rules::MatrixWork work{tile.rows * layer.row_pixels, tile.k, tile.n / parallel, parallel, layer.operands};
+    const int64_t block = layer.scaled ? isa::scale_block : 0;
+    const rules::MatrixWork work{
+        tile.rows * layer.row_pixels, tile.k, tile.n / parallel, parallel, layer.operands, block};
     rules::MatrixCycles array{.array = 0, .last = 0};
     if (layer.depthwise)
       array.array = rules::depthwise_cycles(chip, work.m, tile.n, layer.k, layer.operands);

@@ -25,6 +25,7 @@ struct MatrixLayer {
   bool grouped = false;      ///< A tile of n has its own channels: k is that of one group, all of it.
   bool depthwise = false;    ///< Grouped by single channels: not a matrix product.
   bool may_split = false;    ///< The contraction may be split over cores.
+  bool scaled = false;       ///< By blocks: chunks are of whole blocks.
   bool equal_parts = false;  ///< All tiles of n have the same number of groups.
 };
 
@@ -38,6 +39,7 @@ struct MatrixTile {
       1;  ///< Tiles of rows, one below the other, for which a core holds the weights: what it takes at once.
   int64_t images = 1;  ///< Of a convolution whose tiles are whole images.
   bool panel = false;  ///< A core takes all columns of a tile's rows, and holds these; then `stack` is 1.
+  bool whole = false;  ///< The core holds all of both operands, or of the stationary one where the other is near.
   double cycles = 0;   ///< What the search expects.
 };
 

@@ -14,6 +14,7 @@ struct Plan {
   int64_t cores = 1;                 ///< Of the chip's, those that work.
   double contended = 0.5;            ///< How much of a layer's time at the memory counts: other layers run meanwhile.
   int weight_slots = 2;              ///< Tiles of weights that have room at least: more run further ahead of the array.
+  bool whole = true;                 ///< Operands are loaded whole where the profile does that.
   bool joined = true;                ///< Attention in one phase, rather than its products and softmax in one each.
   const Profile* profile = nullptr;  ///< Measured software to obey; null: none.
   /// Of layers of the matrix engine, by what the search for tiles sees of them: which of its tiles; absent: the first.

@@ -183,32 +183,53 @@ Result<chip::Chip> under(const Profile& profile, chip::Chip chip) {
   return chip;
 }
 
+namespace {
+
+/// What the rules count of an element: four simple operations or, of a softmax, an exponential in place of one; five of
+/// a norm.
+void spend_on_lanes(chip::Vector& lanes, bool exponential, double instructions) {
+  if (instructions <= 0) return;
+  const double own = exponential ? 3 + std::max(1.0, lanes.alu_per_lane / lanes.special_per_lane) : 5;
+  lanes.alu_per_lane = own / instructions;
+  lanes.special_per_lane = lanes.alu_per_lane / std::max(1.0, own - 3);
+}
+
+void run_attention(const Profile::Attention& kernel, chip::Chip& chip) {
+  spend_on_lanes(chip.vector, true, kernel.lane_instructions);
+  if (kernel.issue_cycles > 0) chip.dma.issue_cycles = kernel.issue_cycles;
+  if (kernel.array_block == 0) return;
+  chip::Matrix& matrix = chip.matrix;
+  const auto block = static_cast<double>(kernel.array_block);
+  matrix.weight_rows_per_cycle *= block / static_cast<double>(matrix.rows);  // Weights take as long.
+  for (auto& [type, rate] : matrix.rows_per_cycle) rate *= static_cast<double>(matrix.count);
+  matrix.rows = matrix.columns = kernel.array_block;
+  matrix.count = 1;
+}
+
+}  // namespace
+
 chip::Chip calling(const Profile& profile, chip::Chip chip, std::string_view op) {
   const Profile::Launch& launch = profile.launch;
   int64_t& time = chip.host.launch_femtoseconds;
-  const Profile::Rows* rows = nullptr;
+  const auto run_rows = [&](const Profile::Rows& rows, bool exponential) {
+    if (rows.step_cycles > 0) chip.vector.cross_lane_latency_cycles = rows.step_cycles;
+    spend_on_lanes(chip.vector, exponential, rows.lane_instructions);
+  };
   if (op == "matmul") {
     time = launch.matmul;
   } else if (op == "conv") {
     time = launch.conv;
   } else if (op == "attention") {
     time = launch.attention;
+    run_attention(profile.attention, chip);
   } else if (op == "softmax") {
     time = launch.softmax;
-    rows = &profile.softmax;
+    run_rows(profile.softmax, true);
   } else if (op == "normalize") {
     time = launch.normalize;
-    rows = &profile.normalize;
+    run_rows(profile.normalize, false);
   } else {
     time = launch.map;
-  }
-  if (rows && rows->step_cycles > 0) chip.vector.cross_lane_latency_cycles = rows->step_cycles;
-  if (rows && rows->lane_instructions > 0) {
-    // What the rules count: four simple operations or, for a softmax, an exponential in place of one; five of a norm.
-    chip::Vector& lanes = chip.vector;
-    const double own = op == "softmax" ? (3 + std::max(1.0, lanes.alu_per_lane / lanes.special_per_lane)) : 5;
-    lanes.alu_per_lane *= own / lanes.alu_per_lane / rows->lane_instructions;
-    lanes.special_per_lane = lanes.alu_per_lane / std::max(1.0, own - 3);
   }
   return chip;
 }

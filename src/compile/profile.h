@@ -41,14 +41,22 @@ struct Profile {
     /// Room for a tile of what streams past the array, stays in it, and leaves it; 0: the compiler's own limits.
     int64_t activation_bytes = 0, weight_bytes = 0, result_bytes = 0;
     int64_t row_bytes = 0;  ///< Room for a tile of row and element-wise work, of which there are two each way.
+    int64_t stages = 0;     ///< Tiles of each operand of a product that have room, at most; 0: the compiler's own.
+    int64_t results = 0;    ///< The same of results; with one, a tile is stored before the next begins.
   } layers;
 
   struct Matmul {
-    std::vector<Block> tiles;     ///< Blocks of results that the software knows; none: the compiler's own search.
-    std::vector<int64_t> splits;  ///< Parts of the contraction that it knows, on cores of their own.
-    int64_t chunk = 0;            ///< Of the contraction, in one step.
-    int64_t raster = 1;           ///< Rows of tiles that are walked together, column by column.
-    bool panels = false;          ///< A core holds the rows of a tile over all columns, where these fit.
+    std::string rule = "estimate";  ///< By which one of the tiles is taken: the fastest by estimate, or by "waves".
+    std::vector<Block> tiles;       ///< Blocks of results that the software knows; none: the compiler's own search.
+    std::vector<int64_t> splits;    ///< Parts of the contraction that it knows, on cores of their own.
+    int64_t chunk = 0;              ///< Of the contraction, in one step.
+    int64_t raster = 1;             ///< Rows of tiles that are walked together, column by column.
+    bool panels = false;            ///< A core holds the rows of a tile over all columns, where these fit.
+    /// Operands of together at most this are loaded whole before the first multiplication,
+    int64_t whole_bytes = 0;
+    int64_t whole_rows = 1;  ///< where there are as many rows at least.
+    /// Tiles whose rows have more than this over the whole contraction are of few rows; 0: they need not be.
+    int64_t window_bytes = 0, window_rows = 1;
   } matmul;
 
   struct Convolution {
@@ -73,7 +81,16 @@ struct Profile {
     }
   } softmax, normalize;
 
-  std::string attention = "joined";  ///< "joined": scores stay in the core; "stored": they go through memory.
+  struct Attention {
+    std::string scores = "joined";  ///< "joined": they stay in the core; "stored": they go through memory.
+    int64_t queries = 0;            ///< Rows that a core takes at a time; 0: the compiler's own choice.
+    int64_t heads = 1;              ///< Where these are all rows: heads that it takes together, as far as they fit.
+    /// Rows and columns of the arrays that one product of the kernel fills, of whose rows all arrays take a part; 0: by
+    /// the chip's rules.
+    int64_t array_block = 0;
+    int64_t issue_cycles = 0;      ///< Of a transfer, which the kernel waits for; 0: the chip's.
+    double lane_instructions = 0;  ///< A score, on the lanes; 0: by the chip's rules.
+  } attention;
 
   std::map<std::string, std::string> sources;  ///< Where each figure comes from, by field.
 };

@@ -44,10 +44,20 @@ const ProfileField table[] = {
     {"layers.row_bytes", AT(layers.row_bytes), bytes, 1024, largest,
      "Room for a tile of row and element-wise work, of which there are two each way; longer rows are cut."},
     {"layers.result_bytes", AT(layers.result_bytes), bytes, 1024, largest, "The same of results."},
+    {"layers.stages", AT(layers.stages), number, 2, 64,
+     "Tiles of each operand of a product that have room, at most: how far loads run ahead; absent: the compiler's "
+     "own."},
+    {"layers.results", AT(layers.results), number, 1, 64,
+     "The same of results; with one, a tile is stored before the next begins."},
 
     {"matmul.tiles", AT(matmul.tiles), number, 1, 65536,
      "Blocks of results that the software knows, \"128x128 64x64\"; it takes the one that its own estimate finds "
      "fastest. Absent: the compiler's own search."},
+    {"matmul.rule", AT(matmul.rule), number, 0, 0,
+     "How one of the tiles is taken: by an estimate of its time (\"estimate\"), or that which needs the fewest waves "
+     "over "
+     "the cores, and then fills the last one best (\"waves\").",
+     false, "estimate waves"},
     {"matmul.splits", AT(matmul.splits), number, 1, 64,
      "Parts of the contraction that cores may share, \"1 2 4\"; absent: never split."},
     {"matmul.chunk", AT(matmul.chunk), number, 1, 65536, "Contraction of one step of the inner loop."},
@@ -55,6 +65,13 @@ const ProfileField table[] = {
      "Rows of tiles that cores walk together, column by column, so that they meet in a shared cache."},
     {"matmul.panels", AT(matmul.panels), number, 0, 0,
      "A core holds the rows of a tile over all columns, where a tile of operands has room for them."},
+    {"matmul.whole_bytes", AT(matmul.whole_bytes), bytes, 0, largest,
+     "Of one core: operands of together at most this are loaded whole before the first multiplication; absent: "
+     "products begin with the first tiles."},
+    {"matmul.window_bytes", AT(matmul.window_bytes), bytes, 1, largest,
+     "Tiles whose rows have more than this over the whole contraction"},
+    {"matmul.window_rows", AT(matmul.window_rows), number, 1, 65536, "have so many rows at most."},
+    {"matmul.whole_rows", AT(matmul.whole_rows), number, 1, 65536, "That is done from so many rows on."},
 
     {"convolution.tiles", AT(convolution.tiles), number, 1, 65536,
      "Blocks of results, pixels by channels; a tile has rows of an image, or whole images. Absent: the compiler's own "
@@ -88,10 +105,21 @@ const ProfileField table[] = {
     {"normalize.step_cycles", AT(normalize.step_cycles), Unit::cycles, 1, 1e6, "As softmax.step_cycles."},
     {"normalize.lane_instructions", AT(normalize.lane_instructions), number, 1, 1e6, "As softmax.lane_instructions."},
 
-    {"attention.scores", AT(attention), number, 0, 0,
+    {"attention.scores", AT(attention.scores), number, 0, 0,
      "Scores of attention stay in the core (\"joined\"), or go through memory: written once, read for the rows' "
      "statistics and again for the product with the values (\"stored\").",
      false, "joined stored"},
+    {"attention.queries", AT(attention.queries), number, 1, 65536,
+     "Rows of scores that a core takes at a time; absent: the compiler's own choice."},
+    {"attention.heads", AT(attention.heads), number, 1, 65536,
+     "Where these are all rows: heads that it takes together, as far as they fit; absent: one."},
+    {"attention.array_block", AT(attention.array_block), number, 1, 65536,
+     "Rows and columns of an array that one product of the kernel fills; all arrays then hold the same weights, and "
+     "share the rows that stream past them. Absent: by the chip's rules."},
+    {"attention.issue_cycles", AT(attention.issue_cycles), Unit::cycles, 1, 1e6,
+     "From one transfer's descriptor to the next; absent: the chip's."},
+    {"attention.lane_instructions", AT(attention.lane_instructions), number, 1e-3, 1e6,
+     "Instructions that compiled code spends on a score, on the lanes; absent: what the operation needs."},
 };
 
 #undef AT

@@ -17,12 +17,15 @@ std::vector<tile::Ring> rings_of(const chip::Chip& chip, const Plan& plan) {
   };
   const Profile::Layers given = plan.profile ? plan.profile->layers : Profile::Layers{};
   const auto or_own = [](int64_t limit, int64_t own) { return limit > 0 ? limit : own; };
-  ring("activation", Queue::load, Queue::matrix, 2, 4, or_own(given.activation_bytes, tile(16, 64 << 10, 32)));
-  ring("activation2", Queue::load, Queue::matrix, 2, 3, or_own(given.weight_bytes, bytes / 32));
+  const auto slots = [](int64_t given_slots, int own) { return given_slots > 0 ? static_cast<int>(given_slots) : own; };
+  ring("activation", Queue::load, Queue::matrix, 2, slots(given.stages, 4),
+       or_own(given.activation_bytes, tile(16, 64 << 10, 32)));
+  ring("activation2", Queue::load, Queue::matrix, 2, slots(given.stages, 3), or_own(given.weight_bytes, bytes / 32));
   ring("weight", Queue::prefetch, Queue::matrix, plan.weight_slots, 64, tile(12, 64 << 10, 64));
   ring("parameter", Queue::prefetch, Queue::matrix, 4, 64, bytes / 256);
   ring("residual", Queue::load, Queue::matrix, 2, 3, bytes / 24);
-  ring("result", Queue::matrix, Queue::store, 2, 4, or_own(given.result_bytes, tile(16, 64 << 10, 16)));
+  ring("result", Queue::matrix, Queue::store, std::min(2, slots(given.results, 2)), slots(given.results, 4),
+       or_own(given.result_bytes, tile(16, 64 << 10, 16)));
   const int streams = given.row_bytes > 0 ? 2
                       : bytes < (4 << 20) ? 4
                                           : 8;  // Eight of their largest tiles would be an eighth of a small one.

@@ -129,6 +129,14 @@ void Search::refine(Trial& best) const {
     contend(0.25);
 }
 
+bool has_room(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
+              const chip::Chip& chip, const Plan& plan) {
+  graph::Graph sketch = outline(graph);
+  const Backend backend(chip, plan);
+  const auto tiles = backend.emit(sketch, groups, interface);
+  return tiles && backend.lower(*tiles);
+}
+
 /// Other tiles for the layers, those first that take most: the search for tiles only estimates.
 void Search::try_tiles(Trial& best) const {
   std::vector<std::pair<std::string, TileChoice>> layers(best.choices.begin(), best.choices.end());
@@ -150,8 +158,12 @@ void Search::try_tiles(Trial& best) const {
 
 Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
                  const chip::Chip& chip, const Options& options) {
-  if (options.profile)
-    return {.cores = chip.cores, .joined = options.profile->attention == "joined", .profile = options.profile};
+  if (options.profile) {
+    Plan plan{.cores = chip.cores, .joined = options.profile->attention.scores == "joined", .profile = options.profile};
+    // Operands of several layers together may find no room.
+    if (options.profile->matmul.whole_bytes > 0) plan.whole = has_room(graph, groups, interface, chip, plan);
+    return plan;
+  }
   if (!options.cycles) return {.cores = chip.cores};
   return Search(graph, groups, interface, chip, options).best();
 }

@@ -42,6 +42,10 @@ extern const Op cumsum;  // (x) axis, exclusive, reverse
 
 // Contraction. i8 and u8 operands accumulate in, and result in, i32.
 extern const Op matmul;  // (a, b) transpose_a, transpose_b (of the last two axes); leading axes broadcast
+/// Floats scaled by blocks of 128: (a [..., m, k], b [..., k, n], of a [..., m, k/128], of b [..., k/128, n/128], both
+/// f32 and rounded up) to: dtype name of the result; sums of a block are multiplied by its two scales, and added in
+/// f32.
+extern const Op scaled_matmul;
 extern const Op
     conv;  // (x [N,C,s...], w [O,C/groups,k...], bias [O]?) strides, pads [begin..., end...], dilations, groups
 extern const Op

@@ -68,7 +68,8 @@ bool in_place(Opcode op, size_t written, size_t read) {
     case Opcode::conv:
     case Opcode::conv_depthwise:
     case Opcode::conv_transpose:
-      return written == at::out && read >= at::epilogue_0;
+    case Opcode::matmul_scaled:
+      return written == at::out && read >= at::epilogue_0 && read <= at::epilogue_2;
     default:
       return false;
   }
@@ -186,6 +187,7 @@ Status check(const Program& program, const Sequencer& sequencer, const Instructi
     case Opcode::conv:
     case Opcode::conv_depthwise:
     case Opcode::conv_transpose:
+    case Opcode::matmul_scaled:
       HADAL_CHECK(check_matrix(c));
       return c.number(at::emit) != 0 ? check_alias(c, at::out) : Status();
     case Opcode::sync:

@@ -25,6 +25,19 @@ Status check_matmul(const Checked& c) {
                                          ta ? " transposed" : "", c.shown(at::b), tb ? " transposed" : ""));
 }
 
+Status check_scales(const Checked& c) {
+  const Box &out = c.boxes[at::out], &a = c.boxes[at::a], &of_a = c.boxes[at::a_scale], &of_b = c.boxes[at::b_scale];
+  const int64_t shift = c.number(at::shift), depth = a.extents[c.in.fields[at::transpose_a].value != 0 ? 1 : 2];
+  const auto blocks = [](int64_t extent) { return (extent + scale_block - 1) / scale_block; };
+  const auto batch = [&](const Box& box) { return box.extents[0] == out.extents[0] || box.extents[0] == 1; };
+  const bool legal = shift >= 0 && shift < scale_block && of_a.rank == 3 && of_b.rank == 3 && batch(of_a) &&
+                     batch(of_b) && of_a.extents[1] == out.extents[1] && of_a.extents[2] == blocks(depth) &&
+                     of_b.extents[1] == blocks(depth) && of_b.extents[2] == blocks(shift + out.extents[2]);
+  if (legal) return {};
+  return c.fail("scaled.C1", fmt::format("{} and {} at column {} do not scale {} and {}", c.shown(at::a_scale),
+                                         c.shown(at::b_scale), shift, c.shown(at::a), c.shown(at::b)));
+}
+
 Status check_conv_channels(const Checked& c) {
   const Box &out = c.boxes[at::out], &x = c.boxes[at::a], &w = c.boxes[at::b];
   if (out.rank != 5 || x.rank != 5 || w.rank != 5)
@@ -78,7 +91,9 @@ Status check_conv(const Checked& c) {
 }  // namespace
 
 Status check_matrix(const Checked& c) {
-  HADAL_CHECK(c.in.op == Opcode::matmul ? check_matmul(c) : check_conv(c));
+  const bool scaled = c.in.op == Opcode::matmul_scaled;
+  HADAL_CHECK(c.in.op == Opcode::matmul || scaled ? check_matmul(c) : check_conv(c));
+  if (scaled) HADAL_CHECK(check_scales(c));
   for (size_t e = at::epilogue_0; e <= at::epilogue_2; ++e)
     if (c.given(e)) HADAL_CHECK(check_broadcast(c, "epilogue.C1", e));
   return check_accumulator(c);

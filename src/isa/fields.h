@@ -4,6 +4,13 @@
 
 #include <cstddef>
 
+namespace hadal::isa {
+
+/// Elements along k that share a scale in matmul_scaled, and columns of b.
+inline constexpr int scale_block = 128;
+
+}  // namespace hadal::isa
+
 namespace hadal::isa::at {
 
 enum loop : size_t { loop_index, loop_count, loop_max };
@@ -14,7 +21,7 @@ enum scatter : size_t { scatter_axis, scatter_combine };
 
 /// matmul, and the accumulator fields that every matrix instruction begins with.
 enum matrix : size_t { accumulator, accumulate, emit, epilogue, matrix_fields };
-enum matmul : size_t { transpose_a = matrix_fields, transpose_b };
+enum matmul : size_t { transpose_a = matrix_fields, transpose_b, shift };
 /// conv, conv_depthwise and conv_transpose; pool has the same windows from 0 after its kind.
 enum conv : size_t {
   stride_d = matrix_fields,
@@ -31,7 +38,7 @@ enum conv : size_t {
   pad_right,
   groups
 };
-enum matrix_operand : size_t { out, a, b, epilogue_0, epilogue_1, epilogue_2 };
+enum matrix_operand : size_t { out, a, b, epilogue_0, epilogue_1, epilogue_2, a_scale, b_scale };
 
 enum map : size_t { map_chain };
 enum map_operand : size_t { map_out, map_in };

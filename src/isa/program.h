@@ -146,6 +146,7 @@ enum class Opcode : uint16_t {
   conv,
   conv_depthwise,
   conv_transpose,
+  matmul_scaled,
   // Vector.
   map = 48,
   reduce,

@@ -167,6 +167,20 @@ constexpr std::array rows{
         "x [N, D, H, W, C], w [KD, KH, KW, C / groups, O], out [N, OD, OH, OW, O]; groups as in conv. "
         "sums[n, p * stride + t * dilation - pad, o] (+)= x[n, p, c] * w[t, c, o].",
         "As matmul with m = input pixels, k = C / groups, n = taps * O / groups.", conv_operands, conv_fields},
+    Row{Opcode::matmul_scaled,
+        "matmul_scaled",
+        on(Queue::matrix),
+        "Multiplies matrices that are scaled by blocks of 128.",
+        "As matmul, of floats, where sums[b, m, n] (+)= sum over blocks i of 128 along k of "
+        "a_scale[b, m, i] * b_scale[b, i, (shift + n) / 128] * (sum over k in block i of a[b, m, k] * b[b, k, n]). "
+        "Scales are f32; an extent of 1 in their batch serves all.",
+        "As matmul, block after block: each takes the array's time or m * n / output_elements_per_cycle, whichever is "
+        "longer, and scale_cycles.",
+        {writes("out"), reads("a"), reads("b"), may_read("e1"), may_read("e2"), may_read("e3"), reads("a_scale"),
+         reads("b_scale")},
+        {accumulator, accumulate, emit, epilogue, flag("transpose_a", "a is stored k by m."),
+         flag("transpose_b", "b is stored n by k."),
+         number("shift", 0, "Columns of the first block of b_scale before the first of b.")}},
     Row{Opcode::map,
         "map",
         on(Queue::vector),

@@ -38,6 +38,7 @@ constexpr std::array all_rules{
     Rule{"matmul.C1", "The extents b, m, k and n agree."},
     Rule{"matmul.C2", "Both operands are floats, or both integers."},
     Rule{"matmul.C3", "The partial sums fit the accumulator, at a multiple of 4."},
+    Rule{"scaled.C1", "Scales are f32, and cover the blocks of what they scale; `shift` is below 128."},
     Rule{"matmul.C4", "Sums are added to where an instruction left as many, and leave before others replace them."},
     Rule{"conv.C1", "The output's extents follow from input, kernel, stride, dilation and pads."},
     Rule{"conv.C2", "Groups divide the channels, and the weights have their extents."},

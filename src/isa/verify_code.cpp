@@ -128,11 +128,11 @@ void verify_syncs(const Site& s) {
   }
 }
 
-/// The chain in field `field` takes the operands from `first` on, after `before` streams of its own.
-void verify_chain_use(const Site& s, const char* rule, size_t field, size_t first, size_t before) {
+/// The chain in field `field` takes the operands [first, last), after `before` streams of its own.
+void verify_chain_use(const Site& s, const char* rule, size_t field, size_t first, size_t last, size_t before) {
   const int64_t chain = s.in.fields[field].value;
   size_t given = 0;
-  for (size_t i = first; i < s.in.operands.size(); ++i) {
+  for (size_t i = first; i < last; ++i) {
     if (!s.given(i)) continue;
     s.require(given == i - first, rule, "operands of the chain leave a gap");
     ++given;
@@ -151,7 +151,7 @@ void verify_matrix(const Site& s) {
   for (const DType type : {a, b})
     s.require(std::find(types.begin(), types.end(), type) != types.end(), "place.C1",
               fmt::format("the limits do not name the matrix type {}", name_of(type)));
-  verify_chain_use(s, "epilogue.C1", at::epilogue, at::epilogue_0, 1);
+  verify_chain_use(s, "epilogue.C1", at::epilogue, at::epilogue_0, at::epilogue_2 + 1, 1);
 }
 
 void verify_windows(const Site& s, size_t first, size_t count) {
@@ -180,6 +180,13 @@ void verify_types(const Site& s) {
   switch (s.in.op) {
     case Opcode::matmul:
       return verify_matrix(s);
+    case Opcode::matmul_scaled:
+      verify_matrix(s);
+      s.require(is_float(s.dtype(at::a)) && is_float(s.dtype(at::b)), "scaled.C1", "only floats are scaled");
+      for (const size_t scale : {at::a_scale, at::b_scale})
+        s.require(s.dtype(scale) == DType::f32, "scaled.C1",
+                  fmt::format("`{}` is {}, not f32", s.row.operands[scale].name, name_of(s.dtype(scale))));
+      return;
     case Opcode::conv:
     case Opcode::conv_depthwise:
     case Opcode::conv_transpose:
@@ -187,7 +194,7 @@ void verify_types(const Site& s) {
       verify_windows(s, at::stride_d, 6);
       return s.require(s.in.fields[at::groups].value >= 1, "conv.C2", "there are no groups");
     case Opcode::map:
-      return verify_chain_use(s, "map.C1", at::map_chain, at::map_in, 0);
+      return verify_chain_use(s, "map.C1", at::map_chain, at::map_in, s.in.operands.size(), 0);
     case Opcode::reduce:
       return s.require(s.in.fields[at::reduce_axes].value != 0 && s.in.fields[at::reduce_axes].value < 1 << rank_limit,
                        "reduce.C1", "the axes are none, or above 5");

@@ -14,9 +14,7 @@ namespace {
 
 constexpr int64_t most_count = 32767;
 
-bool is_matrix(Opcode op) {
-  return op == Opcode::matmul || op == Opcode::conv || op == Opcode::conv_depthwise || op == Opcode::conv_transpose;
-}
+bool is_matrix(Opcode op) { return op >= Opcode::matmul && op <= Opcode::matmul_scaled; }
 
 /// Partial sums that stand in one core's accumulator: bytes by offset.
 class Accumulator {

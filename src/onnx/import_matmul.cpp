@@ -1,4 +1,4 @@
-// Matrix products: MatMul, Gemm, Einsum.
+// Matrix products: MatMul, Gemm, Einsum; and Hadal's own, whose factors have scales, or are looked up.
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -216,10 +216,51 @@ class Einsum {
 
 Values einsum(Site& n) { return {Einsum(n).run()}; }
 
+// ---- Products that ONNX has not, in the domain com.hadal.
+
+constexpr std::string_view hadal = "com.hadal";
+
+/// The type of a scaled product: attribute `to`, as Cast has it; bf16 where it is not given.
+Attributes scaled_type(const Site& n) {
+  const auto to = n.has("to") ? dtype_of(static_cast<int>(n.integer("to"))) : std::optional(DType::bf16);
+  if (!to || !is_float(*to))
+    fail("onnx.dtype", "a product of scaled floats as {} is not supported",
+         onnx_type_name(static_cast<int>(n.integer("to"))));
+  return {{"to", std::string(name_of(*to))}};
+}
+
+/// a [..., m, k] and b [..., k, n] with a scale for 128 elements of k of each row of a, and for 128 x 128 of b.
+Values scaled_matmul(Site& n) { return {n.make(ops::scaled_matmul, {n[0], n[1], n[2], n[3]}, scaled_type(n))}; }
+
+/// x [batch, m, k] w [tables, k, n], the table of each batch by `groups`; or x [rows, k], of which each group takes as
+/// many rows. With scales of x and of w, as scaled_matmul.
+Values grouped_matmul(Site& n) {
+  if (n.b.rank(n[1]) != 3 || n.b.rank(n[2]) != 1)
+    fail("onnx.shape", "GroupedMatMul of w {} and groups {}", text_of(n.b.shape(n[1])), text_of(n.b.shape(n[2])));
+  const int64_t batch = n.b.shape(n[2])[0];
+  const Shape given = n.b.shape(n[0]);
+  const bool flat = given.size() == 2 && batch > 0 && given[0] % batch == 0;
+  if (!flat && (given.size() != 3 || given[0] != batch))
+    fail("onnx.shape", "GroupedMatMul of x {} in {} groups", text_of(given), batch);
+  const auto stacked = [&](ValueId v) {
+    Shape shape = n.b.shape(v);
+    if (shape.size() != 2 || !flat || shape[0] != given[0]) return v;
+    return n.b.reshape(v, {batch, shape[0] / batch, shape[1]});
+  };
+  const auto looked_up = [&](ValueId v) { return n.make(ops::gather, {v, n[2]}, {{"axis", int64_t{0}}}); };
+  if (n.has(3) != n.has(4)) fail("onnx.inputs", "GroupedMatMul has scales of both x and w, or of neither");
+  const ValueId x = stacked(n[0]), w = looked_up(n[1]);
+  const ValueId product = n.has(3) ? n.make(ops::scaled_matmul, {x, w, stacked(n[3]), looked_up(n[4])}, scaled_type(n))
+                                   : n.make(ops::matmul, {x, w});
+  return {flat ? n.b.reshape(product, {given[0], n.b.shape(product)[2]}) : product};
+}
+
 constexpr Operator rows[] = {
     {"Einsum", einsum, "matmul mul reduce transpose reshape slice", 1, any_number, "equation:s"},
     {"Gemm", gemm, "matmul mul add", 2, 3, "alpha:f beta:f transA:i transB:i broadcast:i"},
+    {"GroupedMatMul", grouped_matmul, "gather matmul scaled_matmul reshape", 3, 5, "to:i", hadal},
     {"MatMul", matmul, "matmul reshape", 2, 2, ""},
+    {"ScaledMatMul", scaled_matmul, "scaled_matmul", 4, 4, "to:i", hadal},
 };
 
 }  // namespace

@@ -55,6 +55,11 @@ MatrixCycles matrix_cycles(const chip::Matrix& matrix, const MatrixWork& work) {
     const double pass = hidden ? std::max(stream, swap) : stream + swap;
     best = std::min(best, std::ceil(tiles.passes() * slices / count) * pass);
   }
+  if (work.scale_block > 0) {
+    const double results = static_cast<double>(work.m) * static_cast<double>(work.n) * static_cast<double>(work.batch);
+    const double blocks = static_cast<double>(ceil_div(work.k, work.scale_block));
+    best = blocks * (std::max(best / blocks, results / matrix.output_elements_per_cycle) + matrix.scale_cycles);
+  }
   MatrixCycles cycles{
       .passes = whole_cycles(tiles.passes()),
       .array = whole_cycles(best),

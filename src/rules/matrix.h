@@ -12,6 +12,7 @@ namespace hadal::rules {
 struct MatrixWork {
   int64_t m = 1, k = 1, n = 1, batch = 1;
   DType operands = DType::bf16;
+  int64_t scale_block = 0;  ///< Steps of k that share a scale, after which sums are scaled; 0: none.
 };
 
 /// A convolution as the address generator feeds it: one row a pixel, taps and channels as contraction, groups as batch.
@@ -37,8 +38,9 @@ bool supports(const chip::Matrix& matrix, DType operands);
 /// with two weight buffers, their sum with one; columns of tiles are outermost, so that their sums end early. A row
 /// crosses rows + columns cells, `stage_cells` a cycle. Output-stationary: ceil(m/rows) · ceil(n/columns) passes of k
 /// steps, results shifting out as weights shift in. Several arrays share the passes, or the streamed rows of each,
-/// whichever ends first. Source: H. T. Kung, "Why systolic architectures?", 1982; the double buffer is that of TPU v1
-/// (ISCA 2017). Time is `forever` where the type is not supported.
+/// whichever ends first. Scaled products go block by block: the array's time or that of the output path, and
+/// scale_cycles in which the array waits for the lanes. Source: H. T. Kung, "Why systolic architectures?", 1982; the
+/// double buffer is that of TPU v1 (ISCA 2017). Time is `forever` where the type is not supported.
 MatrixCycles matrix_cycles(const chip::Matrix& matrix, const MatrixWork& work);
 
 /// Cycles of the output path for `elements` accumulators that leave through the epilogue.

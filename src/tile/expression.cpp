@@ -75,6 +75,8 @@ Expr ceil_div(const Expr& a, const Expr& b) {
 
 Expr mod(const Expr& a, const Expr& b) {
   if (a.lowest() >= 0 && a.highest() < b.lowest()) return a;
+  if (a.is_constant() && b.is_constant())
+    return Expr(a.constant() - floored(a.constant(), b.constant()) * b.constant());
   return Expr::make(Op::mod, a, b, 0, b.highest() - 1);
 }
 

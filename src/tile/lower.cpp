@@ -152,10 +152,12 @@ uint16_t Lowering::view(const Operand& operand, Queue queue) {
     // One descriptor a ring and type, behind those of the tensors.
     view.tensor = static_cast<uint16_t>(in_.tensors.size() + ring * dtype_count + static_cast<size_t>(declared.dtype));
     view.rank = static_cast<uint8_t>(tile.extents.size());
-    view.ring_register = (queue == Queue::prefetch ? ahead_register_ : ring_register_)[ring];
-    view.ring_shift = static_cast<int16_t>(tile_taken_[static_cast<size_t>(tile.tile)] - ring_taken_[ring]);
-    view.slots = static_cast<uint16_t>(placement_.slots[ring]);
-    view.slot_bytes = static_cast<uint32_t>(placement_.slot_bytes[ring]);
+    if (placement_.slots[ring] > 1) {  // A single slot is a plain buffer.
+      view.ring_register = (queue == Queue::prefetch ? ahead_register_ : ring_register_)[ring];
+      view.ring_shift = static_cast<int16_t>(tile_taken_[static_cast<size_t>(tile.tile)] - ring_taken_[ring]);
+      view.slots = static_cast<uint16_t>(placement_.slots[ring]);
+      view.slot_bytes = static_cast<uint32_t>(placement_.slot_bytes[ring]);
+    }
     for (size_t i = 0; i < tile.extents.size(); ++i) view.extents[i] = registers_.extent(tile.extents[i]);
   }
   if (code_.program.views.size() >= isa::no_view) {

@@ -26,7 +26,7 @@ class ShippedChips : public testing::Test {
 
 TEST_F(ShippedChips, AreThese) {
   EXPECT_EQ(shipped_chips(), (std::vector<std::string>{"a100", "gemmini", "h800", "hadal-1", "hadal-edge", "mi210",
-                                                       "tpu-v3", "tpu-v3-chip"}));
+                                                       "tpu-v3", "tpu-v3-chip", "tpu-v6e"}));
 }
 
 TEST_F(ShippedChips, LoadUnderTheirOwnNames) {

@@ -102,6 +102,20 @@ TEST(Contraction, MatmulBroadcastsAndTransposes) {
   EXPECT_EQ(refusal(ops::matmul, {{DType::f32, {2, 3}}, {DType::f32, {4, 5}}}), "matmul.C2");
 }
 
+TEST(Contraction, BlocksOf128AreScaled) {
+  // Two blocks of k; columns 0 to 127 and 128 of two blocks of n.
+  const Tensor a = floats({1, 130}, std::vector<float>(130, 1)),
+               b = floats({130, 129}, std::vector<float>(130 * 129, 2));
+  const Tensor of_a = floats({1, 2}, {3, 5}), of_b = floats({2, 2}, {1, 10, 100, 1000});
+  const Tensor product = run(ops::scaled_matmul, {a, b, of_a, of_b}, {{"to", "f32"}})[0];
+  EXPECT_EQ(number_at(product, 0), 256 * 3 * 1 + 4 * 5 * 100);
+  EXPECT_EQ(number_at(product, 127), 256 * 3 * 1 + 4 * 5 * 100);
+  EXPECT_EQ(number_at(product, 128), 256 * 3 * 10 + 4 * 5 * 1000);
+  const Type f8{DType::f8e4m3, {1, 130}}, w{DType::f8e4m3, {130, 129}}, scale{DType::f32, {1, 2}};
+  EXPECT_EQ(refusal(ops::scaled_matmul, {f8, w, scale, {DType::f32, {2, 1}}}, {{"to", "bf16"}}), "scaled_matmul.C1");
+  EXPECT_EQ(refusal(ops::scaled_matmul, {f8, w, scale, {DType::f32, {2, 2}}}, {{"to", "i32"}}), "scaled_matmul.dtype");
+}
+
 TEST(Contraction, BytesAccumulateInWords) {
   const Tensor a = Tensor::of(DType::i8, {1, 3}, std::vector<int8_t>{-128, 127, 127}),
                b = Tensor::of(DType::u8, {3, 1}, std::vector<uint8_t>{255, 255, 255});

@@ -39,6 +39,11 @@ const Break breaks[] = {
     {"matmul.C2", "matmul", "tensor b scratchpad f32", "tensor b scratchpad i32"},
     {"matmul.C3", "matmul", "limit accumulator 1024", "limit accumulator 1020"},
     {"matmul.C4", "matmul", " emit r9", ""},
+    {"scaled.C1", "matmul",
+     "matmul c[r11 % 2 x 1024] [1, r5 <= 16, r7 <= 16], a[r10 % 2 x 512] [1, r5 <= 16, 8], b[r10 % 2 x 512] [1, 8, r7 "
+     "<= 16] accumulate",
+     "matmul_scaled c[r11 % 2 x 1024] [1, r5 <= 16, r7 <= 16], a[r10 % 2 x 512] [1, r5 <= 16, 8], b[r10 % 2 x 512] [1, "
+     "8, r7 <= 16], a_scale=a[r10 % 2 x 512] [1, r5 <= 16, 2], b_scale=b[r10 % 2 x 512] [1, 1, 1] accumulate"},
     {"conv.C1", "conv_pool", "pad_left 1", "pad_left 2"},
     {"conv.C2", "conv_pool", "epilogue 0", "epilogue 0 groups 2"},
     {"epilogue.C1", "conv_pool", "bias [1, 1, 1, 1, 2] epilogue", "bias [2] epilogue"},

@@ -87,6 +87,23 @@ TEST_F(ImportedOperators, IntegerProductsTakeZeroPointsOff) {
   expect_values(outputs(file, {a, b})[0], {1, 1}, {254 * -130 + 2 * 3});
 }
 
+/// Rows 0 and 1 by the second table, 2 and 3 by the first; then with scales of x and of the tables.
+TEST_F(ImportedOperators, GroupsOfRowsHaveTablesOfTheirOwn) {
+  ModelFile file;
+  file.input("x", {4, 1}).input("groups", {2}, pb::TensorProto::INT32).input("sx", {4, 1}).output("y").output("z");
+  file.weights("w", {2, 1, 2}, {1, 2, 10, 20});
+  file.weights("sw", {2, 1, 1}, {3, 5});
+  file.node("GroupedMatMul", {"x", "w", "groups"}, {"y"}).set_domain("com.hadal");
+  auto& scaled = file.node("GroupedMatMul", {"x", "w", "groups", "sx", "sw"}, {"z"});
+  scaled.set_domain("com.hadal");
+  set(scaled, "to", pb::TensorProto::FLOAT);
+  const Tensor x = floats({4, 1}, {1, 2, 3, 4}), of_x = floats({4, 1}, {1, 1, 2, 2});
+  const Tensor groups = Tensor::of(DType::i32, {2}, std::vector<int32_t>{1, 0});
+  const auto values = outputs(file, {x, groups, of_x});
+  expect_values(values[0], {4, 2}, {10, 20, 20, 40, 3, 6, 4, 8});
+  expect_values(values[1], {4, 2}, {50, 100, 100, 200, 18, 36, 24, 48});
+}
+
 TEST_F(ImportedOperators, FourierTransformsComeBack) {
   ModelFile file(20);
   file.input("x", {1, 4, 1}).output("f").output("y");

@@ -9,7 +9,10 @@ from conftest import Hadal, some_rows
 
 ROWS = {"tpuv3_cycles.csv": [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
         "a100_matmul.csv": [1, 2, 3, 9, 11, 13], "a100_vector.csv": [1, 4, 7, 13, 18, 22, 30, 40, 45],
-        "mi210_matmul.csv": [1, 2, 4, 9, 12], "mi210_vector.csv": [1, 6, 12, 18, 26, 31, 43]}
+        "mi210_matmul.csv": [1, 2, 4, 9, 12], "mi210_vector.csv": [1, 6, 12, 18, 26, 31, 43],
+        "tpuv6e_gemm.csv": [1, 4, 9, 15, 19, 27, 40, 44, 52, 60, 68, 75, 80, 88], "tpuv6e_ffn.csv": [1, 6, 9, 15, 20],
+        "tpuv6e_attention.csv": [2, 3, 12, 14, 15], "tpuv6e_sdpa.csv": [3, 7, 12, 20, 23, 28],
+        "h800_deepgemm.csv": [3, 6, 9, 18, 24, 36, 45, 48]}
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +32,19 @@ def test_every_row_is_predicted(found):
     assert found["skipped"] == {}
     for row in found["rows"]:
         assert row["predicted"]["seconds"] > 0 and row["predicted"]["cycles"] > 0
-        measured = row["measured"].get("measured_seconds", row["measured"].get("measured_seconds_at_940MHz"))
+        cells = row["measured"]
+        measured = cells.get("measured_seconds", cells.get("measured_seconds_at_940MHz"))
+        if "metric" in cells:
+            assert cells["metric"] == "time" and cells["unit"] == "us"
+            measured = cells["value"] * 1e-6
         assert row["error_percent"] == pytest.approx(100 * (row["predicted"]["seconds"] / measured - 1), abs=1e-6)
 
 
-@pytest.mark.parametrize("device", ["TPUv3", "A100", "MI210"])
+@pytest.mark.parametrize("device", ["TPUv3", "TPUv6e", "A100", "H800", "MI210"])
 def test_profiles_are_within_eight_percent(found, device):
-    errors = [abs(row["error_percent"]) for row in found["rows"] if row["measured"]["device"].startswith(device)]
+    def name(row):
+        return row["measured"].get("device", row["measured"].get("hardware"))
+    errors = [abs(row["error_percent"]) for row in found["rows"] if name(row).startswith(device)]
     assert sum(errors) / len(errors) < 8, errors
     assert max(errors) < 25, errors
 
@@ -44,6 +53,17 @@ def test_the_compilers_own_schedule_is_another(bench, tmp_path):
     file = some_rows("tpuv3_cycles.csv", [8], tmp_path)
     row, = bench.ok("--json", file).report()["rows"]
     assert row["without_profile"]["seconds"] < row["predicted"]["seconds"]  # A layer norm in one pass, not four.
+
+
+def test_quoted_cells_have_commas_and_quotation_marks(bench, tmp_path):
+    (tmp_path / "rows.csv").write_text('op,device,dtype,m,n,k,measured_seconds\nmatmul,"Aba""cus (1, 2)",fp16,1,1,1,1\n')
+    assert bench.ok("--json", tmp_path / "rows.csv").report()["skipped"] == {'no chip stands for Aba"cus (1, 2)': 1}
+
+
+def test_published_figures_that_are_no_times_are_skipped(bench, tmp_path):
+    file = some_rows("h800_deepgemm.csv", [1, 2], tmp_path)
+    out = bench.ok("--json", "--schedules", "profile", file).report()
+    assert out["rows"] == [] and sum(out["skipped"].values()) == 2
 
 
 def test_what_nothing_stands_for_is_skipped_by_name(bench, tmp_path):

@@ -106,6 +106,15 @@ TEST(Matmul, ArraysShareThePassesOrTheRows) {
             2 * 32);  // Halving gains nothing under a preload.
 }
 
+TEST(Matmul, ScaledBlocksWaitForTheirScales) {
+  chip::Matrix matrix = array_128();
+  matrix.scale_cycles = 50;
+  const MatrixWork plain{.m = 512, .k = 1024, .n = 128}, scaled{.m = 512, .k = 1024, .n = 128, .scale_block = 128};
+  EXPECT_EQ(matrix_cycles(matrix, scaled).array, matrix_cycles(matrix, plain).array + 8 * 50);
+  matrix.output_elements_per_cycle = 64;  // 65536 sums leave in 1024 cycles, their products take 512.
+  EXPECT_EQ(matrix_cycles(matrix, scaled).array, 8 * (1024 + 50));
+}
+
 TEST(Matmul, OutputStationarySwapsTheRoles) {
   chip::Matrix matrix = array_128();
   matrix.dataflow = "output-stationary";

@@ -86,7 +86,73 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& attrib
   return {products<float, double>(as_wide_float(a), as_wide_float(b), results[0])};
 }
 
+constexpr int64_t scale_block = 128;
+
+Result<std::vector<Type>> infer_scaled(const OperandTypes& in, const Attributes& attributes) {
+  HADAL_CHECK(check_operands("scaled_matmul", in, 4, 4));
+  const auto to = dtype_named(attributes.text("to"));
+  if (!to || !is_float(*to) || !is_float(in[0]->dtype) || in[2]->dtype != DType::f32 || in[3]->dtype != DType::f32)
+    return rule("scaled_matmul.dtype", "operands and result are floats and scales f32, found {}, {} and {}",
+                name_of(in[0]->dtype), name_of(in[2]->dtype), name_of(in[3]->dtype));
+  HADAL_TRY(std::vector<Type> result, infer({in[0], in[1]}, {}));
+  const auto blocks = [](int64_t extent) { return (extent + scale_block - 1) / scale_block; };
+  Shape of_a = in[0]->shape, of_b = in[1]->shape;
+  of_a.back() = blocks(of_a.back());
+  of_b.back() = blocks(of_b.back());
+  of_b[of_b.size() - 2] = blocks(of_b[of_b.size() - 2]);
+  if (in[2]->shape != of_a || in[3]->shape != of_b)
+    return rule("scaled_matmul.C1", "scales are {} and {}, expected {} and {}", hadal::text_of(in[2]->shape),
+                hadal::text_of(in[3]->shape), hadal::text_of(of_a), hadal::text_of(of_b));
+  result[0].dtype = *to;
+  return result;
+}
+
+/// The columns [first, last) of x's last axis, or its rows where `of_rows`.
+Tensor part(const Tensor& x, bool of_rows, int64_t first, int64_t last) {
+  Shape shape = x.shape;
+  shape[shape.size() - (of_rows ? 2 : 1)] = last - first;
+  const Integers strides = strides_of(x.shape);
+  return strided_copy(x, shape, strides, first * strides[strides.size() - (of_rows ? 2 : 1)]);
+}
+
+std::vector<Tensor> reference_scaled(const OperandTensors& in, const Attributes&, const std::vector<Type>& results) {
+  const Tensor a = as_wide_float(*in[0]), b = as_wide_float(*in[1]);
+  const int64_t depth = a.shape.back(), columns = results[0].shape.back(), rows = a.shape[a.shape.size() - 2];
+  std::vector<double> sums(index(elements(results[0].shape)));
+  const Type block{DType::f32, results[0].shape};
+  const size_t lead = results[0].shape.size() - 2;
+  const Shape batch(results[0].shape.begin(), results[0].shape.end() - 2);
+  const auto batch_strides = [&](const Tensor& x) {
+    Integers strides = broadcast_strides(Shape(x.shape.begin(), x.shape.end() - 2), batch);
+    for (int64_t& stride : strides) stride *= x.shape[x.shape.size() - 2] * x.shape.back();
+    return strides;
+  };
+  for (int64_t i = 0; i * scale_block < depth; ++i) {
+    const int64_t first = i * scale_block, last = std::min(depth, first + scale_block);
+    const Tensor products =
+        hadal::graph::ops::products<float, double>(part(a, false, first, last), part(b, true, first, last), block);
+    Walk walk(batch, {batch_strides(*in[2]), batch_strides(*in[3])});
+    for (int64_t g = 0; g < extent_of(results[0].shape, 0, lead); ++g, walk.next())
+      for (int64_t m = 0; m < rows; ++m)
+        for (int64_t n = 0; n < columns; ++n) {
+          const int64_t at = (g * rows + m) * columns + n;
+          const float of_a = in[2]->as<float>()[index(walk.offset(0) + m * in[2]->shape.back() + i)];
+          const float of_b = in[3]->as<float>()[index(walk.offset(1) + i * in[3]->shape.back() + n / scale_block)];
+          sums[index(at)] += static_cast<double>(products.as<float>()[index(at)]) * of_a * of_b;
+        }
+  }
+  Output out(results[0]);
+  if (!sums.empty()) write_row(results[0].dtype, out.data, 0, static_cast<int64_t>(sums.size()), sums.data());
+  return {out.tensor};
+}
+
 }  // namespace
+
+const Op scaled_matmul{"scaled_matmul",
+                       "Matrix products of floats that are scaled by blocks of 128.",
+                       {"to"},
+                       infer_scaled,
+                       reference_scaled};
 
 const Op matmul{"matmul",
                 "Matrix products of the last two axes; leading axes broadcast.",

@@ -13,7 +13,7 @@ using isa::Opcode;
 
 size_t written_operands(Opcode op) { return op == Opcode::topk || op == Opcode::host_call ? 2 : 1; }
 
-bool is_matrix(Opcode op) { return op >= Opcode::matmul && op <= Opcode::conv_transpose; }
+bool is_matrix(Opcode op) { return op >= Opcode::matmul && op <= Opcode::matmul_scaled; }
 
 bool writes(const isa::Instruction& in) { return !is_matrix(in.op) || in.fields[isa::at::emit].value != 0; }
 

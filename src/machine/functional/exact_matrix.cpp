@@ -1,5 +1,6 @@
 // The definition of the matrix instructions: one output after the other, products in ascending order of the
 // contraction.
+#include <algorithm>
 #include <cstring>
 
 #include "machine/functional/matrix.h"
@@ -33,9 +34,20 @@ T add_product(T sum, T a, T b) {
 template <class T>
 T matmul_at(const MatrixCall& m, T sum, int64_t batch, int64_t row, int64_t column) {
   const int64_t i = m.a.extent(0) == 1 ? 0 : batch, j = m.b.extent(0) == 1 ? 0 : batch;
-  for (int64_t k = 0; k < m.depth(); ++k)
-    sum = add_product(sum, m.transpose_a ? element<T>(m, m.a, {i, k, row}) : element<T>(m, m.a, {i, row, k}),
-                      m.transpose_b ? element<T>(m, m.b, {j, column, k}) : element<T>(m, m.b, {j, k, column}));
+  const auto add = [&](T before, int64_t k) {
+    return add_product(before, m.transpose_a ? element<T>(m, m.a, {i, k, row}) : element<T>(m, m.a, {i, row, k}),
+                       m.transpose_b ? element<T>(m, m.b, {j, column, k}) : element<T>(m, m.b, {j, k, column}));
+  };
+  if (m.is_scaled()) {
+    for (int64_t first = 0; first < m.depth(); first += isa::scale_block) {
+      T products = 0;
+      for (int64_t k = first; k < std::min<int64_t>(m.depth(), first + isa::scale_block); ++k)
+        products = add(products, k);
+      sum = add_product(sum, products, static_cast<T>(m.scale(batch, row, first / isa::scale_block, column)));
+    }
+    return sum;
+  }
+  for (int64_t k = 0; k < m.depth(); ++k) sum = add(sum, k);
   return sum;
 }
 

@@ -18,6 +18,7 @@ Kernel kernel_of(Opcode op, bool exact) {
     case Opcode::conv:
     case Opcode::conv_depthwise:
     case Opcode::conv_transpose:
+    case Opcode::matmul_scaled:
       return exact ? matrix_exact : matrix_fast;
     case Opcode::map:
       return map;

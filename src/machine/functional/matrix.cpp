@@ -1,6 +1,8 @@
 // Matrix instructions: where the sums go, and how they leave.
 #include "machine/functional/matrix.h"
 
+#include <cstring>
+
 #include "machine/functional/convert.h"
 #include "machine/functional/kernels.h"
 #include "machine/functional/worker.h"
@@ -13,6 +15,7 @@ MatrixCall::MatrixCall(const Call& c) : call(c), op(c.in.op), out(c[isa::at::out
   if (is_matmul()) {
     transpose_a = c.flag(isa::at::transpose_a);
     transpose_b = c.flag(isa::at::transpose_b);
+    if (is_scaled()) shift = c.number(isa::at::shift);
     return;
   }
   for (size_t i = 0; i < 3; ++i) {
@@ -27,6 +30,18 @@ MatrixCall::MatrixCall(const Call& c) : call(c), op(c.in.op), out(c[isa::at::out
 const ChainPlan* MatrixCall::chain() const {
   const int64_t number = call.in.fields[isa::at::epilogue].value;
   return number == isa::no_chain ? nullptr : &call.worker->chains[static_cast<size_t>(number)];
+}
+
+float MatrixCall::scale(int64_t batch, int64_t row, int64_t block, int64_t column) const {
+  const auto at = [&](const Operand& operand, int64_t i, int64_t j) {
+    const auto& strides = operand.box->strides;
+    const int64_t first = operand.extent(0) == 1 ? 0 : batch * strides[0];
+    float value = 0;
+    std::memcpy(&value, operand.data + first + i * strides[1] + j * strides[2], sizeof value);
+    return value;
+  };
+  return at(call[isa::at::a_scale], row, block) *
+         at(call[isa::at::b_scale], block, (shift + column) / isa::scale_block);
 }
 
 int64_t MatrixCall::depth() const {
@@ -51,6 +66,7 @@ void add_integers(const int32_t* from, std::byte* to, int64_t n) {
 
 void sum_fast(const MatrixCall& m, bool accumulate, std::byte* sums) {
   Worker& worker = *m.call.worker;
+  if (m.is_scaled()) return sum_plainly(m, accumulate, sums);
   if (accumulate && m.integers()) {
     const int64_t n = m.out.elements();
     auto* fresh = worker.buffers[2].of<int32_t>(n);
@@ -79,7 +95,8 @@ Status leave(const MatrixCall& m, const std::byte* sums) {
 Status matrix(Call& call, bool exact) {
   const MatrixCall m(call);
   const bool accumulate = call.number(isa::at::accumulate) != 0, emit = call.number(isa::at::emit) != 0;
-  if (!exact && emit && !accumulate && !writes_epilogue(m) && call.worker->dnn.emit(m)) return {};
+  const bool in_one = emit && !accumulate && !writes_epilogue(m) && !m.is_scaled();
+  if (!exact && in_one && call.worker->dnn.emit(m)) return {};
   std::byte* sums = call.accumulators + call.number(isa::at::accumulator);
   exact ? sum_exactly(m, accumulate, sums) : sum_fast(m, accumulate, sums);
   return emit ? leave(m, sums) : Status();
@@ -99,7 +116,7 @@ Status apply_chain(const Call& call, const ChainPlan& chain, std::span<const Str
 }
 
 uint64_t macs_of(const Call& call) {
-  if (call.in.op < Opcode::matmul || call.in.op > Opcode::conv_transpose) return 0;
+  if (call.in.op < Opcode::matmul || call.in.op > Opcode::matmul_scaled) return 0;
   const MatrixCall m(call);
   const int64_t taps = m.is_matmul() ? 1 : m.b.extent(0) * m.b.extent(1) * m.b.extent(2);
   const int64_t macs = m.op == Opcode::conv_transpose ? m.a.elements() * taps * (m.out.extent(4) / m.groups)

@@ -15,11 +15,15 @@ struct MatrixCall {
   isa::Opcode op;
   const Operand &out, &a, &b;
   bool transpose_a = false, transpose_b = false;
+  int64_t shift = 0;  ///< Of matmul_scaled.
   /// Windows, by depth, height and width. Pads of conv_transpose may be negative.
   std::array<int64_t, 3> stride{}, dilation{}, before{}, after{};
   int64_t groups = 1;
 
-  [[nodiscard]] bool is_matmul() const { return op == isa::Opcode::matmul; }
+  [[nodiscard]] bool is_scaled() const { return op == isa::Opcode::matmul_scaled; }
+  [[nodiscard]] bool is_matmul() const { return op == isa::Opcode::matmul || is_scaled(); }
+  /// Of matmul_scaled: what a block of products is multiplied by.
+  [[nodiscard]] float scale(int64_t batch, int64_t row, int64_t block, int64_t column) const;
   /// Operands are integers, summed in i32.
   [[nodiscard]] bool integers() const { return !is_float(a.dtype()); }
   [[nodiscard]] DType sum_type() const { return integers() ? DType::i32 : DType::f32; }

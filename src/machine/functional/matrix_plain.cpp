@@ -47,6 +47,24 @@ void matmul(const MatrixCall& m, const T* a, const T* b, T* sums) {
         add_scaled(sums, b + i * b_step + k * columns, a[i * a_step + row * depth + k], columns);
 }
 
+/// Block after block: its products, then all of a row times its scales.
+void matmul_scaled(const MatrixCall& m, const float* a, const float* b, float* sums) {
+  const int64_t batch = m.out.extent(0), rows = m.out.extent(1), columns = m.out.extent(2), depth = m.depth();
+  const int64_t a_step = m.a.extent(0) == 1 ? 0 : rows * depth, b_step = m.b.extent(0) == 1 ? 0 : depth * columns;
+  float* const products = m.call.worker->buffers[2].of<float>(columns);
+  for (int64_t i = 0; i < batch; ++i)
+    for (int64_t row = 0; row < rows; ++row, sums += columns)
+      for (int64_t first = 0; first < depth; first += isa::scale_block) {
+        std::fill(products, products + columns, 0.0F);
+        for (int64_t k = first; k < std::min<int64_t>(depth, first + isa::scale_block); ++k)
+          add_scaled(products, b + i * b_step + k * columns, a[i * a_step + row * depth + k], columns);
+        for (int64_t n = 0, end = 0; n < columns; n = end) {
+          end = std::min(columns, (m.shift + n) / isa::scale_block * isa::scale_block + isa::scale_block - m.shift);
+          add_scaled(sums + n, products + n, m.scale(i, row, first / isa::scale_block, n), end - n);
+        }
+      }
+}
+
 /// Calls f(pixel of out, pixel of x, tap) for every tap that falls inside, pixels counted over N, D, H, W.
 /// In conv `out` slides over `x`; in conv_transpose the roles are exchanged.
 template <class F>
@@ -100,6 +118,8 @@ void sum(const MatrixCall& m, bool accumulate, std::byte* sums) {
   auto& buffers = m.call.worker->buffers;
   const T* a = converted<T>(m, m.a, m.transpose_a, buffers[0]);
   const T* b = converted<T>(m, m.b, m.transpose_b, buffers[1]);
+  if constexpr (std::is_same_v<T, float>)
+    if (m.is_scaled()) return matmul_scaled(m, a, b, reinterpret_cast<T*>(sums));
   m.is_matmul() ? matmul(m, a, b, reinterpret_cast<T*>(sums)) : convolve(m, a, b, reinterpret_cast<T*>(sums));
 }
 

@@ -20,7 +20,7 @@ double nanoseconds_of(const Event& event) {
   double depth = 1;  // conv: all axes of the weights but the outputs
   const isa::Box& b = event.boxes[2];
   for (size_t i = 0; i + 1 < b.rank; ++i) depth *= static_cast<double>(b.extents[i]);
-  if (event.in->op == Opcode::matmul)
+  if (event.in->op == Opcode::matmul || event.in->op == Opcode::matmul_scaled)
     depth = static_cast<double>(event.boxes[1].elements()) / static_cast<double>(event.boxes[0].extents[1]);
   return 150 + elements / 8 + elements * depth / 40;
 }

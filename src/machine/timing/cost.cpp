@@ -52,9 +52,15 @@ uint64_t count(int64_t value) { return static_cast<uint64_t>(value); }
 rules::MatrixWork matrix_work(const Site& site) {
   const Box out = site.box(at::out), a = site.box(at::a), b = site.box(at::b);
   switch (site.in.op) {
-    case Opcode::matmul: {
+    case Opcode::matmul:
+    case Opcode::matmul_scaled: {
       const int64_t k = a.extents[site.field(at::transpose_a) != 0 ? 1 : 2];
-      return {.m = out.extents[1], .k = k, .n = out.extents[2], .batch = out.extents[0], .operands = a.dtype};
+      return {.m = out.extents[1],
+              .k = k,
+              .n = out.extents[2],
+              .batch = out.extents[0],
+              .operands = a.dtype,
+              .scale_block = site.in.op == Opcode::matmul_scaled ? isa::scale_block : 0};
     }
     case Opcode::conv_transpose: {
       const int64_t groups = site.field(at::groups);

@@ -121,7 +121,9 @@ Transfer plan_copy(const isa::Program& program, const chip::Dma& dma, const std:
 
 Transfer plan_gather(const isa::Program& program, const chip::Dma& dma, const std::vector<int64_t>& regions,
                      const isa::Box& table, const isa::Box& tile, int64_t rows) {
-  Transfer transfer{.shared = table.space == isa::Space::shared, .scattered = true, .local = tile.bytes()};
+  // Which rows they are, the values say. A single one, a matrix of a table, counts as the first: those who look up
+  // theirs side by side mostly want the same.
+  Transfer transfer{.shared = table.space == isa::Space::shared, .scattered = rows > 1, .local = tile.bytes()};
   transfer.page_bytes = page_bytes(program, table);
   const Layout row = layout_of(program, table, false, 1);
   transfer.address = address_of(regions, table, row);

@@ -52,6 +52,23 @@ TEST(Matmul, FastIsExactForAllTypesAndLayouts) {
         }
 }
 
+TEST(Matmul, ScaledBlocksFastIsExact) {
+  for (const DType type : {DType::f8e4m3, DType::bf16})
+    for (const int64_t shift : {0, 40})
+      for (const int layout : {0, 3}) {
+        const bool swapped = layout != 0;
+        const int64_t m = 5, k = 300, n = 150, blocks = (shift + n + 127) / 128;
+        const Operation op{
+            Opcode::matmul_scaled,
+            {operand(type, swapped ? Shape{2, k, m} : Shape{2, m, k}),
+             operand(type, swapped ? Shape{1, n, k} : Shape{1, k, n}), absent(), absent(), absent(),
+             random_tensor(DType::f32, {2, m, 3}, -2, 2), random_tensor(DType::f32, {1, 3, blocks}, -2, 2)},
+            {{DType::f32, {2, m, n}}},
+            {{"transpose_a", swapped}, {"transpose_b", swapped}, {"shift", shift}}};
+        expect_fast_is_exact(op, 2e-6, fmt::format("{} shift {} layout {}", name_of(type), shift, layout));
+      }
+}
+
 TEST(Matmul, DeepIntegerSumsAreExact) {
   for (const DType a : {DType::i8, DType::u8}) {
     std::vector<int8_t> ones(9000 * 20, 127);
