@@ -94,6 +94,12 @@ void ModelFlags::add_to(CLI::App& app, const std::string& what) {
                  "Type of storage and products: f32, f64, f16, bf16, f8e4m3, f8e5m2, i8; default: the model's")
       ->type_name("TYPE")
       ->group(group);
+  app.add_option("--calibrate", calibration,
+                 "With --precision int8: samples of an input along the first axis; may be repeated")
+      ->type_name("NAME=FILE.npy")
+      ->expected(1)
+      ->take_all()
+      ->group(group);
   app.add_option("--effort", effort, "Schedules to try beyond the first: more take longer to compile; default: 12")
       ->type_name("N")
       ->group(group);
@@ -143,6 +149,13 @@ Result<runtime::Source> ModelFlags::source() const {
     HADAL_TRY(const double bytes, read_quantity(*memory_limit, "--memory-limit", Unit::bytes));
     out.memory_limit = static_cast<int64_t>(std::min(bytes, 0x1p62));
   }
+  std::vector<runtime::NamedFile> samples;
+  for (const std::string& text : calibration) {
+    HADAL_TRY(samples.emplace_back(), runtime::parse_named_file(text, "--calibrate"));
+  }
+  if (!samples.empty() && out.precision != DType::i8)
+    return Error{"usage.contradiction", "--calibrate is about quantisation: give --precision int8 too"};
+  HADAL_TRY(out.calibration, runtime::read_inputs(samples, out.memory_limit));
   std::vector<runtime::NamedFile> files;
   for (const std::string& text : inputs) {
     HADAL_TRY(files.emplace_back(), runtime::parse_named_file(text, "--input"));

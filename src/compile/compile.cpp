@@ -3,10 +3,12 @@
 
 #include "compile/backend.h"
 #include "compile/fuse.h"
+#include "compile/integers.h"
 #include "compile/lane_products.h"
 #include "compile/long_rows.h"
 #include "compile/precision.h"
 #include "compile/search.h"
+#include "graph/ops.h"
 #include "graph/simplify.h"
 #include "isa/text.h"
 #include "isa/verify.h"
@@ -41,6 +43,10 @@ std::string text_of(const Plan& plan, const chip::Chip& chip) {
 
 std::string precision_name(const graph::Graph& graph, const Options& options) {
   if (options.precision) return std::string(name_of(*options.precision));
+  for (const graph::Node& node : graph.nodes)
+    if (node.op == &graph::ops::conv || node.op == &graph::ops::matmul)
+      if (const DType dtype = graph.type(node.inputs[0]).dtype; dtype == DType::i8 || dtype == DType::u8)
+        return std::string(name_of(dtype));
   for (const graph::ValueId v : graph.inputs)
     if (is_float(graph.type(v).dtype)) return std::string(name_of(graph.type(v).dtype));
   for (const graph::Value& value : graph.values)
@@ -56,8 +62,8 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
   Interface interface;
   for (const graph::ValueId v : graph.inputs) interface.inputs.push_back(graph.type(v).dtype);
   for (const graph::ValueId v : graph.outputs) interface.outputs.push_back(graph.type(v).dtype);
+  HADAL_CHECK(passes.run("integers", [&] { return use_integers(graph, chip); }, graph_text));
   interface.precision = precision_name(graph, options);
-
   HADAL_CHECK(passes.run("simplify", [&] { return graph::simplify(graph); }, graph_text));
   const auto store_as = [&](bool now) -> Status {
     if (!now) return {};

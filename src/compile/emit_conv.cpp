@@ -50,9 +50,12 @@ MatrixLayer search_layer(const Emitter& e, const ConvLayer& layer, int64_t width
   out.stored_bytes = bytes_of(layer.out.dtype);
   const int64_t bytes = bytes_of(layer.x.dtype);
   out.stream_bytes = [w, taps, width, bytes](int64_t rows, int64_t k) {
-    const int64_t high = std::min((rows - 1) * w.stride[1] + (w.kernel[1] - 1) * w.dilation[1] + 1, w.in[1]);
-    const int64_t wide = std::min((width - 1) * w.stride[2] + (w.kernel[2] - 1) * w.dilation[2] + 1, w.in[2]);
-    return high * wide * std::min(w.kernel[0], w.in[0]) * (k / taps) * bytes;
+    const auto reach = [&](size_t d, int64_t positions) {
+      const int64_t need = (positions - 1) * w.stride[d] + (w.kernel[d] - 1) * w.dilation[d] + 1;
+      return w.outside == 0 ? std::min(need, w.in[d]) : need;
+    };
+    const int64_t deep = w.outside == 0 ? std::min(w.kernel[0], w.in[0]) : w.kernel[0];
+    return reach(1, rows) * reach(2, width) * deep * (k / taps) * bytes;
   };
   return out;
 }
@@ -179,7 +182,7 @@ tile::TileView ConvPhase::load_x(const Unit& unit, const TileBox& box, const Exp
                    whole_groups_ ? unit.first_x : unit.first_x + c0},
                   {box.extents[0], windows[0].extent, windows[1].extent, windows[2].extent,
                    whole_groups_ ? unit.x_channels : channels_of(ct)}},
-                 "x", {}, share_x_, filled_ > 0);
+                 "x", {}, share_x_, filled_ > 0 || w_.outside != 0 ? std::optional(w_.outside) : std::nullopt);
 }
 
 tile::TileView ConvPhase::load_weights(const TileBox& box, const Expr& c0, const Expr& ct) {
@@ -198,7 +201,7 @@ tile::TileView ConvPhase::load_weights(const TileBox& box, const Expr& c0, const
                    {layer_.w_tensor,
                     {floor_div(o0, Expr(tile_.n)), none, none, none, c0, none},
                     {Expr(1), kd, kh, kw, channels_of(ct), ot}},
-                   "w", {kd, kh, kw, channels_of(ct), ot}, share_w_, filled_ > 0);
+                   "w", {kd, kh, kw, channels_of(ct), ot}, share_w_, filled_ > 0 ? std::optional(0.0) : std::nullopt);
   return e_.load(ring, {layer_.w_tensor, {none, none, none, c0, o0}, {kd, kh, kw, ct, ot}}, "w", {}, share_w_);
 }
 

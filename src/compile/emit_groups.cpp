@@ -52,7 +52,7 @@ const Lowering* lowering_of(const graph::Op* op) {
 std::string_view instructions_of(const graph::Op& op) {
   const graph::ScalarFunction* function = graph::scalar_function(op);
   if (function) return isa::chain_op_named(function->name) ? "map" : "";
-  if (op.name == "cast") return "map";
+  if (&op == &ops::cast || &op == &ops::quantize || &op == &ops::dequantize) return "map";
   if (is_view(&op)) return "view";
   if (op.name == "concat") return "in place";
   const Lowering* lowering = lowering_of(&op);

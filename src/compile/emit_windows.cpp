@@ -1,7 +1,6 @@
 // Pooling, resizing and padding: results whose tiles need windows of the operand.
 #include <algorithm>
 #include <array>
-#include <bit>
 
 #include "compile/spatial.h"
 #include "compile/tiling.h"
@@ -191,7 +190,7 @@ void emit_pad(Emitter& e, const Group& group) {
   source.extents = in_extents;
   source.strides = space.strides[1];
   const int to = e.tensor(in_space(out, space, 0), name), from = e.tensor(source, e.graph().value(node.inputs[0]).name);
-  const Expr value(static_cast<int64_t>(std::bit_cast<uint32_t>(static_cast<float>(node.attributes.number("value")))));
+  const Expr value = real_field(node.attributes.number("value"));
   e.units(counts_of(space.extents, tile), [&](const std::vector<Expr>& at, const Expr&) {
     const TileBox box = tile_box(space.extents, tile, at);
     tile::Window window{from, box.origins, box.extents};

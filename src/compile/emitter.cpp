@@ -1,6 +1,7 @@
 #include "compile/emitter.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 namespace hadal::compile {
@@ -230,12 +231,14 @@ isa::Sharing Emitter::sharing(const std::vector<int64_t>& counts, const std::vec
   return best;
 }
 
+Expr real_field(double value) { return Expr(static_cast<int64_t>(std::bit_cast<uint32_t>(static_cast<float>(value)))); }
+
 tile::TileView Emitter::load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape,
-                             const isa::Sharing& sharing, bool fill) {
+                             const isa::Sharing& sharing, std::optional<double> fill) {
   const DType dtype = program_.tensors[static_cast<size_t>(window.tensor)].dtype;
   tile::TileView view{tile(ring, dtype, name), window.extents};
   emit(Opcode::load, program_.rings[static_cast<size_t>(ring)].producer, {view, window},
-       {Expr(fill ? 1 : 0), Expr(0), Expr(sharing.size), Expr(sharing.step)});
+       {Expr(fill ? 1 : 0), real_field(fill.value_or(0)), Expr(sharing.size), Expr(sharing.step)});
   if (!shape.empty()) view.extents = std::move(shape);
   return view;
 }

@@ -115,9 +115,9 @@ class Emitter {
              const std::function<void(const std::vector<Expr>&, const Expr&)>& body);
   /// Takes a tile of a ring and loads a window into it, by the ring's producer queue. Extents are those of the window,
   /// or `shape` (the same elements).
-  /// A shared load's window is the same for all cores of a group. With `fill`, what passes the tensor's edges is 0.
+  /// A shared load's window is the same for all cores of a group. What passes the tensor's edges is `fill`, if given.
   tile::TileView load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape = {},
-                      const isa::Sharing& sharing = {}, bool fill = false);
+                      const isa::Sharing& sharing = {}, std::optional<double> fill = std::nullopt);
   /// Who may share what differs between units only along the dims that `varies` names.
   [[nodiscard]] isa::Sharing sharing(const std::vector<int64_t>& counts, const std::vector<bool>& varies) const;
   void store(const tile::Window& window, const tile::TileView& tile);
@@ -172,6 +172,8 @@ class Emitter {
   std::vector<std::string> nodes_;  ///< Of the group being emitted.
 };
 
+/// A field of an instruction that is an f32.
+Expr real_field(double value);
 /// Strides of the same memory under other extents (row-major reading order), or none where no strides can say it.
 std::optional<std::vector<int64_t>> reshaped_strides(const Shape& extents, const std::vector<int64_t>& strides,
                                                      const Shape& to);

@@ -92,14 +92,31 @@ class Fusion {
     }
   }
 
-  [[nodiscard]] bool may_be_main(int n, const graph::Type& result) const {
+  /// A chain that is being gathered.
+  struct Members {
+    std::set<int> nodes;
+    Shape shape;  ///< Of its result.
+    Arithmetic arithmetic;
+  };
+
+  /// Sums of integers leave through steps in integers, or, converted, in floats.
+  [[nodiscard]] bool may_be_main(int n, const Members& members) const {
     const Node& producer = node(n);
     if (producer.op == &ops::conv && !epilogues_) return false;
     const bool matrix = producer.op == &ops::conv || producer.op == &ops::matmul || producer.op == &ops::conv_transpose;
-    return matrix && graph_.type(producer.outputs[0]).shape == result.shape &&
-           is_float(graph_.type(producer.outputs[0]).dtype);
+    const graph::Type& sums = graph_.type(producer.outputs[0]);
+    return matrix && sums.shape == members.shape &&
+           (members.arithmetic == Arithmetic::floats ||
+            (members.arithmetic == Arithmetic::integers && sums.dtype == DType::i32));
   }
 
+  [[nodiscard]] bool is_narrow(ValueId v) const;
+  [[nodiscard]] bool joins(ValueId v, const Members& members, Arithmetic theirs) const;
+  bool take(ValueId v, Members& members) const;
+  void extend(Members& members) const;
+  void extend_beyond_bytes(Members& members) const;
+  [[nodiscard]] std::vector<int> mains_of(const Members& members) const;
+  [[nodiscard]] bool fits_epilogue(const Members& members, int main) const;
   Group grow(int root);
   [[nodiscard]] std::vector<ValueId> outside_operands(const std::set<int>& members) const;
   [[nodiscard]] int steps_of(const std::set<int>& members) const;
@@ -145,47 +162,102 @@ int Fusion::steps_of(const std::set<int>& members) const {
   return steps;
 }
 
+/// A number rounded to a byte, which costs less to store than the number.
+bool Fusion::is_narrow(ValueId v) const {
+  const int n = graph_.value(v).producer;
+  return n >= 0 && node(n).op == &ops::cast && bytes_of(graph_.type(v).dtype) == 1 &&
+         is_float(graph_.type(node(n).inputs[0]).dtype);
+}
+
+bool Fusion::joins(ValueId v, const Members& members, Arithmetic theirs) const {
+  const int n = graph_.value(v).producer;
+  if (n < 0 || group_of_[static_cast<size_t>(n)] >= 0 || !is_scalar(node(n)) || graph_.type(v).shape != members.shape ||
+      !only_read_by(n, members.nodes))
+    return false;
+  return theirs == members.arithmetic || theirs == Arithmetic::any || members.arithmetic == Arithmetic::any;
+}
+
+/// Adds the node that makes v; false where it does not join or there is no room.
+bool Fusion::take(ValueId v, Members& members) const {
+  const int n = graph_.value(v).producer;
+  const Arithmetic theirs = n < 0 ? Arithmetic::any : arithmetic_of(graph_, node(n));
+  if (!joins(v, members, theirs)) return false;
+  std::set<int> more = members.nodes;
+  more.insert(n);
+  if (steps_of(more) > isa::chain_steps || outside_operands(more).size() > isa::chain_inputs) return false;
+  members.nodes = std::move(more);
+  if (members.arithmetic == Arithmetic::any) members.arithmetic = theirs;
+  return true;
+}
+
+/// Takes all that joins, up to values of a byte.
+void Fusion::extend(Members& members) const {
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (const ValueId v : outside_operands(members.nodes)) grown = (!is_narrow(v) && take(v, members)) || grown;
+  }
+}
+
+/// Matrix ops whose results the members take.
+std::vector<int> Fusion::mains_of(const Members& members) const {
+  std::vector<int> mains;
+  for (const ValueId v : outside_operands(members.nodes)) {
+    const int n = graph_.value(v).producer;
+    if (n >= 0 && may_be_main(n, members) && only_read_by(n, members.nodes)) mains.push_back(n);
+  }
+  return mains;
+}
+
+bool Fusion::fits_epilogue(const Members& members, int main) const {
+  const int bias = has_bias(node(main)) ? 1 : 0;
+  return outside_operands(members.nodes).size() - 1 + static_cast<size_t>(bias) <= epilogue_streams &&
+         steps_of(members.nodes) + bias <= isa::chain_steps;
+}
+
+/// What makes a byte joins whole or not at all: half of it would be stored wide. There is one matrix op in the end.
+void Fusion::extend_beyond_bytes(Members& members) const {
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (const ValueId v : outside_operands(members.nodes)) {
+      Members more = members;
+      if (!is_narrow(v) || !take(v, more)) continue;
+      extend(more);
+      const auto left_out = [&](ValueId u) {
+        const int n = graph_.value(u).producer;
+        return n >= 0 && !is_narrow(u) && joins(u, more, arithmetic_of(graph_, node(n)));
+      };
+      const std::vector<ValueId> outside = outside_operands(more.nodes);
+      const std::vector<int> mains = mains_of(more);
+      if (mains.size() > 1 || (mains.size() == 1 && !fits_epilogue(more, mains[0]))) continue;
+      if (std::any_of(outside.begin(), outside.end(), left_out)) continue;
+      members = std::move(more);
+      grown = true;
+      break;
+    }
+  }
+}
+
 Group Fusion::grow(int root) {
   Group group;
   group.result = node(root).outputs[0];
-  std::set<int> members{root};
+  Members members{{root}, graph_.type(group.result).shape, Arithmetic::any};
   if (is_scalar(node(root))) {
-    const graph::Type& result = graph_.type(group.result);
-    Arithmetic arithmetic = arithmetic_of(graph_, node(root));
-    for (bool grown = true; grown;) {
-      grown = false;
-      for (const ValueId v : outside_operands(members)) {
-        const int n = graph_.value(v).producer;
-        if (n < 0 || group_of_[static_cast<size_t>(n)] >= 0 || !is_scalar(node(n)) ||
-            graph_.type(v).shape != result.shape || !only_read_by(n, members))
-          continue;
-        const Arithmetic theirs = arithmetic_of(graph_, node(n));
-        if (theirs != arithmetic && theirs != Arithmetic::any && arithmetic != Arithmetic::any) continue;
-        std::set<int> more = members;
-        more.insert(n);
-        if (steps_of(more) > isa::chain_steps || outside_operands(more).size() > isa::chain_inputs) continue;
-        members = std::move(more);
-        if (arithmetic == Arithmetic::any) arithmetic = theirs;
-        grown = true;
-      }
-    }
+    members.arithmetic = arithmetic_of(graph_, node(root));
+    extend(members);
+    extend_beyond_bytes(members);
     // The matrix op with the longest way behind it: the others' results are there when it runs.
-    for (const ValueId v : outside_operands(members)) {
-      const int n = graph_.value(v).producer;
-      if (n < 0 || arithmetic != Arithmetic::floats || !may_be_main(n, result) || !only_read_by(n, members)) continue;
-      const int bias = has_bias(node(n)) ? 1 : 0;
-      if (outside_operands(members).size() - 1 + bias > epilogue_streams || steps_of(members) + bias > isa::chain_steps)
-        continue;
-      if (group.main < 0 || depth_[static_cast<size_t>(n)] >= depth_[static_cast<size_t>(group.main)]) group.main = n;
-    }
-    write_chain(group, members, arithmetic);
-    if (group.main >= 0) members.insert(group.main);
+    for (const int n : mains_of(members))
+      if (fits_epilogue(members, n) &&
+          (group.main < 0 || depth_[static_cast<size_t>(n)] >= depth_[static_cast<size_t>(group.main)]))
+        group.main = n;
+    write_chain(group, members.nodes, members.arithmetic);
+    if (group.main >= 0) members.nodes.insert(group.main);
   } else {
     group.main = root;
   }
-  add_looked_up(group.main, members);
-  group.nodes.assign(members.begin(), members.end());
-  for (const int m : members) group_of_[static_cast<size_t>(m)] = root;
+  add_looked_up(group.main, members.nodes);
+  group.nodes.assign(members.nodes.begin(), members.nodes.end());
+  for (const int m : members.nodes) group_of_[static_cast<size_t>(m)] = root;
   return group;
 }
 

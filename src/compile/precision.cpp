@@ -34,6 +34,20 @@ std::set<graph::ValueId> wide_values(const graph::Graph& graph) {
   return wide;
 }
 
+/// Constants that sums of integers meet once they are floats: shifts and factors, which are exact in f32.
+std::set<graph::ValueId> exact_constants(const graph::Graph& graph) {
+  std::set<graph::ValueId> sums, exact;
+  for (const graph::Node& node : graph.nodes) {
+    const bool converts = node.op == &ops::cast && graph.type(node.inputs[0]).dtype == DType::i32;
+    const bool continues = (node.op == &ops::add || node.op == &ops::mul) &&
+                           (sums.contains(node.inputs[0]) || sums.contains(node.inputs[1]));
+    if (converts || (continues && node.op == &ops::add)) sums.insert(node.outputs[0]);
+    for (const graph::ValueId v : node.inputs)
+      if (continues && graph.is_constant(v)) exact.insert(v);
+  }
+  return exact;
+}
+
 }  // namespace
 
 Status set_precision(graph::Graph& graph, DType precision, bool values) {
@@ -41,14 +55,17 @@ Status set_precision(graph::Graph& graph, DType precision, bool values) {
     return Error{
         "precision.type",
         fmt::format("floats of a model can be stored as {} only where no values are computed", name_of(precision)), "",
-        "give --no-values for the time alone, or a float type: f32, bf16, f16"};
+        "give --calibrate NAME=FILE.npy to quantise by samples, --no-values for the time alone, or a float type: f32, "
+        "bf16, f16"};
   for (const graph::Node& node : graph.nodes)
     if (node.op == &ops::bitcast)
       return Error{"precision.type", fmt::format("'{}' reads the bits of a float", printable(node.origins.front())), "",
                    "leave --precision out: the model fixes the types"};
   const std::set<graph::ValueId> wide = is_float(precision) ? std::set<graph::ValueId>{} : wide_values(graph);
+  const std::set<graph::ValueId> exact = exact_constants(graph);
   for (size_t v = 0; v < graph.values.size(); ++v) {
     graph::Value& value = graph.values[v];
+    if (exact.contains(static_cast<graph::ValueId>(v))) continue;
     if (!is_float(value.type.dtype) || value.type.dtype == DType::f64 || value.type.dtype == precision) continue;
     if (wide.contains(static_cast<graph::ValueId>(v))) continue;
     value.type.dtype = precision;

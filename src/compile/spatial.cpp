@@ -11,6 +11,7 @@ Windows windows_of(const graph::Node& node, const Shape& x, const Shape& kernel,
   const size_t dims = x.size() - 2;
   const auto strides = node.attributes.integers("strides"), dilations = node.attributes.integers("dilations"),
              pads = node.attributes.integers("pads");
+  w.outside = node.attributes.number("outside");
   for (size_t d = 0; d < dims; ++d) {
     const size_t at = place_of(d, dims);
     w.kernel[at] = kernel[d];
@@ -38,6 +39,7 @@ Placed channels_last_view(const Placed& placed) {
 InputWindow input_window(const Windows& w, size_t d, const Expr& origin, const Expr& extent) {
   const Expr start = origin * Expr(w.stride[d]) - Expr(w.pad[d]);
   const Expr need = (extent - Expr(1)) * Expr(w.stride[d]) + Expr((w.kernel[d] - 1) * w.dilation[d] + 1);
+  if (w.outside != 0) return {start, need, Expr(0), Expr(0)};
   const Expr low = max(Expr(0), start), end = start + need, high = min(Expr(w.in[d]), end);
   const Expr before = low - start, after = end - high;
   return {low, (high - low).within(0, std::min(need.highest(), w.in[d])),

@@ -13,6 +13,7 @@ inline constexpr size_t spatial = 3;  ///< Depth, height, width; fewer dims leav
 struct Windows {
   std::array<int64_t, spatial> kernel{1, 1, 1}, stride{1, 1, 1}, dilation{1, 1, 1}, pad{0, 0, 0}, in{1, 1, 1},
       out{1, 1, 1};
+  double outside = 0;  ///< What pads hold. Where it is not 0, they are loaded with the image.
 };
 
 /// Where spatial dim `d` of `dims` stands among the three.
@@ -24,8 +25,8 @@ Windows windows_of(const graph::Node& node, const Shape& x, const Shape& kernel,
 /// [N, C, spatial...] as [N, D, H, W, C].
 Placed channels_last_view(const Placed& placed);
 
-/// The input that output elements [origin, origin + extent) of dim `d` read: clamped to the image, with what padding
-/// stands before and after.
+/// The input that output elements [origin, origin + extent) of dim `d` read: clamped to the image, with what padding of
+/// 0 stands before and after.
 struct InputWindow {
   Expr origin, extent, before, after;
 };

@@ -10,12 +10,32 @@ const std::vector<const Op*>& all_ops() {
   using namespace ops;
   static const std::vector<const Op*> all = [] {
     std::vector<const Op*> list = scalar_ops();
-    list.insert(list.end(), {&cast,           &bitcast,         &reshape,       &transpose,
-                             &broadcast,      &slice,           &pad,           &concat,
-                             &gather,         &gather_elements, &scatter,       &topk,
-                             &cumsum,         &matmul,          &scaled_matmul, &conv,
-                             &conv_transpose, &reduce,          &arg_reduce,    &pool,
-                             &softmax,        &normalize,       &resize,        &non_max_suppression});
+    list.insert(list.end(), {&cast,
+                             &bitcast,
+                             &dequantize,
+                             &quantize,
+                             &reshape,
+                             &transpose,
+                             &broadcast,
+                             &slice,
+                             &pad,
+                             &concat,
+                             &gather,
+                             &gather_elements,
+                             &scatter,
+                             &topk,
+                             &cumsum,
+                             &matmul,
+                             &scaled_matmul,
+                             &conv,
+                             &conv_transpose,
+                             &reduce,
+                             &arg_reduce,
+                             &pool,
+                             &softmax,
+                             &normalize,
+                             &resize,
+                             &non_max_suppression});
     return list;
   }();
   return all;

@@ -21,8 +21,12 @@ extern const Op equal, less, less_equal, greater, greater_equal;      // -> bool
 extern const Op where;                                                // where(c: bool, a, b)
 
 // Types and movement.
-extern const Op cast;       // (x) to: dtype name
-extern const Op bitcast;    // (x) to: dtype name, of as many bits
+extern const Op cast;     // (x) to: dtype name
+extern const Op bitcast;  // (x) to: dtype name, of as many bits
+/// (x, scale, zero?), which broadcast to x. The compiler makes integer products of what they surround, and element-wise
+/// work of the rest: ops/quantize.h spells them.
+extern const Op dequantize;
+extern const Op quantize;   // to: dtype name, an integer
 extern const Op reshape;    // (x) shape
 extern const Op transpose;  // (x) order: result axis i is operand axis order[i]
 extern const Op broadcast;  // (x) shape: NumPy, aligned at the last axis
@@ -46,8 +50,8 @@ extern const Op matmul;  // (a, b) transpose_a, transpose_b (of the last two axe
 /// f32 and rounded up) to: dtype name of the result; sums of a block are multiplied by its two scales, and added in
 /// f32.
 extern const Op scaled_matmul;
-extern const Op
-    conv;  // (x [N,C,s...], w [O,C/groups,k...], bias [O]?) strides, pads [begin..., end...], dilations, groups
+extern const Op conv;    // (x [N,C,s...], w [O,C/groups,k...], bias [O]?) strides, pads [begin..., end...], dilations,
+                       // groups, outside: what pads hold (0)
 extern const Op
     conv_transpose;  // (x [N,C,s...], w [C,O/groups,k...], bias?) strides, pads, dilations, output_padding, groups
 

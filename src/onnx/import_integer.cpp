@@ -1,4 +1,6 @@
 // Products of quantised tensors: exact sums in i32, and their way back to 8 bits.
+#include <algorithm>
+
 #include "onnx/terms.h"
 #include "onnx/windows.h"
 
@@ -68,9 +70,36 @@ Values matmul_integer(Site& n) {
   return {byte_product(input(n, 0), optional_input(n, 2), input(n, 1), optional_input(n, 3)).id};
 }
 
+/// Scales and zero points that are known go through the graph's dequantize and quantize: the compiler sees more.
+bool all_known(const Site& n, std::initializer_list<size_t> inputs) {
+  return std::ranges::all_of(inputs, [&](size_t i) { return n.b.known(n[i]) != nullptr; });
+}
+
+bool one_number(const Site& n, std::initializer_list<size_t> inputs) {
+  return std::ranges::all_of(inputs, [&](size_t i) { return elements(n.b.shape(n[i])) == 1; });
+}
+
+/// Input i as the number that it stands for; scale and zero point follow it.
+Term real(Site& n, size_t i, const Shape& beside = {}) {
+  const auto around = [&](size_t k) { return elements(n.b.shape(n[k])) == 1 ? Shape{} : beside; };
+  return input(n, i).with(
+      n.make(ops::dequantize, {n[i], n.b.reshape(n[i + 1], around(i + 1)), n.b.reshape(n[i + 2], around(i + 2))}));
+}
+
+ValueId quantised(Site& n, const Term& y, size_t scale) {
+  return n.make(ops::quantize, {y.id, n.b.reshape(n[scale], {}), n.b.reshape(n[scale + 1], {})},
+                {{"to", std::string(name_of(n.b.dtype(n[scale + 1])))}});
+}
+
 /// Inputs a, its scale and zero point, b and its, those of y.
 Values qlinear_matmul(Site& n) {
   check_bytes(n, {0, 2, 3, 5, 7});
+  const Shape b = n.b.shape(n[3]);
+  if (all_known(n, {1, 2, 4, 5, 6, 7}) && one_number(n, {1, 2, 6, 7}) && n.b.rank(n[0]) > 1 && b.size() > 1 &&
+      n.b.dtype(n[1]) == DType::f32 && std::max(n.b.rank(n[4]), n.b.rank(n[5])) < 2) {
+    const Term y = product(real(n, 0), real(n, 3, {b.back()}));
+    return {quantised(n, y, 6)};
+  }
   const Term sum = byte_product(input(n, 0), input(n, 2), input(n, 3), input(n, 5));
   const Term scale =
       beside_product(input(n, 1), true) * beside_product(input(n, 4), false) / beside_product(input(n, 6), true);
@@ -96,16 +125,13 @@ Term byte_convolution(Site& n, const Term& x, std::optional<Term> zero_x, const 
     if (known.size() != 1) fail("onnx.shape", "{} zero points of x", known.size());
     zero = number_at(known, 0);
   }
-  Integers low{0, 0}, high{0, 0};
-  low.insert(low.end(), window.begin.begin(), window.begin.end());
-  high.insert(high.end(), window.end.begin(), window.end.end());
-  const Term padded = x.apply(ops::pad, {{"low", low}, {"high", high}, {"mode", "constant"}, {"value", zero}});
   const auto convolved = [&](const Term& weights) {
-    return padded.apply(ops::conv, weights,
-                        {{"strides", window.strides},
-                         {"pads", Integers(2 * spatial.size(), 0)},
-                         {"dilations", window.dilations},
-                         {"groups", groups}});
+    return x.apply(ops::conv, weights,
+                   {{"strides", window.strides},
+                    {"pads", window.pads()},
+                    {"dilations", window.dilations},
+                    {"groups", groups},
+                    {"outside", zero}});
   };
   Term sum = convolved(w);
   Integers inner;
@@ -135,6 +161,23 @@ Values conv_integer(Site& n) {
 /// Inputs x, its scale and zero point, w and its, those of y, and a bias in units of the product of both scales.
 Values qlinear_conv(Site& n) {
   check_bytes(n, {0, 2, 3, 5, 7});
+  if (all_known(n, {1, 2, 4, 5, 6, 7}) && one_number(n, {1, 2, 6, 7})) {
+    Shape beside(n.b.shape(n[3]).size(), 1);
+    beside[0] = n.b.shape(n[3])[0];
+    const Window window = window_of(n, filter_of(n, n[0], n[3]), spatial_of(n, n[0]));
+    Values operands{real(n, 0).id, real(n, 3, beside).id};
+    if (n.has(8)) {
+      const Term scale =
+          input(n, 1).reshaped({}) * input(n, 4).reshaped(one_number(n, {4}) ? Shape{} : Shape{beside[0]});
+      operands.push_back(n.make(ops::dequantize, {n[8], scale.id}));
+    }
+    const Term y = input(n, 0).with(n.make(ops::conv, operands,
+                                           {{"strides", window.strides},
+                                            {"pads", window.pads()},
+                                            {"dilations", window.dilations},
+                                            {"groups", n.integer("group", 1)}}));
+    return {quantised(n, y, 6)};
+  }
   Term sum = byte_convolution(n, input(n, 0), input(n, 2), input(n, 3), input(n, 5));
   const size_t rank = sum.shape().size();
   if (n.has(8)) sum = sum + by_channel(input(n, 8), rank);
@@ -159,11 +202,13 @@ constexpr std::string_view product_ops = "matmul reduce mul sub add cast reshape
 constexpr std::string_view windows = "auto_pad:s dilations:is group:i kernel_shape:is pads:is strides:is";
 
 constexpr Operator rows[] = {
-    {"ConvInteger", conv_integer, "conv pad reduce mul sub cast reshape broadcast", 2, 4, windows},
+    {"ConvInteger", conv_integer, "conv reduce mul sub cast reshape broadcast", 2, 4, windows},
     {"DynamicQuantizeLinear", dynamic_quantize, "reduce max min sub div round clip where equal add neg cast", 1, 1, ""},
     {"MatMulInteger", matmul_integer, product_ops, 2, 4, ""},
-    {"QLinearConv", qlinear_conv, "conv pad reduce mul sub add div round clip cast reshape broadcast", 8, 9, windows},
-    {"QLinearMatMul", qlinear_matmul, "matmul reduce mul sub add div round clip cast reshape", 8, 8, ""},
+    {"QLinearConv", qlinear_conv, "dequantize conv quantize reduce mul sub add div round clip cast reshape broadcast",
+     8, 9, windows},
+    {"QLinearMatMul", qlinear_matmul, "dequantize matmul quantize reduce mul sub add div round clip cast reshape", 8, 8,
+     ""},
 };
 
 }  // namespace

@@ -30,7 +30,13 @@ ValueId along_axis(Site& n, ValueId v) {
   return n.b.reshape(v, to);
 }
 
-/// clip(round(x / scale) + zero).
+/// Operands that follow x.
+Values with_scale(Site& n, ValueId x) {
+  Values operands{x, along_axis(n, n[1])};
+  if (n.has(2)) operands.push_back(along_axis(n, n[2]));
+  return operands;
+}
+
 Values quantize(Site& n) {
   const auto wanted =
       n.integer("output_dtype") ? dtype_of(static_cast<int>(n.integer("output_dtype"))) : std::optional<DType>();
@@ -38,28 +44,22 @@ Values quantize(Site& n) {
   if (to == DType::boolean || (!is_float(to) && bytes_of(to) > 2) || (is_float(to) && bytes_of(to) > 1))
     fail("onnx.unsupported", "quantisation to {} is not supported", name_of(to));
   const DType wide = n.b.dtype(n[1]);
-  const bool integer = !is_float(to);
-  Term y = Term{&n, n.b.cast(n[0], wide)} / Term{&n, along_axis(n, n[1])};
-  if (integer) y = y.apply(ops::round);
+  const ValueId x = n.b.cast(n[0], wide);
+  if (!is_float(to)) return {n.make(ops::quantize, with_scale(n, x), {{"to", std::string(name_of(to))}})};
+  Term y = Term{&n, x} / Term{&n, along_axis(n, n[1])};
   if (n.has(2)) y = y + Term{&n, along_axis(n, n[2])}.as(wide);
-  if (integer) y = clamp(y, static_cast<double>(least_of(to)), static_cast<double>(most_of(to)));
   if (to == DType::f8e5m2 && n.integer("saturate", 1)) y = clamp(y, -57344, 57344);
   return {y.as(to).id};
 }
 
-/// (x - zero) * scale.
-Values dequantize(Site& n) {
-  const DType wide = n.b.dtype(n[1]);
-  ValueId y = n.b.cast(n[0], wide);
-  if (n.has(2)) y = n.make(ops::sub, {y, n.b.cast(along_axis(n, n[2]), wide)});
-  return {n.make(ops::mul, {y, along_axis(n, n[1])})};
-}
+Values dequantize(Site& n) { return {n.make(ops::dequantize, with_scale(n, n[0]))}; }
 
 constexpr Operator rows[] = {
-    {"DequantizeLinear", dequantize, "sub mul cast reshape broadcast slice", 2, 3,
-     "axis:i block_size:i output_dtype:i"},
-    {"QuantizeLinear", quantize, "div round add clip cast reshape broadcast slice", 2, 3,
+    {"DequantizeLinear", dequantize, "dequantize reshape broadcast slice", 2, 3, "axis:i block_size:i output_dtype:i"},
+    {"QuantizeLinear", quantize, "quantize div add clip cast reshape broadcast slice", 2, 3,
      "axis:i block_size:i output_dtype:i precision:i saturate:i"},
+    {"DequantizeLinear", dequantize, "dequantize reshape", 2, 3, "axis:i", "com.microsoft"},
+    {"QuantizeLinear", quantize, "quantize div add clip cast reshape", 2, 3, "axis:i", "com.microsoft"},
 };
 
 }  // namespace

@@ -190,6 +190,7 @@ std::span<const Operator> sample_operators();
 std::span<const Operator> loss_operators();
 std::span<const Operator> signal_operators();
 std::span<const Operator> integer_operators();
+std::span<const Operator> qlinear_operators();
 std::span<const Operator> training_operators();
 std::span<const Operator> learn_operators();
 std::span<const Operator> arrange_operators();

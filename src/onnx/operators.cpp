@@ -26,7 +26,7 @@ const OperatorRows& operator_rows() {
                                signal_operators(),      integer_operators(),
                                training_operators(),    learn_operators(),
                                arrange_operators(),     linear_attention_operators(),
-                               determinant_operators()})
+                               determinant_operators(), qlinear_operators()})
       for (const Operator& row : family) out[{row.domain, row.type}] = &row;
     return out;
   }();

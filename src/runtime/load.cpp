@@ -11,6 +11,7 @@
 #include "isa/verify.h"
 #include "machine/timing/run.h"
 #include "onnx/import.h"
+#include "runtime/calibrate.h"
 #include "runtime/inputs.h"
 #include "runtime/stopwatch.h"
 
@@ -134,6 +135,12 @@ Result<Loaded> compile(const Source& source) {
 
   compile::Options options;
   options.precision = source.precision;
+  if (!source.calibration.empty()) {  // The types are then those of the quantised model.
+    begin(source, "calibrate");
+    HADAL_TRY(const auto notes, calibrate(imported.graph, source.calibration));
+    imported.notes.insert(imported.notes.end(), notes.begin(), notes.end());
+    options.precision.reset();
+  }
   options.profile = profile ? &*profile : nullptr;
   options.values = !source.allow_absent_data;
   options.dump_after = source.dump_after;

@@ -22,6 +22,7 @@ struct Source {
   std::optional<DType> precision;      ///< Absent: the model's own types.
   std::map<std::string, Shape> shapes = {};   ///< Of inputs; they bind symbolic dimensions.
   std::map<std::string, Tensor> values = {};  ///< Of inputs; a model is compiled for those that decide shapes.
+  std::vector<GivenInput> calibration = {};   ///< Samples of inputs, by which a float model is quantised to int8.
   bool allow_absent_data = false;             ///< Values are not needed.
   int64_t memory_limit = 0;                   ///< Bytes.
   int threads = 1;                            ///< Of this computer.

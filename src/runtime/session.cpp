@@ -119,11 +119,13 @@ int64_t memory_needed(const isa::Program& program, const chip::Chip& chip) {
 }
 
 Result<Outcome> run(const Request& request) {
-  if (request.values && request.source.precision && !is_float(*request.source.precision))
+  const bool quantised = !request.source.calibration.empty();
+  if (request.values && request.source.precision && !is_float(*request.source.precision) && !quantised)
     return Error{"run.precision",
                  fmt::format("{} values of a model in floats need scales, which the model does not have",
                              name_of(*request.source.precision)),
-                 printable(request.source.file.string()), "time it without values: --no-values"};
+                 printable(request.source.file.string()),
+                 "quantise it by samples, --calibrate NAME=FILE.npy, or time it without values, --no-values"};
   HADAL_TRY(std::vector<GivenInput> given, read_inputs(request.inputs, request.source.memory_limit));
   Source source = request.source;
   HADAL_CHECK(add_inputs(source, given));

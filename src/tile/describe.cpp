@@ -64,8 +64,10 @@ void state_needs(isa::Program& program) {
   for (const isa::Instruction& in : program.code) {
     program.limits.vector_unit |= in.queue == isa::Queue::vector && in.op != isa::Opcode::sync;
     if (in.queue != isa::Queue::matrix || in.op == isa::Opcode::sync) continue;
-    const DType type = program.tensors[program.views[in.operands[isa::at::a]].tensor].dtype;
-    if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
+    for (const size_t operand : {isa::at::a, isa::at::b}) {
+      const DType type = program.tensors[program.views[in.operands[operand]].tensor].dtype;
+      if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
+    }
   }
   std::sort(types.begin(), types.end());
 }

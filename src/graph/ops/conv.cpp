@@ -113,7 +113,27 @@ Tensor convolve(const Tensor& x, const Tensor& w, const Tensor* bias, std::array
   return out.tensor;
 }
 
+/// x with what lies outside around it.
+Tensor surrounded(const Tensor& x, const Integers& pads, double outside) {
+  Integers low{0, 0}, high{0, 0};
+  const auto half = std::ssize(pads) / 2;
+  low.insert(low.end(), pads.begin(), pads.begin() + half);
+  high.insert(high.end(), pads.begin() + half, pads.end());
+  const Attributes a{{"low", low}, {"high", high}, {"mode", "constant"}, {"value", outside}};
+  const Type type{x.dtype, x.shape};
+  return pad.reference({&x}, a, *pad.infer({&type}, a))[0];
+}
+
 std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, const std::vector<Type>& results) {
+  if (const double outside = a.number("outside"); outside != 0) {
+    Attributes inside = a;
+    inside.set("pads", Integers(a.integers("pads").size(), 0));
+    inside.set("outside", 0.0);
+    OperandTensors operands = in;
+    const Tensor x = surrounded(*in[0], a.integers("pads"), outside);
+    operands[0] = &x;
+    return reference(operands, inside, results);
+  }
   const Type x{in[0]->dtype, in[0]->shape}, w{in[1]->dtype, in[1]->shape};
   const auto axes = axes_of(*window({&x, &w}, a), x.shape, results[0].shape);
   const int64_t groups = a.integer("groups", 1);
@@ -129,7 +149,7 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
 
 const Op conv{"conv",
               "Convolution (cross-correlation) over 1 to 3 spatial axes, in groups.",
-              {"strides", "pads", "dilations", "groups"},
+              {"strides", "pads", "dilations", "groups", "outside"},
               infer,
               reference};
 
