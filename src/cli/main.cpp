@@ -101,6 +101,7 @@ Result<int> dispatch(std::vector<std::string> words) {
   add_dis(app, action);
   add_asm(app, action);
   add_verify(app, action);
+  add_check(app, action);
   add_inspect(app, action);
   add_chips(app, action);
   add_doctor(app, action);

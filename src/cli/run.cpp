@@ -25,7 +25,7 @@ struct RunFlags {
   std::vector<std::string> inputs, expected;
   std::optional<std::string> tolerance, output_dir, json, trace, repeat, deadline, threads, seed, layers;
   std::string numerics = "fast", memory = "fast";
-  bool no_values = false, no_timing = false;
+  bool check = false, no_values = false, no_timing = false;
 };
 
 constexpr const char* footer =
@@ -128,6 +128,7 @@ Result<runtime::Request> request_of(const RunFlags& flags) {
     request.expected.push_back(std::move(file));
   }
   if (flags.output_dir) request.output_dir = *flags.output_dir;
+  request.check = flags.check;
   request.values = !flags.no_values;
   request.timing = !flags.no_timing;
   request.slices = flags.trace.has_value();
@@ -209,6 +210,8 @@ void add_report_flags(CLI::App& run, RunFlags& flags) {
 
 void add_machine_flags(CLI::App& run, RunFlags& flags) {
   constexpr const char* group = "What is run, and how";
+  run.add_flag("--check", flags.check, "First check that no order of queues, cores and transfers can change a value")
+      ->group(group);
   run.add_flag("--no-values", flags.no_values, "Only time it; the weights' values are not needed")->group(group);
   run.add_flag("--no-timing", flags.no_timing, "Only compute the values")->group(group);
   run.add_option("--repeat", flags.repeat, "Run N times more after the first, and tell median, p50 and p99")

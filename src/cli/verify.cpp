@@ -1,6 +1,7 @@
 // hadal verify: does a program keep the rules?
 #include <CLI/CLI.hpp>
 
+#include "base/errors.h"
 #include "cli/command.h"
 #include "cli/console.h"
 #include "isa/budget.h"
@@ -12,15 +13,6 @@
 namespace hadal::cli {
 
 namespace {
-
-/// The first error, with the others as its remedy's lines.
-Error together(const std::vector<Error>& errors) {
-  Error out = errors.front();
-  if (errors.size() > 1) out.remedy += fmt::format("{}{} more:", out.remedy.empty() ? "" : "\n  ", errors.size() - 1);
-  for (size_t i = 1; i < errors.size(); ++i)
-    out.remedy += fmt::format("\n  [{}] {}: {}", errors[i].code, errors[i].place, errors[i].message);
-  return out;
-}
 
 Result<int> execute(const std::string& file) {
   HADAL_TRY(const isa::Program program, isa::read_program(file));

@@ -337,7 +337,8 @@ Result<Program> Assembler::finish(const std::string& file) {
   return std::move(program_);
 }
 
-Result<Program> assemble(std::string_view text, const std::string& file, const std::filesystem::path& folder) {
+Result<Program> assemble(std::string_view text, const std::string& file, const std::filesystem::path& folder,
+                         std::vector<uint32_t>* lines) {
   Assembler assembler(folder);
   LinePlace place{file, {}, 0};
   while (!text.empty()) {
@@ -350,6 +351,7 @@ Result<Program> assemble(std::string_view text, const std::string& file, const s
     if (cursor.at_end()) continue;
     HADAL_CHECK(assembler.line(cursor));
     HADAL_CHECK(cursor.end());
+    if (lines != nullptr) lines->resize(assembler.instructions(), static_cast<uint32_t>(place.number));
   }
   return assembler.finish(file);
 }

@@ -36,6 +36,7 @@ class Assembler {
   explicit Assembler(std::filesystem::path folder) : folder_(std::move(folder)) {}
   Status line(Cursor& cursor);
   Result<Program> finish(const std::string& file);
+  [[nodiscard]] size_t instructions() const { return program_.code.size(); }
 
  private:
   // Declarations: assemble.cpp.

@@ -226,6 +226,13 @@ void print_chains(std::string& out) {
 void print_rules(std::string& out) {
   out += "## Rules\n\nA program that breaks one is refused, with the rule's label.\n\n| rule | |\n|---|---|\n";
   for (const Rule& rule : rules()) out += fmt::format("| {} | {} |\n", rule.label, escaped(rule.text));
+  out +=
+      "\n`hadal check` and `hadal run --check` also hold a program to what no order of queues, cores and transfers may "
+      "change. An instruction has ended when another begins, in every execution, where both stand on one queue; where "
+      "the "
+      "other waits for counts that cannot be had without it; or where a third one lies between. The cores of a shared "
+      "load begin it together.\n\n| rule | |\n|---|---|\n";
+  for (const Rule& rule : order_rules()) out += fmt::format("| {} | {} |\n", rule.label, escaped(rule.text));
   out += fmt::format("\nFunctions of the host: {}.\n\n", fmt::join(host_functions, ", "));
 }
 

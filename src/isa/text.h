@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "isa/program.h"
@@ -27,7 +28,9 @@ Status write_text(const Program& program, const std::filesystem::path& path, boo
 
 /// The program that a text describes, in canonical form; it is not verified. `file` names the text in errors; `folder`
 /// is where relative paths of weights begin. Errors: asm.* with line, column and the line itself.
-Result<Program> assemble(std::string_view text, const std::string& file, const std::filesystem::path& folder);
+/// `lines` becomes the line of each instruction, from 1.
+Result<Program> assemble(std::string_view text, const std::string& file, const std::filesystem::path& folder,
+                         std::vector<uint32_t>* lines = nullptr);
 
 /// The reference manual, docs/isa.md, printed from the tables.
 std::string manual();

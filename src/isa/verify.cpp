@@ -77,6 +77,17 @@ constexpr std::array all_rules{
     Rule{"source.C1", "Every instruction has a layer."},
 };
 
+constexpr std::array all_order_rules{
+    Rule{"race.R1",
+         "Of two accesses to the same bytes, one of which writes, one has ended in every execution when the other "
+         "begins."},
+    Rule{"race.R2",
+         "What is read has been written: by the program, or where it lies in inputs and weights. All bytes of an "
+         "output are written."},
+    Rule{"race.R3", "As race.R1, of bytes that a transfer or the host may still be at when they are written."},
+    Rule{"sync.R1", "No count passes 32,767 in any execution, however late its waiting queue is."},
+};
+
 Findings static_findings(const Program& program, size_t most) {
   Findings found(most);
   verify_tables(program, found);
@@ -88,6 +99,7 @@ Findings static_findings(const Program& program, size_t most) {
 }  // namespace
 
 std::span<const Rule> rules() { return all_rules; }
+std::span<const Rule> order_rules() { return all_order_rules; }
 
 Status verify_static(const Program& program) {
   Findings found = static_findings(program, 1);

@@ -17,6 +17,8 @@ struct Rule {
 };
 /// All rules, as docs/isa.md prints them.
 std::span<const Rule> rules();
+/// Those of an order that no execution may change: machine/check/run.h looks for what breaks them.
+std::span<const Rule> order_rules();
 
 /// Functions of the host that host_call may name.
 inline constexpr std::array<std::string_view, 1> host_functions{"non_max_suppression"};

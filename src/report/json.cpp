@@ -131,9 +131,15 @@ Json repeat(const runtime::Outcome& outcome) {
   return {{"runs", r.runs}, {"chip", std::move(chip)}, {"functional", std::move(functional)}};
 }
 
+Json checked(const runtime::Outcome& outcome) {
+  if (!outcome.checked) return nullptr;
+  return {{"instructions", outcome.checked->instructions}, {"accesses", outcome.checked->accesses}};
+}
+
 Json simulator(const runtime::Request& request, const runtime::Outcome& outcome) {
   const auto when = [](bool on, double seconds) { return on ? Json(seconds) : Json(nullptr); };
   return {{"compile_seconds", when(outcome.compiled, outcome.import_seconds + outcome.compile_seconds)},
+          {"check_seconds", when(request.check, outcome.check_seconds)},
           {"functional_seconds", when(request.values, outcome.functional_seconds)},
           {"timing_seconds", when(request.timing, outcome.timing_seconds)},
           {"peak_memory_bytes", runtime::peak_memory()},
@@ -171,9 +177,23 @@ std::string json_of(const runtime::Request& request, const runtime::Outcome& out
       {"events", timing ? Json(timing->events) : Json(nullptr)},
       {"host", host(outcome, facts)},
       {"repeat", repeat(outcome)},
+      {"check", checked(outcome)},
       {"simulator", simulator(request, outcome)},
   };
   return report.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string json_of(const std::vector<std::string>& names) { return Json(names).dump(); }
+
+std::string json_of(const std::vector<chip::FieldRow>& fields) {
+  Json rows = Json::array();
+  for (const chip::FieldRow& field : fields)
+    rows.push_back({{"name", field.name},
+                    {"unit", field.unit},
+                    {"meaning", field.meaning},
+                    {"value", field.value},
+                    {"source", field.source}});
+  return rows.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace hadal::report

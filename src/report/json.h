@@ -10,4 +10,8 @@ namespace hadal::report {
 /// The text of the report, UTF-8, ending in a line feed. Broken UTF-8 of hostile names is replaced.
 std::string json_of(const runtime::Request& request, const runtime::Outcome& outcome, const Facts& facts);
 
+/// Names of chips; fields of one.
+std::string json_of(const std::vector<std::string>& names);
+std::string json_of(const std::vector<chip::FieldRow>& fields);
+
 }  // namespace hadal::report

@@ -140,6 +140,7 @@ std::string simulator_text(const runtime::Request& request, const runtime::Outco
   std::string parts = outcome.compiled
                           ? fmt::format("compile {}", scaled(outcome.import_seconds + outcome.compile_seconds, "s"))
                           : fmt::format("read {}", scaled(outcome.import_seconds, "s"));
+  if (request.check) parts += fmt::format(", check {}", scaled(outcome.check_seconds, "s"));
   if (request.values) parts += fmt::format(", values {}", scaled(outcome.functional_seconds, "s"));
   if (request.timing) parts += fmt::format(", timing {}", scaled(outcome.timing_seconds, "s"));
   return fmt::format("\nsimulator: {}; {} of memory at most, {} {}\n", parts,
@@ -149,11 +150,18 @@ std::string simulator_text(const runtime::Request& request, const runtime::Outco
 
 }  // namespace
 
+std::string checked_text(const machine::Checked& checked) {
+  return fmt::format(
+      "checked: {} instructions with {} accesses; no order of queues, cores and transfers changes a value\n",
+      grouped(static_cast<int64_t>(checked.instructions)), grouped(static_cast<int64_t>(checked.accesses)));
+}
+
 std::string summary_of(const runtime::Request& request, const runtime::Outcome& outcome, const Facts& facts,
                        size_t layers_most) {
   std::string out = head_text(request, outcome);
   if (!outcome.outputs.empty()) out += "\noutputs\n" + outputs_text(outcome);
   if (!outcome.expected.empty()) out += expected_text(outcome);
+  if (outcome.checked) out += "\n" + checked_text(*outcome.checked);
   if (outcome.timing) {
     out += figures_text(outcome, facts);
     const bool timed =

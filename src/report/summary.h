@@ -18,4 +18,7 @@ std::string summary_of(const runtime::Request& request, const runtime::Outcome& 
 /// The outputs' part: type, shape, top classes of 1xN outputs, else the range of the values.
 std::string outputs_text(const runtime::Outcome& outcome);
 
+/// What a check without findings looked at, on a line.
+std::string checked_text(const machine::Checked& checked);
+
 }  // namespace hadal::report

@@ -90,7 +90,8 @@ size_t options_begin(std::string_view file) {
 }
 
 Result<Tensor> checked(const GivenInput& given, const isa::Port& port) {
-  const std::string place = fmt::format("input {}: {}", in_quotes(port.name), printable(given.source.file));
+  const std::string& file = given.source.file;  // None of an array in memory.
+  const std::string place = fmt::format("input {}{}", in_quotes(port.name), file.empty() ? "" : ": " + printable(file));
   if (!given.tensor) return picture_tensor(given.picture, given.source.options, port.dtype, port.shape, place);
   const Tensor& tensor = *given.tensor;
   if (tensor.shape != port.shape)

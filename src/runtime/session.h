@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "machine/check/run.h"
 #include "machine/functional/run.h"
 #include "machine/timing/run.h"
 #include "runtime/inputs.h"
 #include "runtime/load.h"
 #include "runtime/outputs.h"
+#include "runtime/values.h"
 
 namespace hadal::runtime {
 
@@ -21,6 +23,7 @@ struct Request {
   std::optional<double> tolerance = {};
   std::optional<std::filesystem::path> output_dir = {};
   bool values = true, timing = true;
+  bool check = false;   ///< Before anything is run, that no order of queues can change a value.
   bool slices = false;  ///< For a trace.
   int64_t repeat = 0;   ///< Runs after a warm-up; 0: one cold run only.
   std::optional<double> deadline_seconds = {};
@@ -55,20 +58,22 @@ struct Outcome {
   std::vector<Tensor> outputs = {};  ///< Of the ports' own types; empty without values.
   std::vector<std::string> output_files = {};
   std::vector<Comparison> expected = {};
+  std::optional<machine::Checked> checked = {};
   std::optional<machine::ValueCounts> values = {};
   std::optional<machine::Timing> timing = {};
   std::vector<machine::Slice> slices = {};
   std::optional<Repeats> repeats = {};
   double import_seconds = 0, compile_seconds = 0;  ///< Host time.
-  double functional_seconds = 0, timing_seconds = 0;
+  double check_seconds = 0, functional_seconds = 0, timing_seconds = 0;
   int64_t memory_estimate = 0;  ///< Bytes that the values were expected to need.
 };
 
 /// Loads, computes, times, compares and writes outputs. A mismatch with expected values is no error: see
-/// Outcome::expected. Errors: those of each part; memory.limit (before anything of that size is allocated).
+/// Outcome::expected. Errors: those of each part; what the check finds; memory.limit (before anything of that size is
+/// allocated).
 Result<Outcome> run(const Request& request);
 
-/// Bytes that computing a program's values needs: its memory, its weights, and the cores' scratchpads.
-int64_t memory_needed(const isa::Program& program, const chip::Chip& chip);
+/// The same with what `load` gave; `given` are the inputs with values.
+Result<Outcome> run_loaded(const Request& request, Loaded loaded, std::vector<GivenInput> given);
 
 }  // namespace hadal::runtime

@@ -7,11 +7,12 @@ import pytest
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2] / "src"
 ORDER = ["base", "network", "chip", "memory", "isa", "rules", "tile", "graph", "onnx", "compile", "machine", "runtime", "report",
-         "cli"]
+         "api", "cli"]
 
 # Exceptions to "everything before": what a folder may not see although it comes earlier.
 FORBIDDEN = {
     "machine": {"graph", "onnx", "compile"},  # the program is all that runs
+    "cli": {"api"},  # two doors to the same house
     "graph": {"network", "chip", "memory", "isa", "rules", "tile"},  # models know no machine
     "onnx": {"network", "chip", "memory", "isa", "rules", "tile"},
 }
@@ -27,7 +28,7 @@ HEAVY = {
     "CLI/": {"cli"},
     "stb/": {"runtime"},
 }
-GENERATED = "onnx.pb.h"
+GENERATED = {"onnx.pb.h", "hadal.h"}  # hadal.h is in include/, for callers.
 FILES = sorted(f for f in SOURCES.rglob("*") if f.suffix in {".h", ".cpp"})
 
 
@@ -47,7 +48,7 @@ def test_folders_include_only_those_before_them(folder):
     for file in FILES:
         if file.relative_to(SOURCES).parts[0] == folder:
             for name, quoted in included(file):
-                if quoted and name != GENERATED and (name.split("/")[0] not in allowed(folder) or not (SOURCES / name).is_file()):
+                if quoted and name not in GENERATED and (name.split("/")[0] not in allowed(folder) or not (SOURCES / name).is_file()):
                     wrong.append(f"{file.relative_to(SOURCES)} includes {name}")
     assert not wrong, "\n".join(wrong)
 

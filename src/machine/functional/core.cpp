@@ -61,6 +61,7 @@ Core::State Core::step(Worker& worker) {
                      isa::place_of(shared_.program, sequencer_.index())});
       if (!waiting_) return State::done;
     }
+    if (shared_.cancelled.load(std::memory_order_relaxed)) return fail({"run.cancelled", "the run was cancelled"});
     if (shared_.stop.load(std::memory_order_relaxed)) return State::stopped;
     const isa::Instruction& in = *waiting_;
     if (!semaphores_.take(in.waits)) return State::blocked;

@@ -37,6 +37,7 @@ struct Shared {
   Memory& memory;
   std::vector<std::unique_ptr<Semaphores>>& semaphores;  ///< Of each core.
   std::vector<std::unique_ptr<Bindings>>& bindings;      ///< Of each core.
+  const std::atomic<bool>& cancelled;                    ///< From outside: the run is to end.
   std::function<void()> signalled;                       ///< Called after a signal that other cores may wait for.
   std::atomic<uint64_t> executed{0};                     ///< Instructions of all cores, in steps.
   std::atomic<bool> stop{false};                         ///< Some core has failed.

@@ -1,7 +1,9 @@
 // The functional machine: memory, cores and threads put together.
 #include <algorithm>
+#include <atomic>
 
 #include "isa/table.h"
+#include "machine/functional/cancel.h"
 #include "machine/functional/clock.h"
 #include "machine/functional/core.h"
 #include "machine/functional/replay.h"
@@ -46,6 +48,7 @@ class Machine final : public ValueMachine {
   }
 
   Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, ValueCounts& counts) override {
+    cancelled_ = false;
     const double start = seconds_now();
     const uint64_t first_tick = ticks_now();
     HADAL_CHECK(memory_.bind(inputs));
@@ -53,7 +56,8 @@ class Machine final : public ValueMachine {
       replay_ = Replay::of(walk_, options_, memory_, semaphores_.size(), workers_);
     tried_ = true;
     std::vector<std::unique_ptr<Core>> cores;
-    const Status status = replay_ ? replay_->run(team_, memory_) : interpret(cores);
+    Status status = replay_ ? replay_->run(team_, memory_, cancelled_) : interpret(cores);
+    if (cancelled_) status = Error{"run.cancelled", "the run was cancelled", printable(program_.model)};
     std::vector<Tensor> outputs = memory_.outputs();
     memory_.release();
     if (!status) return Error(status.error());
@@ -66,6 +70,8 @@ class Machine final : public ValueMachine {
     return outputs;
   }
 
+  void cancel() { cancelled_ = true; }
+
  private:
   /// Instruction by instruction.
   Status interpret(std::vector<std::unique_ptr<Core>>& cores) {
@@ -74,7 +80,8 @@ class Machine final : public ValueMachine {
     for (size_t i = 0; i < semaphores_.size(); ++i)
       bindings.push_back(std::make_unique<Bindings>(memory_.scratchpad(i)));
     Scheduler scheduler(team_, workers_);
-    Shared shared{program_, walk_, options_, memory_, semaphores_, bindings, [&] { scheduler.signalled(); }};
+    Shared shared{program_,    walk_,    options_,   memory_,
+                  semaphores_, bindings, cancelled_, [&] { scheduler.signalled(); }};
     for (size_t i = 0; i < semaphores_.size(); ++i)
       cores.push_back(std::make_unique<Core>(shared, i, semaphores_.size()));
     HADAL_CHECK(scheduler.run(shared, cores));
@@ -90,12 +97,15 @@ class Machine final : public ValueMachine {
   std::unique_ptr<SharedPrimitives> primitives_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Semaphores>> semaphores_;
+  std::atomic<bool> cancelled_{false};
   std::unique_ptr<Replay> replay_;  ///< Null where the program is interpreted.
   bool tried_ = false;              ///< Whether there can be a replay has been seen.
   Team team_;                       ///< Last: its threads use the others.
 };
 
 }  // namespace
+
+void cancel(ValueMachine& machine) { static_cast<Machine&>(machine).cancel(); }
 
 Result<std::unique_ptr<ValueMachine>> ValueMachine::make(const isa::Program& program, int64_t cores,
                                                          const ValueOptions& options) {

@@ -42,7 +42,10 @@ void Replay::perform(size_t unit, size_t thread) {
     if (take(need)) perform(need, thread);
     await(states_[need], [&](uint32_t state) { return state == done; });
   }
-  for (size_t i = units_[unit].begin; i < units_[unit].end && !stop_.load(std::memory_order_relaxed); ++i)
+  const auto goes_on = [&] {
+    return !stop_.load(std::memory_order_relaxed) && !cancelled_->load(std::memory_order_relaxed);
+  };
+  for (size_t i = units_[unit].begin; i < units_[unit].end && goes_on(); ++i)
     if (Status status = perform(steps_[i], thread); !status) fail(unit, std::move(status).error());
   states_[unit].store(done, std::memory_order_release);
   states_[unit].notify_all();
@@ -71,8 +74,9 @@ void Replay::work(size_t thread) {
   }
 }
 
-Status Replay::run(Team& team, const Memory& memory) {
+Status Replay::run(Team& team, const Memory& memory, const std::atomic<bool>& cancelled) {
   follow(memory);
+  cancelled_ = &cancelled;
   ++run_;
   stop_ = false;
   error_.reset();

@@ -42,8 +42,8 @@ class Replay {
   static std::unique_ptr<Replay> of(const isa::Walk& walk, const ValueOptions& options, Memory& memory, size_t cores,
                                     std::vector<std::unique_ptr<Worker>>& workers);
 
-  /// Runs once, on memory that is bound. Errors: those of kernels.
-  Status run(Team& team, const Memory& memory);
+  /// Runs once, on memory that is bound; what is left is dropped where `cancelled`. Errors: those of kernels.
+  Status run(Team& team, const Memory& memory, const std::atomic<bool>& cancelled);
   /// Of a run; `tick` is the length of a clock tick in seconds.
   [[nodiscard]] ValueCounts counts(double tick) const;
 
@@ -80,6 +80,7 @@ class Replay {
   std::vector<std::atomic<uint32_t>> states_;  ///< Of each unit: 2 * run where taken in that run, and one more if done.
   std::vector<Lane> lanes_;                    ///< Of each thread.
   std::atomic<bool> stop_{false};
+  const std::atomic<bool>* cancelled_ = nullptr;
   std::mutex mutex_;  ///< Over the error.
   std::optional<Error> error_;
   size_t failed_ = 0;  ///< The unit of the error.

@@ -1,0 +1,118 @@
+/* Hadal as a C library.
+ *
+ * Functions that can fail return a hadal_status, NULL for success; whoever gets one frees it. Nothing here ends the
+ * process or throws. Strings are UTF-8. What a handle gives out (names, shapes, bytes) lives as long as the handle.
+ * Different handles may be used by different threads at once; so may a program by several, and a session, whose runs
+ * then follow one another. */
+#ifndef HADAL_H
+#define HADAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HADAL_API __attribute__((visibility("default")))
+
+/* Grows by one with each change that breaks callers; hadal_abi_version() is that of the library. */
+#define HADAL_ABI_VERSION 1
+
+HADAL_API uint32_t hadal_abi_version(void);
+/* "0.1.0" */
+HADAL_API const char* hadal_version(void);
+
+/* Errors ------------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct hadal_status hadal_status;
+/* Dotted and stable, such as "input.shape"; what is wrong; where (or ""); what to do (or ""); all of it as one text. */
+HADAL_API const char* hadal_status_code(const hadal_status*);
+HADAL_API const char* hadal_status_message(const hadal_status*);
+HADAL_API const char* hadal_status_place(const hadal_status*);
+HADAL_API const char* hadal_status_remedy(const hadal_status*);
+HADAL_API const char* hadal_status_text(const hadal_status*);
+HADAL_API void hadal_status_free(hadal_status*);
+
+/* Arrays ------------------------------------------------------------------------------------------------------------
+ */
+
+/* Dense and row-major. `dtype` is "f32", "f64", "f16", "bf16", "i8" to "i64", "u8" to "u64", "bool", ...; extents in
+ * elements. */
+typedef struct hadal_array {
+  const char* name;
+  const char* dtype;
+  const int64_t* shape;
+  size_t rank;
+  const void* data; /* NULL where only the shape is told. */
+  size_t bytes;
+} hadal_array;
+
+/* Programs ----------------------------------------------------------------------------------------------------------
+ */
+
+/* All zero: everything by default. */
+typedef struct hadal_options {
+  const char* chip;         /* Name of a shipped chip, or a file; NULL: the program's, else hadal-1. */
+  const char* profile;      /* Of measured software; NULL: none. */
+  const char* precision;    /* Of stored floats: "bf16" ...; NULL: the model's own. */
+  const hadal_array* given; /* Shapes of inputs, and with data the values that decide shapes. */
+  size_t given_count;
+  int32_t threads;      /* Of this computer; 0: all usable CPUs. */
+  int32_t no_values;    /* Not 0: only to be timed; weights may be absent. */
+  int32_t exact;        /* Not 0: values by plain loops in a fixed order. */
+  int32_t exact_memory; /* Not 0: time DRAM command by command. */
+  int64_t memory_limit; /* Bytes of this computer; 0: 80 % of what is usable. */
+} hadal_options;
+
+/* A model compiled for a chip. */
+typedef struct hadal_program hadal_program;
+/* Compiles a .onnx model, or reads a program file. Errors: those of the model, the chip and the compiler. */
+HADAL_API hadal_status* hadal_program_load(const char* file, const hadal_options*, hadal_program** out);
+HADAL_API void hadal_program_free(hadal_program*);
+/* Writes a program file. */
+HADAL_API hadal_status* hadal_program_save(const hadal_program*, const char* file);
+/* Looks for races, deadlocks and reads of what nothing has written; a finding is an error. */
+HADAL_API hadal_status* hadal_program_check(const hadal_program*);
+/* Times it: `json` becomes the report of docs/report.md, to be freed by hadal_string_free. */
+HADAL_API hadal_status* hadal_program_simulate(const hadal_program*, char** json);
+HADAL_API void hadal_string_free(char*);
+
+HADAL_API size_t hadal_program_input_count(const hadal_program*);
+HADAL_API size_t hadal_program_output_count(const hadal_program*);
+/* Name, type and shape; no data. `index` is below the count. */
+HADAL_API void hadal_program_input(const hadal_program*, size_t index, hadal_array* out);
+HADAL_API void hadal_program_output(const hadal_program*, size_t index, hadal_array* out);
+
+/* Values ------------------------------------------------------------------------------------------------------------
+ */
+
+/* A program made ready to compute values. It keeps the program; that may be freed before. */
+typedef struct hadal_session hadal_session;
+typedef struct hadal_outputs hadal_outputs;
+/* Errors: run.precision, memory.limit, program.weights. */
+HADAL_API hadal_status* hadal_session_new(const hadal_program*, hadal_session** out);
+HADAL_API void hadal_session_free(hadal_session*);
+/* All inputs by name, in any order; their bytes are read where they are, and left alone afterwards. Errors: input.name,
+ * input.missing, input.shape, input.type; run.cancelled; those of the program. */
+HADAL_API hadal_status* hadal_session_run(hadal_session*, const hadal_array* inputs, size_t count, hadal_outputs** out);
+/* From another thread: the run under way ends soon, in run.cancelled. */
+HADAL_API void hadal_session_cancel(hadal_session*);
+
+HADAL_API void hadal_outputs_free(hadal_outputs*);
+/* In the program's order. */
+HADAL_API void hadal_outputs_get(const hadal_outputs*, size_t index, hadal_array* out);
+
+/* Chips -------------------------------------------------------------------------------------------------------------
+ */
+
+/* Names of the shipped chips, as a JSON array. */
+HADAL_API hadal_status* hadal_chips(char** json);
+/* The fields of a chip (a name or a file), as a JSON array of {name, unit, meaning, value, source}. */
+HADAL_API hadal_status* hadal_chip(const char* chip, char** json);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

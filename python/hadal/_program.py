@@ -1,0 +1,108 @@
+"""Compiled programs: ports, files, checks, time."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+from typing import Any, Mapping, Sequence
+
+from . import _library as library
+from ._arrays import Arguments, Shapes, as_array, tensor_type
+from ._chip import Chip, described
+from ._report import Report
+
+Path = str | os.PathLike[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeArg:
+    """An input or output, as ONNX Runtime describes it: `type` is "tensor(float)" …, `shape` the extents."""
+
+    name: str
+    type: str
+    shape: list[int]
+
+
+class Program:
+    """A model compiled for a chip, or a program read from a file: made by `compile`.
+
+    Threads may share one.
+    """
+
+    def __init__(self, handle: library.Handle):
+        self._handle = handle
+
+    @property
+    def inputs(self) -> list[NodeArg]:
+        return self._ports(library.input_count, library.program_input)
+
+    @property
+    def outputs(self) -> list[NodeArg]:
+        return self._ports(library.output_count, library.program_output)
+
+    def simulate(self) -> Report:
+        """How long a run takes on the chip, and why. Deterministic. Errors: HadalError."""
+        return Report(library.json_from(library.program_simulate, self._handle.value))
+
+    def check(self) -> None:
+        """Raises HadalError (race.R1, race.R2, race.R3, sync.R1, sync.C1 …) where some order of queues, cores and transfers
+        could change a value, with both instructions, the model's nodes and the bytes."""
+        library.check(library.program_check(self._handle.value))
+
+    def save(self, file: Path) -> None:
+        """Writes a program file, which `compile`, InferenceSession and `hadal run` read."""
+        library.check(library.program_save(self._handle.value, os.fsencode(file)))
+
+    def _ports(self, count: Any, get: Any) -> list[NodeArg]:
+        ports = []
+        for i in range(count(self._handle.value)):
+            port = library.Array()
+            get(self._handle.value, i, ctypes.byref(port))
+            ports.append(NodeArg(port.name.decode(), tensor_type(port.dtype.decode()), port.shape[: port.rank]))
+        return ports
+
+    def __repr__(self) -> str:
+        shown = lambda ports: ", ".join(f"{p.name}: {p.type[7:-1]}{p.shape}" for p in ports)
+        return f"<hadal.Program: ({shown(self.inputs)}) -> ({shown(self.outputs)})>"
+
+
+def compile(model: Path, chip: str | os.PathLike[str] | Chip | None = None, *, precision: str | None = None,
+            profile: str | None = None, shapes: Mapping[str, Sequence[int]] | None = None,
+            values: Mapping[str, Any] | None = None, threads: int = 0, numerics: str = "fast", memory: str = "fast",
+            memory_limit: int = 0, weights: bool = True) -> Program:
+    """Compiles a .onnx model, or reads a program file.
+
+    chip: a shipped chip's name, a file, or a Chip; None: the program's own, else hadal-1.
+    precision: of stored floats, "bf16" …; None: the model's.
+    profile: measured software whose habits to keep, "xla-tpu-v3" …
+    shapes: of inputs with symbolic extents, which are else 1: {"x": (1, 3, 224, 224)}.
+    values: arrays of inputs whose values decide shapes.
+    threads: of this computer; 0: all. They change neither values nor cycles.
+    numerics, memory: "fast", or "exact": values by plain loops in a fixed order; DRAM command by command.
+    memory_limit: bytes of this computer; 0: 80 % of what is usable.
+    weights: False where only the time is wanted: they may then be absent.
+
+    Errors: HadalError, with the place in the model or the chip.
+    """
+    for name, choice in (("numerics", numerics), ("memory", memory)):
+        if choice not in ("fast", "exact"):
+            raise ValueError(f'{name} is "fast" or "exact", found {choice!r}')
+    arrays = Arguments({name: as_array(name, value) for name, value in (values or {}).items()})
+    only_shapes = Shapes({name: tuple(shape) for name, shape in (shapes or {}).items() if name not in (values or {})})
+    given = (library.Array * max(1, arrays.count + len(only_shapes.list)))(*arrays.list[: arrays.count], *only_shapes.list)
+    text = lambda value: value.encode() if value else None
+    with described(chip) as name:
+        options = library.Options(os.fsencode(name) or None, text(profile), text(precision), given,
+                                  arrays.count + len(only_shapes.list), threads, not weights, numerics == "exact",
+                                  memory == "exact", memory_limit)
+        handle = ctypes.c_void_p()
+        library.check(library.program_load(os.fsencode(model), ctypes.byref(options), ctypes.byref(handle)))
+    return Program(library.Handle(handle.value or 0, library.program_free))
+
+
+def simulate(model: Path | Program, chip: str | os.PathLike[str] | Chip | None = None, **options: Any) -> Report:
+    """How long a model takes on a chip. `options` are those of `compile`. Errors: HadalError."""
+    if isinstance(model, Program):
+        return model.simulate()
+    return compile(model, chip, weights=False, **options).simulate()

@@ -1,0 +1,127 @@
+// Programs and chips.
+#include <algorithm>
+
+#include "api/handles.h"
+#include "chip/chip.h"
+#include "isa/budget.h"
+#include "isa/file.h"
+#include "machine/check/run.h"
+#include "machine/timing/limits.h"
+#include "report/json.h"
+#include "runtime/resources.h"
+#include "runtime/session.h"
+
+namespace hadal::api {
+
+namespace {
+
+constexpr double usual_share_of_memory = 0.8;
+
+Result<DType> precision_named(const char* name) {
+  if (const auto dtype = dtype_named(name)) return *dtype;
+  return Error{
+      "usage.value", fmt::format("there is no precision \"{}\"", printable(name)), {}, "f32, bf16, f16, int8 …"};
+}
+
+Result<runtime::Source> source_of(const char* file, const hadal_options& options) {
+  runtime::Source source;
+  source.file = file;
+  if (options.chip != nullptr) source.chip = options.chip;
+  if (options.profile != nullptr) source.profile = options.profile;
+  if (options.precision != nullptr) {
+    HADAL_TRY(source.precision, precision_named(options.precision));
+  }
+  for (size_t i = 0; i < options.given_count; ++i) {
+    HADAL_TRY(Tensor tensor, tensor_of(options.given[i]));
+    source.shapes[options.given[i].name] = tensor.shape;
+    if (options.given[i].data != nullptr) source.values[options.given[i].name] = std::move(tensor);
+  }
+  source.allow_absent_data = options.no_values != 0;
+  source.threads = options.threads > 0 ? options.threads : runtime::usable_cpus();
+  source.memory_limit = options.memory_limit;
+  if (source.memory_limit <= 0)
+    source.memory_limit = static_cast<int64_t>(usual_share_of_memory * static_cast<double>(runtime::usable_memory()));
+  return source;
+}
+
+Status load(const char* file, const hadal_options& options, hadal_program** out) {
+  HADAL_TRY(runtime::Source source, source_of(file, options));
+  HADAL_TRY(runtime::Loaded loaded, runtime::load(source));
+  HADAL_CHECK(machine::meets_limits(loaded.program, loaded.chip));
+  HADAL_CHECK(isa::check_budget(loaded.program));
+  source.values.clear();  // The caller's bytes.
+  auto compiled = std::make_shared<Compiled>(Compiled{std::move(source), std::move(loaded), options.no_values == 0,
+                                                      options.exact != 0, options.exact_memory != 0});
+  *out = new hadal_program{std::move(compiled)};
+  return {};
+}
+
+Status simulate(const Compiled& compiled, char** json) {
+  runtime::Request request;
+  request.source = compiled.source;
+  request.threads = compiled.source.threads;
+  request.values = false;
+  request.exact_memory = compiled.exact_memory;
+  HADAL_TRY(const runtime::Outcome outcome, runtime::run_loaded(request, compiled.loaded, {}));
+  *json = copied(report::json_of(request, outcome, report::facts_of(outcome)));
+  return {};
+}
+
+}  // namespace
+
+}  // namespace hadal::api
+
+using hadal::api::guarded;
+
+hadal_status* hadal_program_load(const char* file, const hadal_options* options, hadal_program** out) {
+  return guarded([&] { return hadal::api::load(file, options != nullptr ? *options : hadal_options{}, out); });
+}
+void hadal_program_free(hadal_program* program) { delete program; }
+
+hadal_status* hadal_program_save(const hadal_program* program, const char* file) {
+  return guarded([&] { return hadal::isa::write_program(program->compiled->loaded.program, file); });
+}
+
+hadal_status* hadal_program_check(const hadal_program* program) {
+  return guarded([&]() -> hadal::Status {
+    const auto& [source, loaded, values, exact, exact_memory] = *program->compiled;
+    const hadal::machine::CheckOptions options{.memory_limit = source.memory_limit};
+    HADAL_TRY(const auto checked, hadal::machine::check_program(
+                                      loaded.program, hadal::runtime::cores_of(loaded.program, loaded.chip), options));
+    return hadal::machine::status_of(loaded.program, checked);
+  });
+}
+
+hadal_status* hadal_program_simulate(const hadal_program* program, char** json) {
+  return guarded([&] { return hadal::api::simulate(*program->compiled, json); });
+}
+
+size_t hadal_program_input_count(const hadal_program* program) {
+  return program->compiled->loaded.program.inputs.size();
+}
+size_t hadal_program_output_count(const hadal_program* program) {
+  return program->compiled->loaded.program.outputs.size();
+}
+void hadal_program_input(const hadal_program* program, size_t index, hadal_array* out) {
+  const hadal::isa::Port& port = program->compiled->loaded.program.inputs[index];
+  hadal::api::show(port.name, port.dtype, port.shape, *out);
+}
+void hadal_program_output(const hadal_program* program, size_t index, hadal_array* out) {
+  const hadal::isa::Port& port = program->compiled->loaded.program.outputs[index];
+  hadal::api::show(port.name, port.dtype, port.shape, *out);
+}
+
+hadal_status* hadal_chips(char** json) {
+  return guarded([&]() -> hadal::Status {
+    *json = hadal::api::copied(hadal::report::json_of(hadal::chip::shipped_chips()));
+    return {};
+  });
+}
+
+hadal_status* hadal_chip(const char* chip, char** json) {
+  return guarded([&]() -> hadal::Status {
+    HADAL_TRY(const hadal::chip::Chip loaded, hadal::chip::load_chip(chip));
+    *json = hadal::api::copied(hadal::report::json_of(hadal::chip::describe(loaded)));
+    return {};
+  });
+}

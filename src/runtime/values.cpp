@@ -1,0 +1,82 @@
+#include "runtime/values.h"
+
+#include <algorithm>
+
+#include "base/units.h"
+
+namespace hadal::runtime {
+
+namespace {
+
+Status check_memory(const isa::Program& program, const chip::Chip& chip, const ValueSettings& settings) {
+  const int64_t needed = memory_needed(program, chip);
+  if (needed <= settings.memory_limit) return {};
+  return Error{
+      "memory.limit",
+      fmt::format("the values need about {}, the limit is {}", quantity_text(static_cast<double>(needed), Unit::bytes),
+                  quantity_text(static_cast<double>(settings.memory_limit), Unit::bytes)),
+      settings.place, "raise --memory-limit, or leave the values out with --no-values"};
+}
+
+Status check_weights(const isa::Program& program, const std::string& place) {
+  for (const isa::WeightEntry& weight : program.weights)
+    if (weight.bytes.view.size() != weight.size)
+      return Error{"program.weights", fmt::format("weight \"{}\" has no values in this file", printable(weight.name)),
+                   place, "only --no-values can do without them"};
+  return {};
+}
+
+}  // namespace
+
+bool lacks_scales(const Source& source) {
+  return source.precision && !is_float(*source.precision) && source.calibration.empty();
+}
+
+Error needs_scales(const Source& source) {
+  return {"run.precision",
+          fmt::format("{} values of a model in floats need scales, which the model does not have",
+                      name_of(*source.precision)),
+          printable(source.file.string()), 
+          "quantise it by samples, --calibrate NAME=FILE.npy, or time it without values, --no-values"};
+}
+
+int64_t cores_of(const isa::Program& program, const chip::Chip& chip) {
+  return std::min<int64_t>(program.limits.cores, chip.cores);
+}
+
+int64_t memory_needed(const isa::Program& program, const chip::Chip& chip) {
+  double bytes = static_cast<double>(program.limits.cores) *
+                 static_cast<double>(chip.scratchpad.bytes + chip.scratchpad.accumulator_bytes);
+  for (const isa::Region& region : program.regions)  // Weights are held a second time, packed for the host's kernels.
+    bytes += static_cast<double>(region.bytes) * (region.kind == isa::RegionKind::weight ? 2 : 1);
+  for (const auto* ports : {&program.inputs, &program.outputs})
+    for (const isa::Port& port : *ports)
+      bytes += static_cast<double>(checked_bytes(port.shape, bytes_of(port.dtype) + bytes_of(port.stored)));
+  return static_cast<int64_t>(std::min(bytes, 0x1p62));
+}
+
+Result<Values> Values::of(const isa::Program& program, const chip::Chip& chip, const ValueSettings& settings) {
+  HADAL_CHECK(check_memory(program, chip, settings));
+  HADAL_CHECK(check_weights(program, settings.place));
+  machine::ValueOptions options;
+  options.threads = settings.threads;
+  options.exact = settings.exact;
+  options.round_products_to_bf16 = chip.matrix.f32_passes == 1;
+  Values values;
+  values.program_ = &program;
+  HADAL_TRY(values.machine_, machine::ValueMachine::make(program, cores_of(program, chip), options));
+  return values;
+}
+
+Result<std::vector<Tensor>> Values::run(const std::vector<Tensor>& inputs, machine::ValueCounts& counts) {
+  HADAL_TRY(std::vector<Tensor> outputs, machine_->run(stored(*program_, inputs), counts));
+  for (size_t i = 0; i < outputs.size(); ++i) outputs[i] = cast(outputs[i], program_->outputs[i].dtype);
+  return outputs;
+}
+
+std::vector<Tensor> stored(const isa::Program& program, std::vector<Tensor> inputs) {
+  for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = cast(inputs[i], program.inputs[i].stored);
+  return inputs;
+}
+
+}  // namespace hadal::runtime

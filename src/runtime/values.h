@@ -1,0 +1,50 @@
+// The values of a program on a chip, run after run.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chip/chip.h"
+#include "machine/functional/run.h"
+#include "runtime/load.h"
+
+namespace hadal::runtime {
+
+struct ValueSettings {
+  int threads = 1;           ///< Of this computer.
+  bool exact = false;        ///< Instructions as plain loops.
+  int64_t memory_limit = 0;  ///< Bytes.
+  std::string place = {};    ///< The file, for errors.
+};
+
+/// The cores that run: as many as the program was verified for. More would run code that nobody looked at.
+int64_t cores_of(const isa::Program& program, const chip::Chip& chip);
+
+/// Bytes that computing a program's values needs: its memory, its weights, and the cores' scratchpads.
+int64_t memory_needed(const isa::Program& program, const chip::Chip& chip);
+
+class Values {
+ public:
+  /// The program outlives it. Errors: memory.limit (before anything of that size is allocated), program.weights (a
+  /// weight has no values), run.cores.
+  static Result<Values> of(const isa::Program& program, const chip::Chip& chip, const ValueSettings& settings);
+
+  /// Inputs and outputs are of the ports' own types and shapes, in the program's order; an input's bytes are read where
+  /// they are if the program stores its type. One run at a time. Errors: the machine's.
+  Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, machine::ValueCounts& counts);
+  machine::ValueMachine& machine() { return *machine_; }
+
+ private:
+  const isa::Program* program_ = nullptr;
+  std::unique_ptr<machine::ValueMachine> machine_;
+};
+
+/// run.precision: values of a model in floats at an integer precision.
+bool lacks_scales(const Source& source);
+Error needs_scales(const Source& source);
+
+/// Inputs as the machine takes them.
+std::vector<Tensor> stored(const isa::Program& program, std::vector<Tensor> inputs);
+
+}  // namespace hadal::runtime
