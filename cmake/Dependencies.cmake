@@ -18,6 +18,13 @@ find_path(STB_INCLUDE_DIR stb/stb_image.h REQUIRED)
 add_library(hadal_stb INTERFACE)
 target_include_directories(hadal_stb SYSTEM INTERFACE ${STB_INCLUDE_DIR})
 
+# libzip's own CMake package asks for its command-line tools.
+find_path(ZIP_INCLUDE_DIR zip.h REQUIRED)
+find_library(ZIP_LIBRARY zip REQUIRED)
+add_library(hadal_zip INTERFACE)
+target_include_directories(hadal_zip SYSTEM INTERFACE ${ZIP_INCLUDE_DIR})
+target_link_libraries(hadal_zip INTERFACE ${ZIP_LIBRARY})
+
 # oneDNN's own CMake package asks for OpenCL, which only its GPU half needs.
 find_package(OpenMP REQUIRED)  # Debian's oneDNN runs on it; the machine holds it to one thread a call.
 find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)

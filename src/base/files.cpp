@@ -87,7 +87,16 @@ Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, int6
   return bytes;
 }
 
-Status write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+namespace {
+
+/// A new name is on the disk once its folder is.
+void sync_folder(const std::filesystem::path& file) {
+  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened.get() >= 0) (void)::fsync(opened.get());
+}
+
+Status write_whole(const std::filesystem::path& path, std::span<const std::byte> bytes, bool synced) {
   struct stat status{};
   if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
@@ -104,16 +113,28 @@ Status write_file(const std::filesystem::path& path, std::span<const std::byte> 
   const Unfinished unfinished(temporary);
   Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (file.get() < 0) return failure("file.write", "cannot write the file", path, errno);
-  if (!write_all(file.get(), bytes) || !file.close_now() || ::rename(temporary.c_str(), target.c_str()) != 0) {
+  if (!write_all(file.get(), bytes) || (synced && ::fsync(file.get()) != 0) || !file.close_now() ||
+      ::rename(temporary.c_str(), target.c_str()) != 0) {
     const int reason = errno;
     ::unlink(temporary.c_str());
     return failure("file.write", "cannot write the file", path, reason);
   }
+  if (synced) sync_folder(target);
   return {};
 }
 
+}  // namespace
+
+Status write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  return write_whole(path, bytes, false);
+}
+
 Status write_file(const std::filesystem::path& path, std::string_view text) {
-  return write_file(path, std::as_bytes(std::span(text.data(), text.size())));
+  return write_whole(path, std::as_bytes(std::span(text.data(), text.size())), false);
+}
+
+Status write_file_synced(const std::filesystem::path& path, std::string_view text) {
+  return write_whole(path, std::as_bytes(std::span(text.data(), text.size())), true);
 }
 
 }  // namespace hadal

@@ -20,5 +20,7 @@ Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, int6
 /// regular file (a pipe, a terminal) is written straight. Errors: file.write.
 Status write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 Status write_file(const std::filesystem::path& path, std::string_view text);
+/// The same, and on the disk before it takes its name.
+Status write_file_synced(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace hadal

@@ -17,6 +17,7 @@ using Action = std::function<Result<int>()>;
 /// Each adds its subcommand to `app`; when the command line names it, `action` becomes what it does.
 void add_run(CLI::App& app, Action& action);
 void add_compile(CLI::App& app, Action& action);
+void add_train(CLI::App& app, Action& action);
 void add_dis(CLI::App& app, Action& action);
 void add_asm(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);

@@ -98,6 +98,7 @@ Result<int> dispatch(std::vector<std::string> words) {
   Action action;
   add_run(app, action);
   add_compile(app, action);
+  add_train(app, action);
   add_dis(app, action);
   add_asm(app, action);
   add_verify(app, action);

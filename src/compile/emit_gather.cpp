@@ -93,10 +93,11 @@ void emit_gather_elements(Emitter& e, const Group& group) {
       std::max<int64_t>(1, tile_elements(total_of(space.extents), e.cores(), fit.most) * out.extents[axis] / fit.row),
       1);
   e.begin_phase(e.graph().value(group.result).name, "gather_elements", e.nodes());
-  Placed source = in_space(from, space, 2);
+  Placed source = in_space(from, space, 2), places = in_space(index, space, 1);
+  source.extents = places.extents = space.extents;  // What is repeated is read again and again.
   source.extents.back() = from.extents[axis];
   const int to = e.tensor(in_space(out, space, 0), e.graph().value(group.result).name),
-            indices = e.tensor(in_space(index, space, 1), e.graph().value(node.inputs[1]).name);
+            indices = e.tensor(places, e.graph().value(node.inputs[1]).name);
   const int table = e.tensor(source, e.graph().value(node.inputs[0]).name);
   e.units(counts_of(space.extents, tile), [&](const std::vector<Expr>& at, const Expr&) {
     const TileBox box = tile_box(space.extents, tile, at);

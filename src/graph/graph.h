@@ -81,6 +81,9 @@ struct Graph {
                                    std::vector<std::string> origins);
 };
 
+struct Term;     // graph/term.h
+class Backward;  // graph/backward.h
+
 /// What an op is: one row, made in src/graph/ops/NAME.cpp.
 struct Op {
   std::string_view name;
@@ -91,9 +94,16 @@ struct Op {
   /// The definition of right: plain loops over whole tensors (absent operands are null).
   std::vector<Tensor> (*reference)(const std::vector<const Tensor*>& inputs, const Attributes&,
                                    const std::vector<Type>& results);
+  /// Gives each operand its share of the loss's gradient, from that of the results. Null: no float flows through it.
+  void (*gradient)(Backward&) = nullptr;
   /// Where data decide how many results there are: the axis along which the (one) result's type has the most. What is
   /// not needed there is filler, at the end.
   std::optional<size_t> counted_axis = std::nullopt;
+
+  /// The op as arithmetic, without attributes: `sqrt(x)`, `where(condition, a, b)`.
+  Term operator()(const Term& a) const;
+  Term operator()(const Term& a, const Term& b) const;
+  Term operator()(const Term& a, const Term& b, const Term& c) const;
 };
 
 /// The op of that name, or null.

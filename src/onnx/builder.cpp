@@ -10,12 +10,6 @@
 
 namespace hadal::onnx {
 
-namespace {
-
-bool has_data(const Tensor& tensor) { return !tensor.bytes.view.empty() || tensor.size() == 0; }
-
-}  // namespace
-
 void Builder::check_size(const Type& type) const {
   const int64_t bytes = checked_bytes(type.shape, bytes_of(type.dtype));
   if (bytes >= 0 && bytes <= options_.memory_limit) return;
@@ -29,8 +23,9 @@ void Builder::book(int64_t bytes) {
   booked_ += bytes;
 }
 
-const Tensor* Builder::known(ValueId v) const {
-  return graph.is_constant(v) && has_data(*graph.value(v).constant) ? &*graph.value(v).constant : nullptr;
+void Builder::keep_running(ValueId old, ValueId updated) {
+  const graph::Value& value = graph.value(old);
+  if (value.producer < 0 && !value.constant) running_.push_back({value.name, updated});
 }
 
 /// Names of the inputs that a value is computed from.
@@ -109,7 +104,7 @@ std::optional<Values> Builder::fold(const Op& op, const Values& inputs, const At
     operands.push_back(v == absent ? nullptr : is_empty ? &empty.back() : &*graph.value(v).constant);
     if (v == absent) continue;
     operand_elements += operands.back()->size();
-    data = data && has_data(*operands.back());
+    data = data && graph::has_data(*operands.back());
   }
   // What is dequantised stays so: the compiler multiplies the integers.
   if (inputs.empty() || op.counted_axis || &op == &ops::dequantize) return std::nullopt;
@@ -136,7 +131,7 @@ std::optional<Values> Builder::fold(const Op& op, const Values& inputs, const At
   return values;
 }
 
-Values Builder::make_all(const Op& op, const Values& inputs, Attributes attributes) {
+Values Builder::add(const Op& op, const Values& inputs, Attributes attributes) {
   if (auto folded = fold(op, inputs, attributes)) return *folded;
   auto made = graph.add(op, inputs, std::move(attributes), take_origins(inputs));
   if (!made) {
@@ -148,60 +143,10 @@ Values Builder::make_all(const Op& op, const Values& inputs, Attributes attribut
   return *made;
 }
 
-ValueId Builder::constant(Tensor tensor) {
-  return graph.add_constant(fmt::format("{}#{}", origin_, graph.values.size()), std::move(tensor));
-}
-
-ValueId Builder::constant(const Integers& values) {
-  return constant(Tensor::of(DType::i64, {static_cast<int64_t>(values.size())}, values));
-}
-
 Tensor Builder::filled(DType dtype, const Shape& shape, double value) {
   check_size({dtype, shape});
   book(checked_bytes(shape, bytes_of(dtype)));
-  std::byte* data = nullptr;
-  Tensor out = Tensor::zeros(dtype, shape, data);
-  const auto width = static_cast<size_t>(bytes_of(dtype));
-  std::byte element[8] = {};
-  store_number(dtype, element, value);
-  if (std::all_of(element, element + width, [](std::byte b) { return b == std::byte{0}; })) return out;
-  for (size_t i = 0; i < out.bytes.view.size(); i += width) std::memcpy(data + i, element, width);
-  return out;
-}
-
-ValueId Builder::scalar(DType dtype, double value) { return constant(filled(dtype, {}, value)); }
-
-ValueId Builder::reshape(ValueId x, Shape to) {
-  if (shape(x) == to) return x;
-  return make(ops::reshape, {x}, {{"shape", std::move(to)}});
-}
-
-ValueId Builder::transpose(ValueId x, Integers order) {
-  if (std::is_sorted(order.begin(), order.end()) && order.size() == shape(x).size()) return x;
-  return make(ops::transpose, {x}, {{"order", std::move(order)}});
-}
-
-ValueId Builder::broadcast(ValueId x, Shape to) {
-  if (shape(x) == to) return x;
-  return make(ops::broadcast, {x}, {{"shape", std::move(to)}});
-}
-
-ValueId Builder::cast(ValueId x, DType to) {
-  if (dtype(x) == to) return x;
-  return make(ops::cast, {x}, {{"to", std::string(name_of(to))}});
-}
-
-ValueId Builder::slice(ValueId x, int64_t axis, int64_t start, int64_t size) {
-  const auto at = static_cast<size_t>(axis);
-  if (start == 0 && size == shape(x)[at]) return x;
-  Integers starts(shape(x).size(), 0), steps(shape(x).size(), 1), sizes = shape(x);
-  starts[at] = start;
-  sizes[at] = size;
-  return make(ops::slice, {x}, {{"starts", starts}, {"steps", steps}, {"sizes", sizes}});
-}
-
-ValueId Builder::reduce(ValueId x, std::string kind, Integers axes, bool keep) {
-  return make(ops::reduce, {x}, {{"kind", std::move(kind)}, {"axes", std::move(axes)}, {"keep", int64_t{keep}}});
+  return graph::filled(dtype, shape, value);
 }
 
 }  // namespace hadal::onnx

@@ -20,17 +20,28 @@ struct ImportOptions {
   /// on.
   std::map<std::string, Tensor> values = {};
   bool allow_absent_data = false;           ///< Missing external files give constants without bytes.
+  bool training = false;                    ///< Batch norm goes by the batch; see Imported::parameters.
   int64_t memory_limit = int64_t{1} << 36;  ///< Bytes: of any one value, and of all constants made while importing.
 };
 
 /// Elements of an input that may be taken as constants: lists of axes and extents are short.
 inline constexpr int64_t most_fixed_elements = 4096;
 
+/// A running statistic of batch norm: the parameter that holds it, and what a step makes of it.
+struct Running {
+  std::string parameter;
+  graph::ValueId updated;
+};
+
 struct Imported {
   graph::Graph graph;
   std::map<std::string, Tensor> fixed;          ///< Inputs whose given values were taken as constants, by name.
   std::vector<std::string> notes;               ///< For the user: "unbound symbols are 1: batch".
   std::map<std::string, std::string> metadata;  ///< The model's metadata_props.
+  /// For training: float initialisers of rank 1 and more are inputs of the graph, by name with their values, but for
+  /// those that decide shapes or attributes.
+  std::map<std::string, Tensor> parameters = {};
+  std::vector<Running> running = {};
 };
 
 /// Reads the model and its external data (only files inside its folder). Opset 7 and newer. Every graph output is

@@ -64,7 +64,7 @@ Values col2im(Site& n) {
   std::byte* data = nullptr;
   Tensor pick = Tensor::zeros(dtype, weights, data);
   for (int64_t c = 0; c < x[1]; ++c) store_number(dtype, data + (c * each + c % each) * bytes_of(dtype), 1);
-  const Term picked{&n, n.b.constant(std::move(pick))};
+  const Term picked{&n.b, n.b.constant(std::move(pick))};
   return {input(n, 0)
               .reshaped(columns)
               .apply(ops::conv_transpose, picked,
@@ -104,7 +104,7 @@ Values max_unpool(Site& n) {
     from.push_back((spatial[i] - 1) * w.strides[i] - w.begin[i] - w.end[i] + w.kernel[i]);
     if (from.back() < 1) fail("onnx.shape", "pads leave an extent of {}", from.back());
   }
-  const Term zeros{&n, n.b.constant(n.b.filled(n.b.dtype(n[0]), {elements(from)}, 0))};
+  const Term zeros{&n.b, n.b.constant(n.b.filled(n.b.dtype(n[0]), {elements(from)}, 0))};
   const ValueId spread =
       n.make(ops::scatter, {zeros.id, input(n, 1).reshaped({elements(x)}).id, input(n, 0).reshaped({elements(x)}).id},
              {{"axis", int64_t{0}}, {"combine", "set"}});

@@ -67,7 +67,7 @@ Term counted_mask(Site& n, const Reach& reach, DType dtype, int64_t queries, int
   if (reach.causal) bound(behind, 0);
   if (reach.left >= 0) bound(-behind, reach.left);
   if (reach.right >= 0) bound(behind, reach.right);
-  return where(seen, Term{&n, n.b.scalar(dtype, 0)}, Term{&n, n.b.scalar(dtype, -INFINITY)});
+  return where(seen, Term{&n.b, n.b.scalar(dtype, 0)}, Term{&n.b, n.b.scalar(dtype, -INFINITY)});
 }
 
 /// A mask of bool is 0 or -infinity; one that covers fewer keys masks the rest.
@@ -88,9 +88,9 @@ struct Heads {
 
 /// Queries, keys and values by head, the past ones first.
 Heads heads_of(Site& n) {
-  Heads h{{&n, split_heads(n, n[0], n.integer("q_num_heads"))},
-          {&n, split_heads(n, n[1], n.integer("kv_num_heads"))},
-          {&n, split_heads(n, n[2], n.integer("kv_num_heads"))}};
+  Heads h{{&n.b, split_heads(n, n[0], n.integer("q_num_heads"))},
+          {&n.b, split_heads(n, n[1], n.integer("kv_num_heads"))},
+          {&n.b, split_heads(n, n[2], n.integer("kv_num_heads"))}};
   if (h.q.shape().size() != 4 || h.k.shape().size() != 4 || h.v.shape().size() != 4)
     fail("onnx.shape", "queries, keys and values have 3 or 4 axes");
   if (n.has(4) != n.has(5)) fail("onnx.inputs", "past keys and past values come together");
@@ -105,10 +105,10 @@ Heads heads_of(Site& n) {
 Term masked(Site& n, Term scores, const Heads& h) {
   const int64_t queries = scores.shape()[2], keys = scores.shape()[3];
   const DType dtype = scores.dtype();
-  if (n.has(3)) scores = scores + Term{&n, additive_mask(n, n[3], dtype, keys)};
+  if (n.has(3)) scores = scores + Term{&n.b, additive_mask(n, n[3], dtype, keys)};
   const Reach reach = reach_of(n);
   if (n.has(6)) return scores + counted_mask(n, reach, dtype, queries, keys);
-  return reach.limits() ? scores + Term{&n, place_mask(n, reach, dtype, queries, keys, h.past)} : scores;
+  return reach.limits() ? scores + Term{&n.b, place_mask(n, reach, dtype, queries, keys, h.past)} : scores;
 }
 
 /// The type that the model wants the softmax in.

@@ -22,7 +22,7 @@ ValueId stacked(Site& n, const Values& steps, int64_t axis) {
     Shape apart = n.b.shape(v);
     axis = Site::axis(axis, std::ssize(apart) + 1);
     apart.insert(apart.begin() + axis, 1);
-    list.push_back(Term{&n, v}.reshaped(apart));
+    list.push_back(Term{&n.b, v}.reshaped(apart));
   }
   return joined(list, axis).id;
 }

@@ -15,7 +15,7 @@ Elimination eliminate(const Term& a) {
   const int64_t size = a.shape()[1];
   const Term best = a.slice(2, 0, 1).apply(ops::abs).apply(
       ops::arg_reduce, {{"kind", "max"}, {"axis", int64_t{1}}, {"keep", int64_t{1}}});
-  const Term is_best = equal(best, positions(*a.site, size).reshaped({size, 1}));
+  const Term is_best = equal(best, positions(a.b(), size).reshaped({size, 1}));
   const Term row = where(is_best, a, a.number(0)).reduced("sum", {1});
   const Term others = where(is_best, a.slice(1, 0, 1), a).slice(1, 1, size - 1);
   const Term pivot = row.slice(2, 0, 1);

@@ -209,9 +209,9 @@ Values identity(Site& n) { return {n[0]}; }
 
 /// At inference, or where nothing is dropped, the operand itself; the mask, if asked for, is all true.
 Values dropout(Site& n) {
-  const bool trains = n.has(2) && n.integer(2, "training_mode") != 0;
-  if (trains && (!n.has(1) || n.number(1, "ratio") != 0))
-    fail("onnx.unsupported", "Dropout in training is not supported");
+  const bool trains = n.b.training() || (n.has(2) && n.integer(2, "training_mode") != 0);
+  const double ratio = n.has("ratio") ? n.number("ratio") : n.has(1) ? n.number(1, "ratio") : 0.5;
+  if (trains && ratio != 0) fail("onnx.unsupported", "Dropout in training is not supported");
   if (!n.wants(1)) return {n[0]};
   return {n[0], n.b.broadcast(n.b.scalar(DType::boolean, 1), n.b.shape(n[0]))};
 }

@@ -31,7 +31,7 @@ Values array_feature_extractor(Site& n) {
 Term constant_of(Site& n, DType dtype, const Shape& shape, const std::vector<double>& values) {
   n.b.check_size({DType::f64, shape});
   n.b.book(checked_bytes(shape, bytes_of(dtype)));
-  return {&n, n.b.constant(hadal::cast(Tensor::of(DType::f64, shape, values), dtype))};
+  return {&n.b, n.b.constant(hadal::cast(Tensor::of(DType::f64, shape, values), dtype))};
 }
 
 /// How often each of `count` sequences of `size` tokens is in a row of x [rows, length], with so much between tokens.
@@ -72,8 +72,8 @@ Values tfidf(Site& n) {
     const int64_t count = (end - begin) / size;
     if (first + count > std::ssize(columns)) fail("onnx.attribute", "ngram_indexes has {} entries", columns.size());
     if (count > 0 && size >= least && size <= most) {
-      const Term tokens{
-          &n, n.b.constant(Tensor::of(DType::i64, {count, size}, Integers(pool.begin() + begin, pool.begin() + end)))};
+      const Term tokens{&n.b, n.b.constant(Tensor::of(DType::i64, {count, size},
+                                                      Integers(pool.begin() + begin, pool.begin() + end)))};
       std::vector<double> places(static_cast<size_t>(count * width));
       for (int64_t i = 0; i < count; ++i)
         places[static_cast<size_t>(i * width + columns[static_cast<size_t>(first + i)])] = 1;
@@ -86,7 +86,7 @@ Values tfidf(Site& n) {
     }
     first += count;
   }
-  Term y = counts ? *counts : Term{&n, n.b.constant(n.b.filled(DType::f32, {x.shape()[0], width}, 0))};
+  Term y = counts ? *counts : Term{&n.b, n.b.constant(n.b.filled(DType::f32, {x.shape()[0], width}, 0))};
   if (mode == "IDF") y = (y > 0).as(DType::f32);
   if (mode != "TF" && n.has("weights")) {
     const std::vector<double>& weights = n.attribute("weights").numbers;
@@ -195,7 +195,7 @@ class Trees {
     const std::vector<double> modes = numbers("nodes_modes"), splits = numbers("nodes_splits");
     if (std::ssize(modes) != count_ || std::ssize(splits) != count_)
       fail("onnx.attribute", "{} modes and {} splits for {} nodes", modes.size(), splits.size(), count_);
-    const Term v = x_.gathered(Term{&n_, n_.b.constant(features_)}, 1);
+    const Term v = x_.gathered(Term{&n_.b, n_.b.constant(features_)}, 1);
     const Term split = constant_of(n_, x_.dtype(), {1, count_}, splits);
     std::optional<Term> out;
     for (int mode = 0; mode <= 6; ++mode) {

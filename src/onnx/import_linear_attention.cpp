@@ -91,7 +91,7 @@ Values linear_attention(Site& n) {
   const DType kept = n.has(3) ? n.b.dtype(n[3]) : n.b.dtype(n[0]);
   if (n.has(3) && n.b.shape(n[3]) != state_shape)
     fail("onnx.shape", "the state is {}, expected {}", text_of(n.b.shape(n[3])), text_of(state_shape));
-  Term state = n.has(3) ? input(n, 3).as(DType::f32) : Term{&n, n.b.constant(n.b.filled(DType::f32, state_shape, 0))};
+  Term state = n.has(3) ? input(n, 3).as(DType::f32) : Term{&n.b, n.b.constant(n.b.filled(DType::f32, state_shape, 0))};
   std::optional<Term> decay, beta;
   if (rule.decays) decay = heads_of(input(n, 4), heads).as(DType::f32).apply(ops::exp);
   if (rule.corrects)
@@ -127,7 +127,7 @@ Values causal_conv(Site& n) {
   if (n.has(3) && n.b.shape(n[3]) != past) fail("onnx.shape", "the past is {}", text_of(n.b.shape(n[3])));
   Term all = input(n, 0);
   if (before > 0)
-    all = joined({n.has(3) ? input(n, 3) : Term{&n, n.b.constant(n.b.filled(all.dtype(), past, 0))}, all}, 2);
+    all = joined({n.has(3) ? input(n, 3) : Term{&n.b, n.b.constant(n.b.filled(all.dtype(), past, 0))}, all}, 2);
   Values operands{all.id, n[1]};
   if (n.has(2)) operands.push_back(n[2]);
   const Term y = all.with(

@@ -25,7 +25,7 @@ ValueId negative_log_likelihood(Site& n, const Term& log, const Term& target, Va
   apart.insert(apart.begin() + 1, 1);
   Term loss = -log.apply(ops::gather_elements, at.reshaped(apart), {{"axis", int64_t{1}}}).reshaped(classes);
   std::optional<Term> weights;
-  if (weight != absent) weights = Term{&n, weight}.gathered(at, 0);
+  if (weight != absent) weights = Term{&n.b, weight}.gathered(at, 0);
   if (n.has("ignore_index")) {
     if (!weights) weights = loss.number(1).broadcast(classes);
     weights = where(ignored(), loss.number(0), *weights);

@@ -31,20 +31,23 @@ Values trained_normalization(Site& n) {
   for (int64_t i = 2; i < rank; ++i) axes.push_back(i);
   const Term own_mean = x.reduced("mean", axes), centred = x - own_mean;
   const Term own_variance = (centred * centred).reduced("mean", axes);
-  const auto channels = [&](size_t i) { return Term{&n, per_channel(n, n.b.cast(n[i], x.dtype()), rank)}; };
+  const auto channels = [&](size_t i) { return Term{&n.b, per_channel(n, n.b.cast(n[i], x.dtype()), rank)}; };
   const Term deviation = (own_variance + n.number("epsilon", 1e-5)).apply(ops::sqrt);
   const Term y = centred / deviation * channels(1) + channels(2);
   const double kept = n.number("momentum", 0.9);
   const auto running = [&](const Term& old, const Term& own) {
     return (old * kept + own.reshaped(old.shape()).as(old.dtype()) * (1 - kept)).id;
   };
-  return {y.id, running(mean, own_mean), running(variance, own_variance)};
+  const Values out{y.id, running(mean, own_mean), running(variance, own_variance)};
+  if (n.b.training())
+    for (const size_t i : {size_t{1}, size_t{2}}) n.b.keep_running(n[2 + i], out[i]);
+  return out;
 }
 
 /// x * s + t, with s = scale / sqrt(variance + epsilon) and t = bias - mean * s: constants, as a rule.
 Values batch_normalization(Site& n) {
   if (!n.integer("spatial", 1)) fail("onnx.unsupported", "BatchNormalization not per channel is not supported");
-  if (n.integer("training_mode")) return trained_normalization(n);
+  if (n.integer("training_mode") || n.b.training()) return trained_normalization(n);
   const int64_t rank = n.b.rank(n[0]);
   if (rank < 2) fail("onnx.shape", "the operand is {}", text_of(n.b.shape(n[0])));
   const DType wide = n.b.dtype(n[4]), dtype = n.b.dtype(n[0]);

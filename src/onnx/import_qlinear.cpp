@@ -100,7 +100,7 @@ Values gemm(Site& n) {
 
 /// a, b, their scales and zero points, and a real bias.
 Values matmul_to_float(Site& n) {
-  const Term y = {&n, run(n, "MatMul", {real(n, n[0], 2, 4), real(n, n[1], 3, 5)})};
+  const Term y = {&n.b, run(n, "MatMul", {real(n, n[0], 2, 4), real(n, n[1], 3, 5)})};
   return {n.has(6) ? (y + input(n, 6)).id : y.id};
 }
 

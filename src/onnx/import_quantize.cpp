@@ -46,8 +46,8 @@ Values quantize(Site& n) {
   const DType wide = n.b.dtype(n[1]);
   const ValueId x = n.b.cast(n[0], wide);
   if (!is_float(to)) return {n.make(ops::quantize, with_scale(n, x), {{"to", std::string(name_of(to))}})};
-  Term y = Term{&n, x} / Term{&n, along_axis(n, n[1])};
-  if (n.has(2)) y = y + Term{&n, along_axis(n, n[2])}.as(wide);
+  Term y = Term{&n.b, x} / Term{&n.b, along_axis(n, n[1])};
+  if (n.has(2)) y = y + Term{&n.b, along_axis(n, n[2])}.as(wide);
   if (to == DType::f8e5m2 && n.integer("saturate", 1)) y = clamp(y, -57344, 57344);
   return {y.as(to).id};
 }

@@ -119,7 +119,7 @@ Values resize(Site& n) {
     }
     attributes.set("roi", roi);
   }
-  const Term y{&n, n.make(ops::resize, {n[0]}, attributes)};
+  const Term y{&n.b, n.make(ops::resize, {n[0]}, attributes)};
   return {extrapolated(n, y, x, attributes).id};
 }
 

@@ -189,10 +189,10 @@ Values affine_grid(Site& n) {
     Shape along(static_cast<size_t>(axes), 1);
     along[static_cast<size_t>(axis)] = extent;
     const Tensor wide = Tensor::of(DType::f64, along, values);
-    const Term column{&n, n.b.constant(hadal::cast(wide, dtype))};
+    const Term column{&n.b, n.b.constant(hadal::cast(wide, dtype))};
     columns.push_back(column.broadcast(spatial).reshaped({elements(spatial), 1}));
   }
-  const Term x{&n, n.b.constant(n.b.filled(dtype, {elements(spatial), 1}, 1))};
+  const Term x{&n.b, n.b.constant(n.b.filled(dtype, {elements(spatial), 1}, 1))};
   columns.push_back(x);
   const Term grid = product(joined(columns, 1), input(n, 0), true);
   Shape out{size[0]};
@@ -273,7 +273,7 @@ Term tap_positions(Site& n, const Window& w, const Term& offset, size_t axis, co
         static_cast<double>((axis == 0 ? tap / w.kernel[1] : tap % w.kernel[1]) * w.dilations[axis] - w.begin[axis]));
   for (int64_t i = 0; i < out[axis]; ++i) starts.push_back(static_cast<double>(i * w.strides[axis]));
   const auto constant = [&](const Shape& shape, const std::vector<double>& values) {
-    return Term{&n, n.b.constant(hadal::cast(Tensor::of(DType::f64, shape, values), offset.dtype()))};
+    return Term{&n.b, n.b.constant(hadal::cast(Tensor::of(DType::f64, shape, values), offset.dtype()))};
   };
   return offset + constant({taps, 1, 1}, steps) + constant(axis == 0 ? Shape{out[0], 1} : Shape{1, out[1]}, starts);
 }

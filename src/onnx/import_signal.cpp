@@ -14,7 +14,7 @@ constexpr int64_t longest = int64_t{1} << 20;
 Term constant_of(Site& n, DType dtype, const Shape& shape, const std::vector<double>& values) {
   n.b.check_size({DType::f64, shape});
   n.b.book(checked_bytes(shape, bytes_of(dtype)));
-  return {&n, n.b.constant(hadal::cast(Tensor::of(DType::f64, shape, values), dtype))};
+  return {&n.b, n.b.constant(hadal::cast(Tensor::of(DType::f64, shape, values), dtype))};
 }
 
 struct Transform {

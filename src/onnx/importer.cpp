@@ -52,6 +52,9 @@ const ModelFunction* function_named(const Model& model, const std::string& domai
   return nullptr;
 }
 
+/// Scalars are settings of a model, as a rule.
+bool is_trainable(const Tensor& tensor) { return is_float(tensor.dtype) && !tensor.shape.empty(); }
+
 class GraphImporter {
  public:
   /// Inputs in `fixed` are constants.
@@ -66,6 +69,10 @@ class GraphImporter {
   void bind_inputs(Scope& scope);
   ValueId bind_fixed(const ModelValue& input, const Type& type);
   void bind_constants(const ModelGraph& graph, Scope& scope);
+  void bind_parameters(Scope& scope);
+  [[nodiscard]] bool is_parameter(const std::string& name, const Tensor& tensor) const {
+    return options_.training && is_trainable(tensor) && !fixed_.contains(name);
+  }
   void bind(Scope& scope, const std::string& name, ValueId v);
   void rename(ValueId v, const std::string& name);
   void import_nodes(const std::vector<ModelNode>& nodes, Scope& scope);
@@ -159,13 +166,20 @@ ValueId GraphImporter::bind_fixed(const ModelValue& input, const Type& type) {
 
 void GraphImporter::bind_constants(const ModelGraph& graph, Scope& scope) {
   for (const auto& [name, tensor] : graph.constants) {
-    const ValueId v = b_.constant(tensor);
-    rename(v, name);
-    bind(scope, name, v);
+    if (&graph == &model_.graph && is_parameter(name, tensor)) continue;
+    bind(scope, name, b_.constant(tensor));
+    rename(*scope.find(name), name);
   }
 }
 
-// ---- nodes
+void GraphImporter::bind_parameters(Scope& scope) {
+  for (const auto& [name, tensor] : model_.graph.constants) {
+    if (!is_parameter(name, tensor)) continue;
+    b_.check_size({tensor.dtype, tensor.shape});
+    value_names_.insert(name);
+    bind(scope, name, b_.graph.add_input(name, {tensor.dtype, tensor.shape}));
+  }
+}
 
 // ---- nodes that cannot be imported: all are told at once, so the rest is looked at as far as types are known
 
@@ -349,19 +363,27 @@ Imported GraphImporter::run() {
   b_.begin_origin("initializer");
   bind_constants(model_.graph, scope);
   bind_inputs(scope);
+  bind_parameters(scope);
   import_nodes(model_.graph.nodes, scope);
   if (!refusals_.empty()) throw Failure{refusals_.error()};
   finish_outputs(scope);
-  std::map<std::string, Tensor> fixed;
-  for (const std::string& name : fixed_) fixed.emplace(name, *b_.known(*scope.find(name)));
-  Imported out{std::move(b_.graph), std::move(fixed), {}, model_.metadata};
+  std::map<std::string, Tensor> fixed, parameters;
+  for (const auto& [name, tensor] : model_.graph.constants)
+    if (is_parameter(name, tensor)) parameters.emplace(name, tensor);
+  for (const ModelValue& input : model_.graph.inputs)
+    if (fixed_.contains(input.name)) fixed.emplace(input.name, *b_.known(*scope.find(input.name)));
+  Imported out{std::move(b_.graph), std::move(fixed), {}, model_.metadata, std::move(parameters), b_.running()};
   write_notes(out);
   return out;
 }
 
 }  // namespace
 
-Imported import_graph(const Model& model, const ImportOptions& options) {
+Imported import_graph(const Model& model, const ImportOptions& given) {
+  ImportOptions options = given;
+  if (options.training)  // A parameter that decides a shape is a constant after all.
+    for (const auto& [name, tensor] : model.graph.constants)
+      if (is_trainable(tensor)) options.values.emplace(name, tensor);
   for (std::set<std::string> fixed;;) {
     GraphImporter importer(model, options, fixed);
     try {

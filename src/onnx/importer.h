@@ -1,5 +1,5 @@
-// What an operator's importer works with. Inside this folder an error is thrown as `Failure`, so that an importer reads
-// as the expression it builds; `import_model` catches it. No other exception is used.
+// What an operator's importer works with. Inside this folder an error is thrown as `Failure`; `import_model` catches
+// it.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "graph/builder.h"
 #include "graph/ops.h"
 #include "onnx/import.h"
 #include "onnx/model.h"
@@ -19,59 +20,27 @@ namespace hadal::onnx {
 namespace ops = graph::ops;
 using graph::absent;
 using graph::Attributes;
+using graph::fail;
+using graph::Failure;
+using graph::Integers;
 using graph::Op;
 using graph::Type;
 using graph::ValueId;
-using Values = std::vector<ValueId>;
-using Integers = std::vector<int64_t>;
+using graph::Values;
 
-struct Failure {
-  Error error;
-};
-template <class... Args>
-[[noreturn]] void fail(std::string code, fmt::format_string<Args...> format, Args&&... args) {
-  throw Failure{Error{std::move(code), fmt::format(format, std::forward<Args>(args)...)}};
-}
-
-/// Makes values and nodes of the graph: constants are folded, origins and names kept.
-class Builder {
+/// Constants are folded, origins and names kept.
+class Builder final : public graph::Builder {
  public:
   explicit Builder(const ImportOptions& options) : options_(options) {}
 
-  /// Nodes made from here on stand for the model's node of this name.
-  void begin_origin(std::string origin) { origin_ = std::move(origin); }
-
-  /// The results of op. If all operands are constants and the result is small (or no larger than they are), constants.
-  Values make_all(const Op& op, const Values& inputs, Attributes attributes = {});
-  ValueId make(const Op& op, const Values& inputs, Attributes attributes = {}) {
-    return make_all(op, inputs, std::move(attributes))[0];
-  }
-  ValueId constant(Tensor tensor);
-  ValueId constant(const Integers& values);  ///< i64, one axis.
-  ValueId scalar(DType dtype, double value);
-  ValueId integer(int64_t value) { return reshape(constant(Integers{value}), {}); }  ///< i64, exact.
   /// A tensor filled with one number. Error: onnx.memory.
   Tensor filled(DType dtype, const Shape& shape, double value);
 
-  [[nodiscard]] const Type& type(ValueId v) const { return graph.type(v); }
-  [[nodiscard]] const Shape& shape(ValueId v) const { return graph.type(v).shape; }
-  [[nodiscard]] DType dtype(ValueId v) const { return graph.type(v).dtype; }
-  [[nodiscard]] int64_t rank(ValueId v) const { return static_cast<int64_t>(shape(v).size()); }
-  /// The constant's tensor if `v` is one whose bytes are there, else null.
-  [[nodiscard]] const Tensor* known(ValueId v) const;
-  /// The same of a value that decides what is built. Where it depends on inputs whose values are given, these are
+  /// The tensor of a value that decides what is built. Where it depends on inputs whose values are given, these are
   /// wanted as constants. Error: onnx.dynamic, for `what`.
   [[nodiscard]] const Tensor& decisive(ValueId v, std::string_view what);
   /// Names of inputs that are wanted as constants.
   [[nodiscard]] const std::set<std::string>& wanted() const { return wanted_; }
-
-  // The commonest nodes; those that would change nothing give their operand.
-  ValueId reshape(ValueId x, Shape to);
-  ValueId transpose(ValueId x, Integers order);
-  ValueId broadcast(ValueId x, Shape to);
-  ValueId cast(ValueId x, DType to);
-  ValueId slice(ValueId x, int64_t axis, int64_t start, int64_t size);
-  ValueId reduce(ValueId x, std::string kind, Integers axes, bool keep = true);
 
   /// A node of its own with the value of `v`, for an output that would else share v.
   ValueId copy(ValueId v);
@@ -84,17 +53,22 @@ class Builder {
   void book(int64_t bytes);
   void unite(std::vector<std::string> origins, ValueId v);
 
-  graph::Graph graph;
+  [[nodiscard]] bool training() const { return options_.training; }
+  /// Where `old` is a parameter, `updated` takes its place after a step of training.
+  void keep_running(ValueId old, ValueId updated);
+  [[nodiscard]] const std::vector<Running>& running() const { return running_; }
 
  private:
+  /// If all operands are constants and the result is small (or no larger than they are), constants.
+  Values add(const Op& op, const Values& inputs, Attributes attributes) override;
   std::vector<std::string> take_origins(const Values& inputs);
   std::optional<Values> fold(const Op& op, const Values& inputs, const Attributes& attributes);
 
   [[nodiscard]] std::set<std::string> sources_of(ValueId v) const;
 
   const ImportOptions& options_;
-  std::string origin_;
   int64_t booked_ = 0;
+  std::vector<Running> running_;
   std::set<std::string> wanted_;
   std::unordered_map<ValueId, std::vector<std::string>>
       pending_;  ///< Origins that wait for the first reader of a value.

@@ -1,4 +1,4 @@
-// The only file that knows protobuf.
+// Protobuf messages to plain data; only write.cpp makes messages.
 #include "onnx/model.h"
 
 #include <charconv>

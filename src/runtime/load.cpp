@@ -12,6 +12,7 @@
 #include "machine/timing/run.h"
 #include "onnx/import.h"
 #include "runtime/calibrate.h"
+#include "runtime/compile_graph.h"
 #include "runtime/inputs.h"
 #include "runtime/stopwatch.h"
 
@@ -121,8 +122,6 @@ Error unknown_pass(const std::string& name, const std::vector<std::string>& pass
 }
 
 Result<Loaded> compile(const Source& source) {
-  HADAL_TRY(const auto profile, profile_for(source));
-  HADAL_TRY(chip::Chip chip, chip_for(source, default_chip, profile));
   begin(source, "import");
   Stopwatch watch;
   onnx::ImportOptions import;
@@ -132,15 +131,27 @@ Result<Loaded> compile(const Source& source) {
   import.memory_limit = source.memory_limit;
   HADAL_TRY(onnx::Imported imported, onnx::import_model(source.file, import));
   const double import_seconds = watch.lap();
-
-  compile::Options options;
-  options.precision = source.precision;
-  if (!source.calibration.empty()) {  // The types are then those of the quantised model.
+  if (!source.calibration.empty()) {
     begin(source, "calibrate");
     HADAL_TRY(const auto notes, calibrate(imported.graph, source.calibration));
     imported.notes.insert(imported.notes.end(), notes.begin(), notes.end());
-    options.precision.reset();
   }
+  HADAL_TRY(Loaded loaded, compile_graph(std::move(imported.graph), source));
+  loaded.program.fixed = fixed_inputs(imported.fixed);
+  loaded.notes = std::move(imported.notes);
+  loaded.import_seconds = import_seconds;
+  return loaded;
+}
+
+}  // namespace
+
+Result<Loaded> compile_graph(graph::Graph graph, const Source& source) {
+  HADAL_TRY(const auto profile, profile_for(source));
+  HADAL_TRY(chip::Chip chip, chip_for(source, default_chip, profile));
+  Stopwatch watch;
+  compile::Options options;
+  options.precision = source.precision;
+  if (!source.calibration.empty()) options.precision.reset();  // The types are those of the quantised model.
   options.profile = profile ? &*profile : nullptr;
   options.values = !source.allow_absent_data;
   options.dump_after = source.dump_after;
@@ -162,20 +173,13 @@ Result<Loaded> compile(const Source& source) {
     passes.push_back(pass);
     begin(source, "compile: " + pass);
   };
-  HADAL_TRY(isa::Program program, compile::compile(std::move(imported.graph), chip, options));
+  HADAL_TRY(isa::Program program, compile::compile(std::move(graph), chip, options));
   if (!source.dump_after.empty() && !dumped) return unknown_pass(source.dump_after, passes);
-  program.fixed = fixed_inputs(imported.fixed);
-  Loaded loaded{.program = std::move(program),
-                .chip = std::move(chip),
-                .notes = std::move(imported.notes),
-                .compiled = true,
-                .import_seconds = import_seconds,
-                .compile_seconds = watch.lap()};
+  Loaded loaded{
+      .program = std::move(program), .chip = std::move(chip), .compiled = true, .compile_seconds = watch.lap()};
   call(loaded, profile);
   return loaded;
 }
-
-}  // namespace
 
 Status add_inputs(Source& source, const std::vector<GivenInput>& given) {
   for (const GivenInput& input : given) {

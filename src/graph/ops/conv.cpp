@@ -1,5 +1,6 @@
+#include "graph/backward.h"
 #include "graph/ops.h"
-#include "graph/ops/window.h"
+#include "graph/ops/filter_gradient.h"
 
 namespace hadal::graph::ops {
 
@@ -145,12 +146,23 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
   return {convolve<float, double>(as_wide_float(*in[0]), as_wide_float(*in[1]), bias, axes, groups, results[0])};
 }
 
+void gradient(Backward& n) {
+  const Type x = n.b.type(n.in(0).id), w = n.b.type(n.in(1).id);
+  const Window win = *window({&x, &w}, n.node.attributes);
+  const int64_t groups = n.node.attributes.integer("groups", 1);
+  const Term g = n.upstream();
+  if (n.wants(0)) n.give(0, g.apply(conv_transpose, n.in(1), spread_attributes(win, x.shape, g.shape(), groups)));
+  if (n.wants(1)) n.give(1, filter_gradient(n.in(0), g, win, groups));
+  if (n.wants(2)) n.give(2, sum_of_channels(g));
+}
+
 }  // namespace
 
 const Op conv{"conv",
               "Convolution (cross-correlation) over 1 to 3 spatial axes, in groups.",
               {"strides", "pads", "dilations", "groups", "outside"},
               infer,
-              reference};
+              reference,
+              gradient};
 
 }  // namespace hadal::graph::ops

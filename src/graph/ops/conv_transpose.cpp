@@ -1,5 +1,6 @@
+#include "graph/backward.h"
 #include "graph/ops.h"
-#include "graph/ops/window.h"
+#include "graph/ops/filter_gradient.h"
 
 namespace hadal::graph::ops {
 
@@ -87,12 +88,35 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
   return {convolve<float>(as_wide_float(*in[0]), as_wide_float(*in[1]), bias, axes, groups, results[0])};
 }
 
+/// Of the convolution that this transposes, the operand is the result: its own gradients, with the roles changed.
+void gradient(Backward& n) {
+  const Type x = n.b.type(n.in(0).id), w = n.b.type(n.in(1).id);
+  const Window win = *window({&x, &w}, n.node.attributes);
+  const int64_t groups = n.node.attributes.integer("groups", 1);
+  const Term g = n.upstream();
+  if (n.wants(0)) {
+    const Attributes spread = spread_attributes(win, g.shape(), x.shape, groups);
+    Term image = g;  // What output_padding added beyond the reach of every window is not read.
+    const Integers unread = spread.integers("output_padding");
+    for (size_t i = 0; i < unread.size(); ++i)
+      image = image.slice(static_cast<int64_t>(2 + i), 0, g.shape()[2 + i] - unread[i]);
+    n.give(0, image.apply(conv, n.in(1),
+                          {{"strides", win.strides},
+                           {"dilations", win.dilations},
+                           {"pads", spread.integers("pads")},
+                           {"groups", groups}}));
+  }
+  if (n.wants(1)) n.give(1, filter_gradient(g, n.in(0), win, groups));
+  if (n.wants(2)) n.give(2, sum_of_channels(g));
+}
+
 }  // namespace
 
 const Op conv_transpose{"conv_transpose",
                         "The transpose of a convolution: each element of x spreads a filter.",
                         {"strides", "pads", "dilations", "output_padding", "groups"},
                         infer,
-                        reference};
+                        reference,
+                        gradient};
 
 }  // namespace hadal::graph::ops

@@ -38,7 +38,7 @@ void run_f32_row(const float* const operands[3], const int64_t steps[3], int64_t
 }
 
 template <const ScalarFunction& row>
-Op scalar_op(std::string_view summary, const std::vector<std::string_view>& names = {}) {
+Op scalar_op(std::string_view summary, void (*gradient)(Backward&), const std::vector<std::string_view>& names = {}) {
   return {.name = row.name,
           .summary = summary,
           .attributes = names,
@@ -50,7 +50,8 @@ Op scalar_op(std::string_view summary, const std::vector<std::string_view>& name
                   return evaluate_scalar(row, run_f32_row<row>, inputs, attributes, results[0]);
                 else
                   return evaluate_scalar(row, nullptr, inputs, attributes, results[0]);
-              }};
+              },
+          .gradient = gradient};
 }
 
 }  // namespace hadal::graph

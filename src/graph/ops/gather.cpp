@@ -1,4 +1,5 @@
 // Ops that read at positions given by a tensor.
+#include "graph/backward.h"
 #include "graph/ops.h"
 #include "graph/ops/support.h"
 
@@ -70,14 +71,35 @@ std::vector<Tensor> reference_gather_elements(const OperandTensors& in, const At
   return {out.tensor};
 }
 
+Term sums_at(Backward& n, const Term& indices, const Term& updates, int64_t axis, const Shape& shape) {
+  const Term zeros = updates.number(0).broadcast(shape);
+  return zeros.with(n.b.make(scatter, {zeros.id, indices.id, updates.id}, {{"axis", axis}, {"combine", "add"}}));
+}
+
+/// A slab gets the sum of the gradients at all places that it was read for.
+void gradient_gather(Backward& n) {
+  if (!n.wants(0)) return;
+  const int64_t axis = n.node.attributes.integer("axis"), count = elements(n.in(1).shape());
+  const Shape shape = n.in(0).shape();
+  Shape updates = shape, along(shape.size(), 1);
+  updates[index(axis)] = along[index(axis)] = count;
+  n.give(0, sums_at(n, n.in(1).reshaped(along), n.upstream().reshaped(updates), axis, shape));
+}
+
+void gradient_gather_elements(Backward& n) {
+  if (n.wants(0)) n.give(0, sums_at(n, n.in(1), n.upstream(), n.node.attributes.integer("axis"), n.in(0).shape()));
+}
+
 }  // namespace
 
-const Op gather{
-    "gather", "Slabs of x along an axis, in the order that the indices say.", {"axis"}, infer_gather, reference_gather};
+const Op gather{"gather",         "Slabs of x along an axis, in the order that the indices say.",
+                {"axis"},         infer_gather,
+                reference_gather, gradient_gather};
 const Op gather_elements{"gather_elements",
                          "For each index, the element of x at its own position but for one axis.",
                          {"axis"},
                          infer_gather_elements,
-                         reference_gather_elements};
+                         reference_gather_elements,
+                         gradient_gather_elements};
 
 }  // namespace hadal::graph::ops

@@ -1,3 +1,4 @@
+#include "graph/backward.h"
 #include "graph/ops.h"
 #include "graph/ops/support.h"
 
@@ -146,6 +147,26 @@ std::vector<Tensor> reference_scaled(const OperandTensors& in, const Attributes&
   return {out.tensor};
 }
 
+Term multiply(const Term& a, const Term& b, bool transpose_a, bool transpose_b) {
+  return a.apply(matmul, b, {{"transpose_a", int64_t{transpose_a}}, {"transpose_b", int64_t{transpose_b}}});
+}
+
+/// Rows of all products beneath each other: one matrix.
+Term stacked(const Term& x) { return x.reshaped({elements(x.shape()) / x.shape().back(), x.shape().back()}); }
+
+/// Of c = a b: g bᵀ and aᵀ g; of a transposed operand, that transposed.
+void gradient(Backward& n) {
+  const bool ta = n.node.attributes.integer("transpose_a") != 0, tb = n.node.attributes.integer("transpose_b") != 0;
+  const Term a = n.in(0), b = n.in(1), g = n.upstream();
+  if (n.wants(0)) n.give(0, ta ? multiply(b, g, tb, true) : multiply(g, b, false, !tb));
+  if (!n.wants(1)) return;
+  // One b for all products of the batch: their sum is one product.
+  if (b.shape().size() == 2 && !ta)
+    n.give(1, tb ? multiply(stacked(g), stacked(a), true, false) : multiply(stacked(a), stacked(g), true, false));
+  else
+    n.give(1, tb ? multiply(g, a, true, ta) : multiply(a, g, !ta, false));
+}
+
 }  // namespace
 
 const Op scaled_matmul{"scaled_matmul",
@@ -158,6 +179,7 @@ const Op matmul{"matmul",
                 "Matrix products of the last two axes; leading axes broadcast.",
                 {"transpose_a", "transpose_b"},
                 infer,
-                reference};
+                reference,
+                gradient};
 
 }  // namespace hadal::graph::ops

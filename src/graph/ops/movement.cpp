@@ -1,4 +1,5 @@
 // Ops that move elements without computing: reshape, transpose, broadcast, slice, concat, and the cast.
+#include "graph/backward.h"
 #include "graph/ops.h"
 #include "graph/ops/support.h"
 
@@ -144,21 +145,78 @@ std::vector<Tensor> reference_concat(const OperandTensors& in, const Attributes&
   return {out.tensor};
 }
 
+/// Along one axis: elements of g at start, start + step, ... of `extent`, zeros elsewhere. step > 0.
+Term spread(const Term& g, int64_t axis, int64_t start, int64_t step, int64_t extent) {
+  const auto at = index(axis);
+  const auto padded = [](const Term& x, size_t i, int64_t low, int64_t high) {
+    Integers lows(x.shape().size(), 0), highs(x.shape().size(), 0);
+    lows[i] = low, highs[i] = high;
+    return low + high == 0 ? x : x.apply(pad, {{"low", lows}, {"high", highs}});
+  };
+  Term wide = g;
+  if (step > 1) {
+    Shape apart = g.shape(), joint = g.shape();
+    apart.insert(apart.begin() + axis + 1, 1);
+    joint[at] *= step;
+    wide = padded(g.reshaped(apart), at + 1, 0, step - 1).reshaped(joint);
+  }
+  const int64_t length = std::min(wide.shape()[at], extent - start);
+  return padded(wide.slice(axis, 0, length), at, start, extent - start - length);
+}
+
+/// A step below 0 is one above, of the same elements in reverse.
+void gradient_slice(Backward& n) {
+  const Integers starts = n.node.attributes.integers("starts"), steps = n.node.attributes.integers("steps");
+  Term g = n.upstream();
+  const Shape shape = n.in(0).shape(), sizes = g.shape();
+  if (elements(sizes) == 0) return;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    int64_t start = starts[i], step = sizes[i] == 1 ? 1 : steps[i];
+    if (step < 0) {
+      Integers first(shape.size(), 0), backwards(shape.size(), 1);
+      first[i] = sizes[i] - 1, backwards[i] = -1;
+      g = g.apply(slice, {{"starts", first}, {"steps", backwards}, {"sizes", g.shape()}});
+      start += (sizes[i] - 1) * step;
+      step = -step;
+    }
+    if (sizes[i] != shape[i] || start != 0) g = spread(g, static_cast<int64_t>(i), start, step, shape[i]);
+  }
+  n.give(0, g);
+}
+
+void gradient_concat(Backward& n) {
+  const int64_t axis = n.node.attributes.integer("axis");
+  int64_t start = 0;
+  for (size_t i = 0; i < n.node.inputs.size(); ++i) {
+    const int64_t size = n.in(i).shape()[index(axis)];
+    if (n.wants(i)) n.give(i, n.upstream().slice(axis, start, size));
+    start += size;
+  }
+}
+
+void gradient_transpose(Backward& n) {
+  n.give(0, n.upstream().transposed(inverse(n.node.attributes.integers("order"))));
+}
+
 }  // namespace
 
 const Op bitcast{
     "bitcast", "The same bits as another element type of as many.", {"to"}, infer_bitcast, reference_bitcast};
-const Op cast{"cast",
-              "Another element type: to nearest even, integers from floats truncate and saturate.",
-              {"to"},
-              infer_cast,
-              reference_cast};
-const Op reshape{"reshape", "The same elements in row-major order.", {"shape"}, infer_reshape, reference_reshape};
-const Op transpose{"transpose", "Axes in another order.", {"order"}, infer_transpose, reference_transpose};
-const Op broadcast{
-    "broadcast", "Repeats axes of extent 1, and adds leading axes.", {"shape"}, infer_broadcast, reference_broadcast};
+const Op cast{"cast",         "Another element type: to nearest even, integers from floats truncate and saturate.",
+              {"to"},         infer_cast,
+              reference_cast, [](Backward& n) { n.give(0, n.upstream()); }};
+const Op reshape{"reshape",         "The same elements in row-major order.",
+                 {"shape"},         infer_reshape,
+                 reference_reshape, [](Backward& n) { n.give(0, n.upstream().reshaped(n.in(0).shape())); }};
+const Op transpose{"transpose",     "Axes in another order.", {"order"},
+                   infer_transpose, reference_transpose,      gradient_transpose};
+const Op broadcast{"broadcast",         "Repeats axes of extent 1, and adds leading axes.", {"shape"}, infer_broadcast,
+                   reference_broadcast, [](Backward& n) { n.give(0, n.upstream()); }};
 const Op slice{
-    "slice", "Every step-th element of each axis.", {"starts", "steps", "sizes"}, infer_slice, reference_slice};
-const Op concat{"concat", "Operands one behind the other along an axis.", {"axis"}, infer_concat, reference_concat};
+    "slice",       "Every step-th element of each axis.", {"starts", "steps", "sizes"}, infer_slice, reference_slice,
+    gradient_slice};
+const Op concat{"concat",         "Operands one behind the other along an axis.",
+                {"axis"},         infer_concat,
+                reference_concat, gradient_concat};
 
 }  // namespace hadal::graph::ops

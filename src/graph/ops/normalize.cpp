@@ -1,4 +1,5 @@
 // Ops that scale a row by what is in it: softmax and normalize.
+#include "graph/backward.h"
 #include "graph/ops.h"
 #include "graph/ops/support.h"
 
@@ -86,17 +87,43 @@ std::vector<Tensor> reference_normalize(const OperandTensors& in, const Attribut
   return {hadal::cast(y, results[0].dtype)};
 }
 
+void gradient_softmax(Backward& n) {
+  const Integers axes{n.node.attributes.integer("axis")};
+  const Term g = n.upstream(), y = n.out();
+  if (n.node.attributes.integer("log"))
+    n.give(0, g - exp(y) * g.reduced("sum", axes));
+  else
+    n.give(0, y * (g - (g * y).reduced("sum", axes)));
+}
+
+/// With u = (x - mean) r and r = 1 / sqrt(variance + epsilon): dx = r (du - mean(du) - u mean(du u)); rms: without
+/// mean(du). (Ba, Kiros, Hinton: Layer Normalization, 2016.)
+void gradient_normalize(Backward& n) {
+  const Integers axes = n.node.attributes.integers("axes");
+  const bool layer = n.node.attributes.text("kind", "layer") == "layer";
+  const Term x = n.in(0), g = n.upstream();
+  n.give(2, g);
+  if (!n.wants(0) && !n.wants(1)) return;
+  const Term centred = layer ? x - x.reduced("mean", axes) : x;
+  const Term r = rsqrt((centred * centred).reduced("mean", axes) + n.node.attributes.number("epsilon", 1e-5));
+  const Term u = centred * r;
+  if (n.wants(1)) n.give(1, g * u);
+  if (!n.wants(0)) return;
+  const Term du = n.has(1) ? g * n.in(1) : g;
+  const Term slope = layer ? du - du.reduced("mean", axes) : du;
+  n.give(0, r * (slope - u * (du * u).reduced("mean", axes)));
+}
+
 }  // namespace
 
-const Op softmax{"softmax",
-                 "exp(x - max) / sum(exp(x - max)) along one axis, or its logarithm.",
-                 {"axis", "log"},
-                 infer_softmax,
-                 reference_softmax};
+const Op softmax{"softmax",         "exp(x - max) / sum(exp(x - max)) along one axis, or its logarithm.",
+                 {"axis", "log"},   infer_softmax,
+                 reference_softmax, gradient_softmax};
 const Op normalize{"normalize",
                    "(x - mean) / sqrt(variance + epsilon) * scale + bias; rms: without the mean.",
                    {"axes", "epsilon", "kind"},
                    infer_normalize,
-                   reference_normalize};
+                   reference_normalize,
+                   gradient_normalize};
 
 }  // namespace hadal::graph::ops

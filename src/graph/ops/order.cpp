@@ -1,6 +1,7 @@
 // Ops along one axis whose results depend on order: topk, cumsum, arg_reduce.
 #include <numeric>
 
+#include "graph/backward.h"
 #include "graph/ops.h"
 #include "graph/ops/support.h"
 
@@ -117,15 +118,30 @@ std::vector<Tensor> reference_arg_reduce(const OperandTensors& in, const Attribu
   return {out.tensor};
 }
 
+void gradient_topk(Backward& n) {
+  const Term g = n.upstream(), zeros = g.number(0).broadcast(n.in(0).shape());
+  n.give(0, zeros.with(n.b.make(scatter, {zeros.id, n.out(1).id, g.id},
+                                {{"axis", n.node.attributes.integer("axis")}, {"combine", "set"}})));
+}
+
+void gradient_cumsum(Backward& n) {
+  const Attributes& a = n.node.attributes;
+  n.give(0, n.upstream().apply(cumsum, {{"axis", a.integer("axis")},
+                                        {"exclusive", a.integer("exclusive")},
+                                        {"reverse", int64_t{a.integer("reverse") == 0}}}));
+}
+
 }  // namespace
 
 const Op topk{"topk",
               "The k largest (or smallest) of an axis in order, and their indices.",
               {"k", "axis", "largest", "sorted"},
               infer_topk,
-              reference_topk};
+              reference_topk,
+              gradient_topk};
 const Op cumsum{
-    "cumsum", "Running sum along an axis.", {"axis", "exclusive", "reverse"}, infer_cumsum, reference_cumsum};
+    "cumsum",       "Running sum along an axis.", {"axis", "exclusive", "reverse"}, infer_cumsum, reference_cumsum,
+    gradient_cumsum};
 const Op arg_reduce{"arg_reduce",
                     "Index of the largest or smallest of an axis.",
                     {"kind", "axis", "keep", "last"},

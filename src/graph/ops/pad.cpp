@@ -1,3 +1,4 @@
+#include "graph/backward.h"
 #include "graph/ops.h"
 #include "graph/ops/support.h"
 
@@ -68,12 +69,39 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
   return {x};
 }
 
+/// Each element gets the gradients of all positions that it stands at: of an axis that repeats, those beyond the ends
+/// too.
+void gradient(Backward& n) {
+  const Integers low = n.node.attributes.integers("low"), high = n.node.attributes.integers("high");
+  const std::string mode = n.node.attributes.text("mode", "constant");
+  const Shape shape = n.in(0).shape();
+  Term g = n.upstream();
+  for (size_t i = 0; i < low.size(); ++i) {
+    const auto axis = static_cast<int64_t>(i);
+    if (low[i] + high[i] == 0) continue;
+    if (mode == "constant") {
+      g = g.slice(axis, low[i], shape[i]);
+      continue;
+    }
+    Integers sources;
+    for (int64_t p = -low[i]; p < shape[i] + high[i]; ++p) sources.push_back(source(p, shape[i], mode));
+    Shape along(low.size(), 1), part = g.shape();
+    along[i] = std::ssize(sources);
+    part[i] = shape[i];
+    const Term at = Term{&n.b, n.b.constant(sources)}.reshaped(along);
+    const Term zeros = g.number(0).broadcast(part);
+    g = g.with(n.b.make(scatter, {zeros.id, at.id, g.id}, {{"axis", axis}, {"combine", "add"}}));
+  }
+  n.give(0, g);
+}
+
 }  // namespace
 
 const Op pad{"pad",
              "Elements before and behind each axis: a constant, or the operand's mirrored, repeated or wrapped.",
              {"low", "high", "mode", "value"},
              infer,
-             reference};
+             reference,
+             gradient};
 
 }  // namespace hadal::graph::ops

@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "graph/backward.h"
 #include "graph/ops.h"
 #include "graph/ops/support.h"
 
@@ -92,8 +93,41 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
   return {out.tensor};
 }
 
+/// Of a product: the product of the others, which is not y / x where an element is zero.
+Term product_slope(const Term& x, const Integers& axes) {
+  const Term is_zero = equal(x, x.number(0)), zero = x.number(0);
+  const Term zeros = where(is_zero, x.number(1), zero).reduced("sum", axes);
+  const Term safe = where(is_zero, x.number(1), x), others = safe.reduced("prod", axes);
+  return where(equal(zeros, zero), others / safe, where(is_zero & equal(zeros, zeros.number(1)), others, zero));
+}
+
+/// dy/dx, against which the kept axes of y broadcast.
+Term slope(const std::string& kind, const Term& x, const Term& y, const Integers& axes) {
+  if (kind == "sum") return x.number(1);
+  if (kind == "mean")
+    return x.number(1 / static_cast<double>(elements(x.shape()) / std::max<int64_t>(1, elements(y.shape()))));
+  if (kind == "prod") return product_slope(x, axes);
+  if (kind == "sum_square") return x * 2;
+  if (kind == "l1") return sign(x);
+  if (kind == "l2") return where(equal(y, y.number(0)), x.number(0), x / y);
+  if (kind == "log_sum") return reciprocal(x.reduced("sum", axes));
+  if (kind == "log_sum_exp") return exp(x - y);
+  const Term best = where(equal(x, y), x.number(1), x.number(0));  // Of max and min: an equal share to each that is it.
+  return best / best.reduced("sum", axes);
+}
+
+void gradient(Backward& n) {
+  const Integers axes = n.node.attributes.integers("axes");
+  const Term x = n.in(0);
+  Shape kept = x.shape();
+  for (const int64_t axis : axes) kept[index(axis)] = 1;
+  const Term y = n.out().reshaped(kept).as(x.dtype()), g = n.upstream().reshaped(kept).as(x.dtype());
+  n.give(0, (g * slope(n.node.attributes.text("kind"), x, y, axes)).broadcast(x.shape()));
+}
+
 }  // namespace
 
-const Op reduce{"reduce", "One value for all elements along axes.", {"kind", "axes", "keep", "to"}, infer, reference};
+const Op reduce{"reduce", "One value for all elements along axes.", {"kind", "axes", "keep", "to"}, infer, reference,
+                gradient};
 
 }  // namespace hadal::graph::ops

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "graph/backward.h"
 #include "graph/ops.h"
 #include "graph/ops/support.h"
 
@@ -200,13 +201,40 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
   return {hadal::cast(x, dtype)};
 }
 
+/// Interpolation along an axis is a product with a matrix [out, in] of its taps' weights.
+Term taps_of(Backward& n, const ResizeTable& table, int64_t extent, DType dtype) {
+  const auto out = static_cast<int64_t>(table.indices.size()) / table.taps;
+  std::vector<double> weights(index(out * extent), 0);
+  for (size_t i = 0; i < table.indices.size(); ++i)
+    weights[i / index(table.taps) * index(extent) + index(std::max<int64_t>(0, table.indices[i]))] +=
+        static_cast<double>(table.weights[i]);
+  return {&n.b, n.b.constant(hadal::cast(Tensor::of(DType::f64, {out, extent}, weights), dtype))};
+}
+
+void gradient(Backward& n) {
+  const Shape shape = n.in(0).shape();
+  const std::vector<ResizeTable> tables = *resize_tables(shape, n.node.attributes);
+  Term g = n.upstream();
+  for (const ResizeTable& table : tables) {
+    const Integers order = axes_last({table.axis}, shape.size());
+    const Term taps = taps_of(n, table, shape[index(table.axis)], g.dtype());
+    Term rows = g.transposed(order);
+    Shape to = rows.shape();
+    to.back() = taps.shape()[1];
+    rows = rows.reshaped({elements(rows.shape()) / rows.shape().back(), rows.shape().back()});
+    g = graph::product(rows, taps).reshaped(to).transposed(inverse(order));
+  }
+  n.give(0, g);
+}
+
 }  // namespace
 
 const Op resize{"resize",
                 "Interpolation along axes: nearest, linear or cubic.",
                 {"mode", "coordinates", "rounding", "sizes", "scales", "roi", "cubic", "exclude_outside", "antialias"},
                 infer,
-                reference};
+                reference,
+                gradient};
 
 }  // namespace ops
 

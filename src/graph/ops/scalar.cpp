@@ -4,6 +4,7 @@
 #include <numbers>
 #include <unordered_map>
 
+#include "graph/backward.h"
 #include "graph/ops.h"
 #include "graph/ops/elementwise.h"
 
@@ -181,94 +182,166 @@ consteval size_t row_of(std::string_view name) {
 
 namespace ops {
 
-#define SCALAR(identifier, name, summary, ...) \
-  const Op identifier = scalar_op<table[row_of(name)]>(summary __VA_OPT__(, ) __VA_ARGS__)
+namespace {
 
-SCALAR(neg, "neg", "-x.");
-SCALAR(abs, "abs", "|x|.");
-SCALAR(sign, "sign", "-1, 0 or 1.");
-SCALAR(floor, "floor", "Largest integer not above x.");
-SCALAR(ceil, "ceil", "Smallest integer not below x.");
-SCALAR(round, "round", "Nearest integer, ties to even.");
-SCALAR(exp, "exp", "e^x.");
-SCALAR(log, "log", "Natural logarithm.");
-SCALAR(sqrt, "sqrt", "Square root.");
-SCALAR(rsqrt, "rsqrt", "1 / sqrt(x).");
-SCALAR(reciprocal, "reciprocal", "1 / x.");
-SCALAR(sin, "sin", "Sine.");
-SCALAR(cos, "cos", "Cosine.");
-SCALAR(tan, "tan", "Tangent.");
-SCALAR(asin, "asin", "Inverse sine.");
-SCALAR(acos, "acos", "Inverse cosine.");
-SCALAR(atan, "atan", "Inverse tangent.");
-SCALAR(sinh, "sinh", "Hyperbolic sine.");
-SCALAR(cosh, "cosh", "Hyperbolic cosine.");
-SCALAR(tanh, "tanh", "Hyperbolic tangent.");
-SCALAR(asinh, "asinh", "Inverse hyperbolic sine.");
-SCALAR(acosh, "acosh", "Inverse hyperbolic cosine.");
-SCALAR(atanh, "atanh", "Inverse hyperbolic tangent.");
-SCALAR(erf, "erf", "Error function.");
-SCALAR(is_nan, "is_nan", "Whether x is not a number.");
-SCALAR(is_inf, "is_inf", "Whether x is infinite, of either sign.");
-SCALAR(not_, "not", "Logical not.");
-SCALAR(relu, "relu", "max(x, 0).");
-SCALAR(leaky_relu, "leaky_relu", "x, or alpha * x if x < 0.", {"alpha"});
-SCALAR(elu, "elu", "x, or alpha * (e^x - 1) if x < 0.", {"alpha"});
-SCALAR(selu, "selu", "beta * (x, or alpha * (e^x - 1) if x <= 0).", {"alpha", "beta"});
-SCALAR(celu, "celu", "x, or alpha * (e^(x/alpha) - 1) if x < 0.", {"alpha"});
-SCALAR(sigmoid, "sigmoid", "1 / (1 + e^-x).");
-SCALAR(hard_sigmoid, "hard_sigmoid", "alpha * x + beta, clipped to [0, 1].", {"alpha", "beta"});
-SCALAR(hard_swish, "hard_swish", "x * clip(x / 6 + 1/2, 0, 1).");
-SCALAR(silu, "silu", "x * sigmoid(x).");
-SCALAR(gelu, "gelu", "x/2 * (1 + erf(x / sqrt(2))).");
-SCALAR(gelu_tanh, "gelu_tanh", "x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))).");
-SCALAR(softplus, "softplus", "log(1 + e^x).");
-SCALAR(softsign, "softsign", "x / (1 + |x|).");
-SCALAR(mish, "mish", "x * tanh(softplus(x)).");
-SCALAR(thresholded_relu, "thresholded_relu", "x if x > alpha, else 0.", {"alpha"});
-SCALAR(clip, "clip", "min(max(x, alpha), beta).", {"alpha", "beta"});
-SCALAR(add, "add", "a + b.");
-SCALAR(sub, "sub", "a - b.");
-SCALAR(mul, "mul", "a * b.");
-SCALAR(div, "div", "a / b; integers truncate.");
-SCALAR(rem, "rem", "a modulo b, with the sign of b.");
-SCALAR(fmod, "fmod", "a modulo b, with the sign of a.");
-SCALAR(pow, "pow", "a to the power of b.");
-SCALAR(min, "min", "The smaller; NaN if either is.");
-SCALAR(max, "max", "The larger; NaN if either is.");
-SCALAR(prelu, "prelu", "x, or slope * x if x < 0.");
-SCALAR(and_, "and", "Logical and.");
-SCALAR(or_, "or", "Logical or.");
-SCALAR(xor_, "xor", "Logical exclusive or.");
-SCALAR(bit_and, "bit_and", "Bitwise and.");
-SCALAR(bit_or, "bit_or", "Bitwise or.");
-SCALAR(bit_xor, "bit_xor", "Bitwise exclusive or.");
-SCALAR(shift_left, "shift_left", "a * 2^b, wrapped; b outside [0, 64) shifts all bits out.");
-SCALAR(shift_right, "shift_right", "floor(a / 2^b); b outside [0, 64) shifts all bits out.");
-SCALAR(equal, "equal", "a == b.");
-SCALAR(less, "less", "a < b.");
-SCALAR(less_equal, "less_equal", "a <= b.");
-SCALAR(greater, "greater", "a > b.");
-SCALAR(greater_equal, "greater_equal", "a >= b.");
-SCALAR(where, "where", "a where c, else b.");
+/// The names that a gradient below is written with: operands a (or x) and b, result y, the result's gradient g.
+struct Slopes {
+  explicit Slopes(Backward& n)
+      : x(n.in(0)),
+        b(n.in(n.node.inputs.size() > 1 ? 1 : 0)),
+        y(n.out()),
+        g(n.upstream()),
+        alpha(n.node.attributes.number("alpha", scalar_function(*n.node.op)->alpha)),
+        beta(n.node.attributes.number("beta", scalar_function(*n.node.op)->beta)) {}
+  Term x, b, y, g;
+  double alpha, beta;
+};
+
+/// Half to each of two equal operands of min and max.
+Term share(const Term& g, const Term& mine, const Term& other, const Op& wins) {
+  return where(wins(mine, other), g, where(equal(mine, other), g * 0.5, g.number(0)));
+}
+Term gelu_slope(const Term& x) {
+  const Term density = exp(x * x * -0.5) * (1 / std::sqrt(2 * std::numbers::pi));
+  return (erf(x * (std::numbers::sqrt2 / 2)) + 1) * 0.5 + x * density;
+}
+Term gelu_tanh_slope(const Term& x) {
+  const double k = std::sqrt(2 / std::numbers::pi);
+  const Term square = x * x, t = tanh(x * (square * (0.044715 * k) + k));
+  return (t + 1) * 0.5 + x * (1 - t * t) * (square * (1.5 * 0.044715 * k) + 0.5 * k);
+}
+Term mish_slope(const Term& x) {
+  const Term t = tanh(softplus(x));
+  return t + x * (1 - t * t) * sigmoid(x);
+}
+Term truncated(const Term& quotient) { return sign(quotient) * floor(abs(quotient)); }
+
+}  // namespace
+
+// A gradient by one operand, or by the operands of two.
+#define NAMES                                                                   \
+  const Slopes s(n);                                                            \
+  [[maybe_unused]] const Term &x = s.x, &a = s.x, &b = s.b, &y = s.y, &g = s.g; \
+  [[maybe_unused]] const double alpha = s.alpha, beta = s.beta;                 \
+  [[maybe_unused]] const Term zero = g.number(0)
+#define GRADIENT(expression) \
+  +[](Backward& n) {         \
+    NAMES;                   \
+    n.give(0, expression);   \
+  }
+#define GRADIENTS(by_a, by_b)        \
+  +[](Backward& n) {                 \
+    NAMES;                           \
+    if (n.wants(0)) n.give(0, by_a); \
+    if (n.wants(1)) n.give(1, by_b); \
+  }
+#define FLAT +[](Backward&) {}  // Steps: the gradient is zero wherever there is one.
+#define DISCRETE nullptr
+
+#define SCALAR(identifier, name, summary, gradient, ...) \
+  const Op identifier = scalar_op<table[row_of(name)]>(summary, gradient __VA_OPT__(, ) __VA_ARGS__)
+
+SCALAR(neg, "neg", "-x.", GRADIENT(-g));
+SCALAR(abs, "abs", "|x|.", GRADIENT(g* sign(x)));
+SCALAR(sign, "sign", "-1, 0 or 1.", FLAT);
+SCALAR(floor, "floor", "Largest integer not above x.", FLAT);
+SCALAR(ceil, "ceil", "Smallest integer not below x.", FLAT);
+SCALAR(round, "round", "Nearest integer, ties to even.", FLAT);
+SCALAR(exp, "exp", "e^x.", GRADIENT(g* y));
+SCALAR(log, "log", "Natural logarithm.", GRADIENT(g / x));
+SCALAR(sqrt, "sqrt", "Square root.", GRADIENT(g / (y * 2)));
+SCALAR(rsqrt, "rsqrt", "1 / sqrt(x).", GRADIENT(g* y / x * -0.5));
+SCALAR(reciprocal, "reciprocal", "1 / x.", GRADIENT(-(g * y * y)));
+SCALAR(sin, "sin", "Sine.", GRADIENT(g* cos(x)));
+SCALAR(cos, "cos", "Cosine.", GRADIENT(-(g* sin(x))));
+SCALAR(tan, "tan", "Tangent.", GRADIENT(g*(y* y + 1)));
+SCALAR(asin, "asin", "Inverse sine.", GRADIENT(g / sqrt(1 - x * x)));
+SCALAR(acos, "acos", "Inverse cosine.", GRADIENT(-(g / sqrt(1 - x * x))));
+SCALAR(atan, "atan", "Inverse tangent.", GRADIENT(g / (x * x + 1)));
+SCALAR(sinh, "sinh", "Hyperbolic sine.", GRADIENT(g* cosh(x)));
+SCALAR(cosh, "cosh", "Hyperbolic cosine.", GRADIENT(g* sinh(x)));
+SCALAR(tanh, "tanh", "Hyperbolic tangent.", GRADIENT(g * (1 - y * y)));
+SCALAR(asinh, "asinh", "Inverse hyperbolic sine.", GRADIENT(g / sqrt(x * x + 1)));
+SCALAR(acosh, "acosh", "Inverse hyperbolic cosine.", GRADIENT(g / sqrt(x * x - 1)));
+SCALAR(atanh, "atanh", "Inverse hyperbolic tangent.", GRADIENT(g / (1 - x * x)));
+SCALAR(erf, "erf", "Error function.", GRADIENT(g* exp(-(x* x)) * (2 * std::numbers::inv_sqrtpi)));
+SCALAR(is_nan, "is_nan", "Whether x is not a number.", DISCRETE);
+SCALAR(is_inf, "is_inf", "Whether x is infinite, of either sign.", DISCRETE);
+SCALAR(not_, "not", "Logical not.", DISCRETE);
+SCALAR(relu, "relu", "max(x, 0).", GRADIENT(where(x > 0, g, zero)));
+SCALAR(leaky_relu, "leaky_relu", "x, or alpha * x if x < 0.", GRADIENT(where(x < 0, g* alpha, g)), {"alpha"});
+SCALAR(elu, "elu", "x, or alpha * (e^x - 1) if x < 0.", GRADIENT(where(x < 0, g*(y + alpha), g)), {"alpha"});
+SCALAR(selu, "selu", "beta * (x, or alpha * (e^x - 1) if x <= 0).",
+       GRADIENT(where(x > 0, g* beta, g*(y + alpha * beta))), {"alpha", "beta"});
+SCALAR(celu, "celu", "x, or alpha * (e^(x/alpha) - 1) if x < 0.", GRADIENT(where(x < 0, g* exp(x / alpha), g)),
+       {"alpha"});
+SCALAR(sigmoid, "sigmoid", "1 / (1 + e^-x).", GRADIENT(g * y * (1 - y)));
+SCALAR(hard_sigmoid, "hard_sigmoid", "alpha * x + beta, clipped to [0, 1].",
+       GRADIENT(where((y > 0) & (y < 1), g* alpha, zero)), {"alpha", "beta"});
+SCALAR(hard_swish, "hard_swish", "x * clip(x / 6 + 1/2, 0, 1).",
+       GRADIENT(g* where(x < -3, zero, where(x > 3, g.number(1), x / 3 + 0.5))));
+SCALAR(silu, "silu", "x * sigmoid(x).", GRADIENT(g*(sigmoid(x) * (1 - y) + y)));
+SCALAR(gelu, "gelu", "x/2 * (1 + erf(x / sqrt(2))).", GRADIENT(g* gelu_slope(x)));
+SCALAR(gelu_tanh, "gelu_tanh", "x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))).", GRADIENT(g* gelu_tanh_slope(x)));
+SCALAR(softplus, "softplus", "log(1 + e^x).", GRADIENT(g* sigmoid(x)));
+SCALAR(softsign, "softsign", "x / (1 + |x|).", GRADIENT(g / ((abs(x) + 1) * (abs(x) + 1))));
+SCALAR(mish, "mish", "x * tanh(softplus(x)).", GRADIENT(g* mish_slope(x)));
+SCALAR(thresholded_relu, "thresholded_relu", "x if x > alpha, else 0.", GRADIENT(where(x > alpha, g, zero)), {"alpha"});
+SCALAR(clip, "clip", "min(max(x, alpha), beta).", GRADIENT(where((x >= alpha) & (x <= beta), g, zero)),
+       {"alpha", "beta"});
+SCALAR(add, "add", "a + b.", GRADIENTS(g, g));
+SCALAR(sub, "sub", "a - b.", GRADIENTS(g, -g));
+SCALAR(mul, "mul", "a * b.", GRADIENTS(g* b, g* a));
+SCALAR(div, "div", "a / b; integers truncate.", GRADIENTS(g / b, -(g* y / b)));
+SCALAR(rem, "rem", "a modulo b, with the sign of b.", GRADIENTS(g, -(g* floor(a / b))));
+SCALAR(fmod, "fmod", "a modulo b, with the sign of a.", GRADIENTS(g, -(g* truncated(a / b))));
+SCALAR(pow, "pow", "a to the power of b.",
+       GRADIENTS(where(equal(b, zero), zero, g * b * pow(a, b - 1)), where(a > 0, g * y * log(a), zero)));
+SCALAR(min, "min", "The smaller; NaN if either is.", GRADIENTS(share(g, a, b, less), share(g, b, a, less)));
+SCALAR(max, "max", "The larger; NaN if either is.", GRADIENTS(share(g, a, b, greater), share(g, b, a, greater)));
+SCALAR(prelu, "prelu", "x, or slope * x if x < 0.", GRADIENTS(where(a < 0, g* b, g), where(a < 0, g* a, zero)));
+SCALAR(and_, "and", "Logical and.", DISCRETE);
+SCALAR(or_, "or", "Logical or.", DISCRETE);
+SCALAR(xor_, "xor", "Logical exclusive or.", DISCRETE);
+SCALAR(bit_and, "bit_and", "Bitwise and.", DISCRETE);
+SCALAR(bit_or, "bit_or", "Bitwise or.", DISCRETE);
+SCALAR(bit_xor, "bit_xor", "Bitwise exclusive or.", DISCRETE);
+SCALAR(shift_left, "shift_left", "a * 2^b, wrapped; b outside [0, 64) shifts all bits out.", DISCRETE);
+SCALAR(shift_right, "shift_right", "floor(a / 2^b); b outside [0, 64) shifts all bits out.", DISCRETE);
+SCALAR(equal, "equal", "a == b.", DISCRETE);
+SCALAR(less, "less", "a < b.", DISCRETE);
+SCALAR(less_equal, "less_equal", "a <= b.", DISCRETE);
+SCALAR(greater, "greater", "a > b.", DISCRETE);
+SCALAR(greater_equal, "greater_equal", "a >= b.", DISCRETE);
+SCALAR(
+    where, "where", "a where c, else b.", +[](Backward& n) {
+      const Term g = n.upstream(), zero = g.number(0);
+      n.give(1, where(n.in(0), g, zero));
+      n.give(2, where(n.in(0), zero, g));
+    });
 
 #undef SCALAR
+#undef DISCRETE
+#undef FLAT
+#undef GRADIENTS
+#undef GRADIENT
+#undef NAMES
 
 }  // namespace ops
 
 const std::vector<const Op*>& scalar_ops() {
   using namespace ops;
   static const std::vector<const Op*> all{
-      &neg,        &abs,     &sign,          &floor,      &ceil,        &round,        &exp,
-      &log,        &sqrt,    &rsqrt,         &reciprocal, &sin,         &cos,          &tan,
-      &asin,       &acos,    &atan,          &sinh,       &cosh,        &tanh,         &asinh,
-      &acosh,      &atanh,   &erf,           &is_nan,     &is_inf,      &not_,         &relu,
-      &leaky_relu, &elu,     &selu,          &celu,       &sigmoid,     &hard_sigmoid, &hard_swish,
-      &silu,       &gelu,    &gelu_tanh,     &softplus,   &softsign,    &mish,         &thresholded_relu,
-      &clip,       &add,     &sub,           &mul,        &div,         &rem,          &fmod,
-      &pow,        &min,     &max,           &prelu,      &and_,        &or_,          &xor_,
-      &bit_and,    &bit_or,  &bit_xor,       &shift_left, &shift_right, &equal,        &less,
-      &less_equal, &greater, &greater_equal, &where};
+      &neg,        &abs,      &sign,          &floor,      &ceil,        &round,        &exp,
+      &log,        &sqrt,     &rsqrt,         &reciprocal, &sin,         &cos,          &tan,
+      &asin,       &acos,     &atan,          &sinh,       &cosh,        &tanh,         &asinh,
+      &acosh,      &atanh,    &erf,           &is_nan,     &is_inf,      &not_,         &relu,
+      &leaky_relu, &elu,      &selu,          &celu,       &sigmoid,     &hard_sigmoid, &hard_swish,
+      &silu,       &gelu,     &gelu_tanh,     &softplus,   &softsign,    &mish,         &thresholded_relu,
+      &clip,       &add,      &sub,           &mul,        &div,         &rem,          &fmod,
+      &pow,        &ops::min, &ops::max,      &prelu,      &and_,        &or_,          &xor_,
+      &bit_and,    &bit_or,   &bit_xor,       &shift_left, &shift_right, &ops::equal,   &less,
+      &less_equal, &greater,  &greater_equal, &ops::where};
   return all;
 }
 

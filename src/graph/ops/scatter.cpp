@@ -1,5 +1,6 @@
 // Writes at positions given by a tensor. Updates are applied in row-major order: of equal positions with combine = set,
 // the last one stays.
+#include "graph/backward.h"
 #include "graph/ops.h"
 #include "graph/ops/support.h"
 
@@ -72,12 +73,33 @@ std::vector<Tensor> reference(const OperandTensors& in, const Attributes& a, con
   return {out.tensor};
 }
 
+/// Of equal positions with combine = set, only the update that stays has a gradient: the one whose number is there.
+void gradient(Backward& n) {
+  const int64_t axis = n.node.attributes.integer("axis");
+  const std::string combine = n.node.attributes.text("combine", "set");
+  const Term g = n.upstream(), indices = n.in(1).broadcast(n.in(2).shape());
+  const auto written = [&](const Term& x, const Term& updates) {
+    return x.with(n.b.make(scatter, {x.id, indices.id, updates.id}, {{"axis", axis}, {"combine", "set"}}));
+  };
+  const auto read = [&](const Term& x) { return x.apply(gather_elements, indices, {{"axis", axis}}); };
+  if (combine == "add") {
+    n.give(0, g);
+    n.give(2, read(g));
+  } else if (combine == "set") {
+    if (n.wants(0)) n.give(0, written(g, g.number(0).broadcast(n.in(2).shape())));
+    if (!n.wants(2)) return;
+    const Term numbers = graph::positions(n.b, elements(n.in(2).shape())).reshaped(n.in(2).shape());
+    const Term last = read(written(numbers.number(0).broadcast(g.shape()), numbers));
+    n.give(2, where(equal(last, numbers), read(g), g.number(0)));
+  } else {
+    fail("gradient.missing", "scatter has no gradient where it combines by {}", combine);
+  }
+}
+
 }  // namespace
 
-const Op scatter{"scatter",
-                 "x with each update combined at its own position but for one axis.",
-                 {"axis", "combine"},
-                 infer,
-                 reference};
+const Op scatter{"scatter",           "x with each update combined at its own position but for one axis.",
+                 {"axis", "combine"}, infer,
+                 reference,           gradient};
 
 }  // namespace hadal::graph::ops
