@@ -30,7 +30,8 @@ struct ModelFlags {
   std::optional<std::string> chip, profile, precision, memory_limit, dump_after, effort;
   std::vector<std::string> shapes, inputs, calibration;
 
-  /// Adds MODEL (`what` describes it), --chip, --profile, --precision, --calibrate, --effort, --shape, --memory-limit and
+  /// Adds MODEL (`what` describes it), --chip, --profile, --precision, --calibrate, --effort, --shape, --memory-limit
+  /// and
   /// --dump-after.
   void add_to(CLI::App& app, const std::string& what);
   /// Adds --input, where nothing is run.

@@ -50,7 +50,7 @@ extern const Op matmul;  // (a, b) transpose_a, transpose_b (of the last two axe
 /// f32 and rounded up) to: dtype name of the result; sums of a block are multiplied by its two scales, and added in
 /// f32.
 extern const Op scaled_matmul;
-extern const Op conv;    // (x [N,C,s...], w [O,C/groups,k...], bias [O]?) strides, pads [begin..., end...], dilations,
+extern const Op conv;  // (x [N,C,s...], w [O,C/groups,k...], bias [O]?) strides, pads [begin..., end...], dilations,
                        // groups, outside: what pads hold (0)
 extern const Op
     conv_transpose;  // (x [N,C,s...], w [C,O/groups,k...], bias?) strides, pads, dilations, output_padding, groups

@@ -36,7 +36,7 @@ Error needs_scales(const Source& source) {
   return {"run.precision",
           fmt::format("{} values of a model in floats need scales, which the model does not have",
                       name_of(*source.precision)),
-          printable(source.file.string()), 
+          printable(source.file.string()),
           "quantise it by samples, --calibrate NAME=FILE.npy, or time it without values, --no-values"};
 }
 

@@ -65,9 +65,8 @@ class Lowering {
   Slice slice_ = Slice::all;             ///< Of the phase, what is being written.
   std::vector<uint8_t> ring_register_;   ///< Tiles taken of each ring; by its consumer, where its producer is ahead:
   std::vector<uint8_t> ahead_register_;  ///< then this counts the producer's.
-  std::vector<int64_t>
-      ring_taken_;  ///< Tiles taken so far in the text of this phase: for slots relative to the newest.
-  std::vector<int64_t> tile_taken_;  ///< Of each tile of the phase: the ring's count when it was taken.
+  std::vector<int64_t> ring_taken_;      ///< Tiles taken in the text of this phase so far: slots count from the newest.
+  std::vector<int64_t> tile_taken_;      ///< Of each tile of the phase: the ring's count when it was taken.
   std::vector<uint8_t> free_semaphore_, full_semaphore_;
   std::vector<int> ready_of_phase_;  ///< Semaphore of a phase that some phase waits for.
   std::vector<int> ready_owner_;     ///< Last phase that had each ready semaphore.
