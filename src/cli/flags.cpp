@@ -100,7 +100,7 @@ void ModelFlags::add_to(CLI::App& app, const std::string& what) {
       ->expected(1)
       ->take_all()
       ->group(group);
-  app.add_option("--effort", effort, "Schedules to try beyond the first: more take longer to compile; default: 12")
+  app.add_option("--effort", effort, "Schedules to try beyond the first: more take longer to compile; default: 8")
       ->type_name("N")
       ->group(group);
   app.add_option("--shape", shapes, "Shape of an input with symbolic dimensions, which are else 1; may be repeated")

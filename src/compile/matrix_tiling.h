@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <mutex>
 #include <vector>
 
 #include "compile/tiling.h"
@@ -19,6 +21,7 @@ struct MatrixLayer {
   int64_t stored_bytes = 4;  ///< Of what is stored.
   /// Bytes of the streamed operand, or of one group's part of it, for a tile of `rows` and a chunk of `k`.
   std::function<int64_t(int64_t rows, int64_t k)> stream_bytes;
+  std::string windows = {};  ///< What it depends on beside the fields here.
   bool constant_weights = true;
   /// What is streamed, stationary, or stored, lies in HBM.
   bool far_stream = false, far_weights = true, far_result = false;
@@ -41,6 +44,16 @@ struct MatrixTile {
   bool panel = false;  ///< A core takes all columns of a tile's rows, and holds these; then `stack` is 1.
   bool whole = false;  ///< The core holds all of both operands, or of the stationary one where the other is near.
   double cycles = 0;   ///< What the search expects.
+};
+
+/// By all that the search sees. Used by several threads.
+class TileMemo {
+ public:
+  std::vector<MatrixTile> get(const std::string& key, const std::function<std::vector<MatrixTile>()>& search);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::vector<MatrixTile>> tiles_;
 };
 
 /// Tiles that fit, a few that differ, those with the least estimated cycles first; none where none fits.

@@ -3,12 +3,16 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
 #include "compile/profile.h"
 
 namespace hadal::compile {
+
+/// Tiles that the search found before, for plans that differ in nothing that it sees (matrix_tiling.h).
+class TileMemo;
 
 struct Plan {
   int64_t cores = 1;                 ///< Of the chip's, those that work.
@@ -19,6 +23,7 @@ struct Plan {
   const Profile* profile = nullptr;  ///< Measured software to obey; null: none.
   /// Of layers of the matrix engine, by what the search for tiles sees of them: which of its tiles; absent: the first.
   std::map<std::string, size_t> tiles{};
+  std::shared_ptr<TileMemo> found = nullptr;  ///< Shared by plans of one compilation; null: every search is made.
   std::set<std::string> far{};  ///< Values that found no room in the shared space, by the names of their storages.
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "compile/backend.h"
+#include "compile/matrix_tiling.h"
 
 namespace hadal::compile {
 
@@ -42,7 +43,12 @@ class Search {
  public:
   Search(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
          const chip::Chip& chip, const Options& options)
-      : graph_(graph), groups_(groups), interface_(interface), chip_(chip), options_(options) {}
+      : graph_(graph),
+        groups_(groups),
+        interface_(interface),
+        chip_(chip),
+        options_(options),
+        found_(std::make_shared<TileMemo>()) {}
 
   [[nodiscard]] Plan best() const {
     std::vector<Trial> lines = core_counts();
@@ -77,6 +83,7 @@ class Search {
   const Interface& interface_;
   const chip::Chip& chip_;
   const Options& options_;
+  std::shared_ptr<TileMemo> found_;
 };
 
 /// All cores, half of them and again half, two at a time, while that promises anything: the best, and the next where it
@@ -87,7 +94,8 @@ std::vector<Trial> Search::core_counts() const {
   int64_t least = INT64_MAX;
   for (int64_t cores = chip_.cores; cores > 0;) {
     std::vector<Trial> next;
-    for (; cores > 0 && next.size() < lines; cores = cores % 2 == 0 ? cores / 2 : 0) next.push_back({{.cores = cores}});
+    for (; cores > 0 && next.size() < lines; cores = cores % 2 == 0 ? cores / 2 : 0)
+      next.push_back({{.cores = cores, .found = found_}});
     for_each_index(next.size(), options_.threads, [&](size_t i) { next[i] = attempt(next[i].plan); });
     for (const Trial& trial : next) least = std::min(least, trial.cycles);
     if (!next.back().works() || next.back().cycles / 5 * 4 > least) cores = 0;

@@ -26,7 +26,7 @@ struct Source {
   bool allow_absent_data = false;             ///< Values are not needed.
   int64_t memory_limit = 0;                   ///< Bytes.
   int threads = 1;                            ///< Of this computer.
-  int effort = 12;                            ///< Plans more that the compiler tries where layers have other tiles.
+  int effort = 8;                             ///< Plans more that the compiler tries where layers have other tiles.
   std::string dump_after = {};                ///< A pass, whose text goes to `dump`.
   std::function<void(const std::string& pass, const std::string& text)> dump = {};
   std::function<void(const std::string& stage)> progress = {};

@@ -105,7 +105,8 @@ Term product_slope(const Term& x, const Integers& axes) {
 Term slope(const std::string& kind, const Term& x, const Term& y, const Integers& axes) {
   if (kind == "sum") return x.number(1);
   if (kind == "mean")
-    return x.number(1 / static_cast<double>(elements(x.shape()) / std::max<int64_t>(1, elements(y.shape()))));
+    return x.number(static_cast<double>(elements(y.shape())) /
+                    static_cast<double>(std::max<int64_t>(1, elements(x.shape()))));
   if (kind == "prod") return product_slope(x, axes);
   if (kind == "sum_square") return x * 2;
   if (kind == "l1") return sign(x);

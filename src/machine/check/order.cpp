@@ -217,7 +217,8 @@ bool Order::follow(const List& list, size_t from, const Clock* own, uint32_t all
 /// Before a wait takes its counts, all that does not need it may have come.
 std::vector<Finding> Order::overflows(int64_t most) {
   std::vector<Finding> findings;
-  for (uint8_t id = 0; id < lists_.size(); ++id)
+  const auto semaphores = static_cast<uint8_t>(lists_.size());
+  for (uint8_t id = 0; id < semaphores; ++id)
     for (size_t core = 0; core < cores_ && findings.empty(); ++core) {
       const List& list = list_of(core, id);
       const int64_t initial = program_.semaphores[id].initial;
