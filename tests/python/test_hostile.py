@@ -9,7 +9,6 @@ from conftest import MODELS
 from hostile import AD, FLOAT, accepted_or_refused, graph, refused, relu, save
 from onnx import TensorProto, helper, numpy_helper
 
-pytestmark = pytest.mark.hostile
 
 # ---------------------------------------------------------------- model files
 

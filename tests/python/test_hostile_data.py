@@ -8,7 +8,6 @@ import pytest
 from conftest import MODELS
 from hostile import AD, refused
 
-pytestmark = pytest.mark.hostile
 
 # ---------------------------------------------------------------- inputs: .npy and pictures
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hostile import AD, refused
 
-pytestmark = pytest.mark.hostile
 
 # ---------------------------------------------------------------- flags
 
