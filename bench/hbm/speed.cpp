@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "base/split_mix.h"
 #include "memory/files.h"
 #include "memory/replay.h"
 
@@ -14,9 +15,9 @@ double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC
 /// CPU seconds of 1e9 steps, the result of which nobody can leave out.
 double calibration() {
   const double start = cpu_seconds();
-  memory::SplitMix64 random(1);
+  SplitMix random(1);
   uint64_t all = 0;
-  for (int64_t i = 0; i < 1'000'000'000; ++i) all ^= random();
+  for (int64_t i = 0; i < 1'000'000'000; ++i) all ^= random.next();
   const double seconds = cpu_seconds() - start;
   fmt::print("1e9 steps of splitmix64 ({:016x}): {:.2f} CPU s\n", all, seconds);
   return seconds;

@@ -61,9 +61,9 @@ Pattern::Block Pattern::next() {
     }
     case Kind::random_read:
     case Kind::random_write:
-      return {random_() % (region_ / granule_) * granule_, kind_ == Kind::random_write};
+      return {random_.next() % (region_ / granule_) * granule_, kind_ == Kind::random_write};
     case Kind::random_mix: {
-      const uint64_t z = random_();
+      const uint64_t z = random_.next();
       return {z % (region_ / granule_) * granule_, (z >> 40) % 3 == 0};
     }
     case Kind::streams: {

@@ -5,23 +5,9 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/split_mix.h"
 
 namespace hadal::memory {
-
-/// The generator of Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
-class SplitMix64 {
- public:
-  explicit SplitMix64(uint64_t seed) : state_(seed) {}
-  uint64_t operator()() {
-    uint64_t z = state_ += 0x9E3779B97F4A7C15;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-    return z ^ (z >> 31);
-  }
-
- private:
-  uint64_t state_;
-};
 
 struct Traffic {
   std::string pattern = "seq_read";
@@ -55,7 +41,7 @@ class Pattern {
 
   Kind kind_;
   uint64_t region_, granule_, stride_, read_burst_, write_burst_, streams_, chunk_;
-  SplitMix64 random_;
+  SplitMix random_;
   uint64_t block_ = 0;
 };
 

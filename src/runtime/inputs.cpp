@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/npy.h"
+#include "base/split_mix.h"
 #include "base/suggest.h"
 
 namespace hadal::runtime {
@@ -102,12 +103,6 @@ Result<Tensor> checked(const GivenInput& given, const isa::Port& port) {
                place};
 }
 
-/// Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014: the finaliser of SplitMix64.
-uint64_t mix(uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
 uint64_t fnv1a(std::string_view text) {
   uint64_t hash = 0xcbf29ce484222325u;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
@@ -254,13 +249,13 @@ Result<std::vector<Tensor>> bind_inputs(const std::vector<isa::Port>& ports, con
 }
 
 Tensor made_up_input(const std::string& name, DType dtype, const Shape& shape, uint64_t seed) {
-  const uint64_t key = mix(fnv1a(name) ^ mix(seed));
+  const uint64_t key = SplitMix::mixed(fnv1a(name) ^ SplitMix::mixed(seed));
   const int bits = fraction_bits(dtype), bytes = bytes_of(dtype);
   std::byte* data = nullptr;
   Tensor out = Tensor::zeros(dtype, shape, data);
   const int64_t n = out.size();
   for (int64_t i = 0; i < n; ++i) {
-    const uint64_t random = mix(key + static_cast<uint64_t>(i) * 0x9e3779b97f4a7c15u);
+    const uint64_t random = SplitMix::mixed(key + static_cast<uint64_t>(i) * SplitMix::step);
     const double value = is_float(dtype) ? std::ldexp(static_cast<double>(random >> (64 - bits)), -bits)
                                          : static_cast<double>(random >> 63);
     store_number(dtype, data + i * bytes, value);

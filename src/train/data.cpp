@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/npz.h"
+#include "base/split_mix.h"
 #include "base/suggest.h"
 
 namespace hadal::train {
@@ -16,21 +17,6 @@ namespace {
 std::string place_of(const Dataset& data, const std::string& name) {
   return fmt::format("{}: array \"{}\"", data.place, printable(name));
 }
-
-/// Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014 (SplitMix64).
-class SplitMix {
- public:
-  explicit SplitMix(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-
- private:
-  uint64_t state_;
-};
 
 }  // namespace
 

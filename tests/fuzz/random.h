@@ -7,18 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "base/split_mix.h"
+
 namespace hadal::fuzz {
 
-/// SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 class Random {
  public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
+  explicit Random(uint64_t seed) : numbers_(seed) {}
+  uint64_t next() { return numbers_.next(); }
   /// Below `n`; 0 where n is 0.
   size_t below(size_t n) { return n == 0 ? 0 : static_cast<size_t>(next() % n); }
   bool one_in(size_t n) { return below(n) == 0; }
@@ -35,7 +31,7 @@ class Random {
   }
 
  private:
-  uint64_t state_;
+  SplitMix numbers_;
 };
 
 /// Numbers at which code breaks.

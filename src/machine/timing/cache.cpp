@@ -1,5 +1,7 @@
 #include "machine/timing/cache.h"
 
+#include "base/split_mix.h"
+
 namespace hadal::machine::timing {
 
 namespace {
@@ -7,12 +9,7 @@ namespace {
 /// SplitMix64's finaliser over the numbers that tell one piece from another.
 uint64_t key_of(const Transfer& transfer, int64_t from) {
   uint64_t key = 0;
-  const auto mix = [&](int64_t value) {
-    key += static_cast<uint64_t>(value) + 0x9E3779B97F4A7C15;
-    key = (key ^ key >> 30) * 0xBF58476D1CE4E5B9;
-    key = (key ^ key >> 27) * 0x94D049BB133111EB;
-    key ^= key >> 31;
-  };
+  const auto mix = [&](int64_t value) { key = SplitMix::mixed(key + static_cast<uint64_t>(value) + SplitMix::step); };
   mix(transfer.address);
   mix(from);
   mix(transfer.run_bytes);
