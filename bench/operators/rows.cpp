@@ -92,6 +92,12 @@ Result<graph::Graph> from_feed_forward(const Row& row, DType type) {
   return feed_forward(type, tokens, hidden, inner, op == "ffn_gated");
 }
 
+/// Readers a head of keys and values.
+Result<int64_t> sharing_heads(const Row& row, int64_t readers, int64_t heads) {
+  if (readers % heads == 0) return readers / heads;
+  return Error{"table.shape", fmt::format("{} heads share {}", readers, heads), row.place(), ""};
+}
+
 /// Heads that share keys and values are rows of one product.
 Result<graph::Graph> from_attention(const Row& row, DType type) {
   HADAL_TRY(const int64_t readers, count(row, "q_heads_x_batch"));
@@ -99,9 +105,8 @@ Result<graph::Graph> from_attention(const Row& row, DType type) {
   HADAL_TRY(const int64_t queries, count(row, "q_len"));
   HADAL_TRY(const int64_t keys, count(row, "kv_len"));
   HADAL_TRY(const int64_t width, count(row, "head_dim"));
-  if (readers % heads != 0)
-    return Error{"table.shape", fmt::format("{} heads share {}", readers, heads), row.place(), ""};
-  return attention(type, {heads, readers / heads * queries, keys, width});
+  HADAL_TRY(const int64_t sharing, sharing_heads(row, readers, heads));
+  return attention(type, {heads, sharing * queries, keys, width});
 }
 
 Result<graph::Graph> from_fused_attention(const Row& row, DType type) {
@@ -111,10 +116,9 @@ Result<graph::Graph> from_fused_attention(const Row& row, DType type) {
   HADAL_TRY(const int64_t heads, count(row, "kv_heads"));
   HADAL_TRY(const int64_t keys, count(row, "kv_len"));
   HADAL_TRY(const int64_t width, count(row, "head_dim"));
-  if (readers % heads != 0)
-    return Error{"table.shape", fmt::format("{} heads share {}", readers, heads), row.place(), ""};
+  HADAL_TRY(const int64_t sharing, sharing_heads(row, readers, heads));
   const int64_t queries = phase == "decode" ? 1 : keys;
-  return attention(type, {batch * heads, readers / heads * queries, keys, width});
+  return attention(type, {batch * heads, sharing * queries, keys, width});
 }
 
 /// Operators by the name in column `op`, with shapes in columns of their own.

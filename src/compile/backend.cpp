@@ -51,7 +51,7 @@ Status check_types(const tile::Program& program, const chip::Chip& chip) {
 }  // namespace
 
 Result<tile::Program> Backend::emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
-                                    std::map<std::string, TileChoice>* choices) const {
+                                    std::map<MatrixShape, TileChoice>* choices) const {
   Emitter emitter(graph, chip_, plan_);
   HADAL_TRY(tile::Program tiles, emitter.run(groups, interface));
   if (choices) *choices = emitter.choices();

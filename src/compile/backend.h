@@ -16,7 +16,7 @@ class Backend {
   /// The tile program, and in `choices` where there were tiles to choose from. Errors: what the chip has no engine or
   /// type for; tiles that do not fit.
   Result<tile::Program> emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
-                             std::map<std::string, TileChoice>* choices = nullptr) const;
+                             std::map<MatrixShape, TileChoice>* choices = nullptr) const;
   /// Its instructions. Errors: memory, registers or semaphores that do not suffice.
   [[nodiscard]] Result<isa::Program> lower(const tile::Program& tiles) const;
 

@@ -1,7 +1,5 @@
 // Convolutions: output tiles of rows and channels dealt to the cores, a loop over chunks of input channels inside. The
 // input window of a tile is clamped to the image; what it lacks is padding, a field of the instruction.
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -51,8 +49,9 @@ MatrixLayer search_layer(const Emitter& e, const ConvLayer& layer, int64_t width
   out.far_result = e.far(layer.out);
   out.stored_bytes = bytes_of(layer.out.dtype);
   const int64_t bytes = bytes_of(layer.x.dtype);
-  out.windows = fmt::format("{} {} {} {}", fmt::join(w.kernel, ","), fmt::join(w.stride, ","),
-                            fmt::join(w.dilation, ","), fmt::join(w.in, ","));
+  for (const auto& extents : {w.kernel, w.stride, w.dilation, w.in})
+    out.window.insert(out.window.end(), extents.begin(), extents.end());
+  out.window.push_back(w.outside == 0 ? 0 : 1);
   out.stream_bytes = [w, taps, width, bytes](int64_t rows, int64_t k) {
     const auto reach = [&](size_t d, int64_t positions) {
       const int64_t need = (positions - 1) * w.stride[d] + (w.kernel[d] - 1) * w.dilation[d] + 1;

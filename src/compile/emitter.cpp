@@ -35,7 +35,7 @@ void Emitter::fail(std::string code, std::string message, std::string remedy) {
   error_ = Error{std::move(code), std::move(message), std::move(place), std::move(remedy)};
 }
 
-size_t Emitter::choose(const std::string& layer, size_t tiles, double cycles) {
+size_t Emitter::choose(const MatrixShape& layer, size_t tiles, double cycles) {
   TileChoice& choice = choices_[layer];
   choice.tiles = std::max(choice.tiles, tiles);
   choice.cycles += cycles;

@@ -50,9 +50,9 @@ class Emitter {
   [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] int64_t cores() const { return plan_.cores; }
   /// Which of `tiles` tiles the plan takes for such a layer, of which the search expects so many cycles.
-  size_t choose(const std::string& layer, size_t tiles, double cycles);
+  size_t choose(const MatrixShape& layer, size_t tiles, double cycles);
   /// The layers for which that was asked.
-  [[nodiscard]] const std::map<std::string, TileChoice>& choices() const { return choices_; }
+  [[nodiscard]] const std::map<MatrixShape, TileChoice>& choices() const { return choices_; }
   [[nodiscard]] Expr core() const { return core_; }
   /// Of a product's stationary operand: the ring of weights, which run ahead of other layers' work; or that of computed
   /// operands, where the layers of measured software begin one after another.
@@ -166,7 +166,7 @@ class Emitter {
   int64_t loops_ = 0;
   std::vector<tile::Ring> usual_;  ///< Rings as they are where no phase counts its tiles.
   bool counts_tiles_ = false;
-  std::map<std::string, TileChoice> choices_;
+  std::map<MatrixShape, TileChoice> choices_;
   std::optional<Error> error_;
   std::vector<Error> errors_;       ///< Of groups before.
   std::vector<std::string> nodes_;  ///< Of the group being emitted.

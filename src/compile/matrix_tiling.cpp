@@ -229,7 +229,7 @@ std::vector<MatrixTile> search_tiles(const Emitter& e, const MatrixLayer& layer)
 
 }  // namespace
 
-std::vector<MatrixTile> TileMemo::get(const std::string& key, const std::function<std::vector<MatrixTile>()>& search) {
+std::vector<MatrixTile> TileMemo::get(const Key& key, const std::function<std::vector<MatrixTile>()>& search) {
   {
     const std::scoped_lock lock(mutex_);
     if (const auto found = tiles_.find(key); found != tiles_.end()) return found->second;
@@ -239,23 +239,14 @@ std::vector<MatrixTile> TileMemo::get(const std::string& key, const std::functio
   return tiles_.emplace(key, std::move(tiles)).first->second;
 }
 
-MatrixTile choose_tile(Emitter& e, const MatrixLayer& layer, const std::vector<MatrixTile>& tiles) {
+MatrixTile choose_tile(Emitter& e, const MatrixShape& layer, const std::vector<MatrixTile>& tiles) {
   if (tiles.empty()) return {.rows = 0};
-  const std::string name =
-      fmt::format("{} x {} x {}, {} x {} of {}{}{}{}", layer.batch, layer.rows, layer.n, layer.k, layer.k_step,
-                  name_of(layer.operands), layer.constant_weights ? "" : ", computed",
-                  layer.far_stream ? ", far in" : "", layer.far_result ? ", far out" : "");
-  return tiles[e.choose(name, tiles.size(), tiles.front().cycles)];
+  return tiles[e.choose(layer, tiles.size(), tiles.front().cycles)];
 }
 
 std::vector<MatrixTile> matrix_tiles(const Emitter& e, const MatrixLayer& layer) {
   if (!e.plan().found) return search_tiles(e, layer);
-  const std::string key = fmt::format(
-      "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", layer.batch, layer.rows, layer.row_pixels, layer.n,
-      layer.n_step, layer.k, layer.k_step, name_of(layer.operands), layer.stored_bytes, layer.constant_weights,
-      layer.far_stream, layer.far_weights, layer.far_result, layer.grouped, layer.depthwise, layer.may_split,
-      layer.equal_parts, layer.windows, fmt::format("{} {}", e.cores(), e.plan().contended));
-  return e.plan().found->get(key, [&] { return search_tiles(e, layer); });
+  return e.plan().found->get({layer, e.cores(), e.plan().contended}, [&] { return search_tiles(e, layer); });
 }
 
 Expr stack_tiles(const TileBox& stack, size_t rows, const MatrixTile& tile) {

@@ -6,30 +6,16 @@
 #include <mutex>
 #include <vector>
 
+#include "compile/matrix_shape.h"
 #include "compile/tiling.h"
 
 namespace hadal::compile {
 
-/// One layer of the matrix engine, as the search sees it. Bytes are of one element.
-struct MatrixLayer {
-  int64_t batch = 1;          ///< Independent products, or images.
-  int64_t rows = 1;           ///< What m is cut into: matrix rows, or output rows of a convolution.
-  int64_t row_pixels = 1;     ///< m of one row.
-  int64_t n = 1, n_step = 1;  ///< Output columns; tiles are multiples of the step.
-  int64_t k = 1, k_step = 1;  ///< Contraction (taps * channels); chunks are multiples of the step.
-  DType operands = DType::f32;
-  int64_t stored_bytes = 4;  ///< Of what is stored.
-  /// Bytes of the streamed operand, or of one group's part of it, for a tile of `rows` and a chunk of `k`.
+/// A layer for the search.
+struct MatrixLayer : MatrixShape {
+  /// Bytes of the streamed operand, or of one group's part of it, for a tile of `rows` and a chunk of `k`; the shape
+  /// decides it.
   std::function<int64_t(int64_t rows, int64_t k)> stream_bytes;
-  std::string windows = {};  ///< What it depends on beside the fields here.
-  bool constant_weights = true;
-  /// What is streamed, stationary, or stored, lies in HBM.
-  bool far_stream = false, far_weights = true, far_result = false;
-  bool grouped = false;      ///< A tile of n has its own channels: k is that of one group, all of it.
-  bool depthwise = false;    ///< Grouped by single channels: not a matrix product.
-  bool may_split = false;    ///< The contraction may be split over cores.
-  bool scaled = false;       ///< By blocks: chunks are of whole blocks.
-  bool equal_parts = false;  ///< All tiles of n have the same number of groups.
 };
 
 struct MatrixTile {
@@ -46,21 +32,27 @@ struct MatrixTile {
   double cycles = 0;   ///< What the search expects.
 };
 
-/// By all that the search sees. Used by several threads.
+/// What searches found, by all that they see. Used by several threads.
 class TileMemo {
  public:
-  std::vector<MatrixTile> get(const std::string& key, const std::function<std::vector<MatrixTile>()>& search);
+  struct Key {
+    MatrixShape layer;
+    int64_t cores = 1;
+    double contended = 0;  ///< Of the plan.
+    auto operator<=>(const Key&) const = default;
+  };
+  std::vector<MatrixTile> get(const Key& key, const std::function<std::vector<MatrixTile>()>& search);
 
  private:
   std::mutex mutex_;
-  std::map<std::string, std::vector<MatrixTile>> tiles_;
+  std::map<Key, std::vector<MatrixTile>> tiles_;
 };
 
 /// Tiles that fit, a few that differ, those with the least estimated cycles first; none where none fits.
 std::vector<MatrixTile> matrix_tiles(const Emitter& e, const MatrixLayer& layer);
 
 /// That of the tiles, best first, which the plan takes for the layer; rows == 0 where there are none.
-MatrixTile choose_tile(Emitter& e, const MatrixLayer& layer, const std::vector<MatrixTile>& tiles);
+MatrixTile choose_tile(Emitter& e, const MatrixShape& layer, const std::vector<MatrixTile>& tiles);
 /// Sorts tiles of several searches, and leaves the best few that differ.
 std::vector<MatrixTile> best_tiles(std::vector<MatrixTile> tiles);
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "compile/matrix_shape.h"
 #include "compile/profile.h"
 
 namespace hadal::compile {
@@ -21,8 +22,8 @@ struct Plan {
   bool whole = true;                 ///< Operands are loaded whole where the profile does that.
   bool joined = true;                ///< Attention in one phase, rather than its products and softmax in one each.
   const Profile* profile = nullptr;  ///< Measured software to obey; null: none.
-  /// Of layers of the matrix engine, by what the search for tiles sees of them: which of its tiles; absent: the first.
-  std::map<std::string, size_t> tiles{};
+  /// Of layers of the matrix engine, which of the tiles that the search found; absent: the first.
+  std::map<MatrixShape, size_t> tiles{};
   std::shared_ptr<TileMemo> found = nullptr;  ///< Shared by plans of one compilation; null: every search is made.
   std::set<std::string> far{};  ///< Values that found no room in the shared space, by the names of their storages.
 };

@@ -35,7 +35,7 @@ struct Trial {
   Plan plan;
   int64_t cycles = INT64_MAX;  ///< Of a plan that fails, too: the error comes from the plan that is taken, if all fail.
   std::set<std::string> far{};  ///< What found no room in the shared space.
-  std::map<std::string, TileChoice> choices{};
+  std::map<MatrixShape, TileChoice> choices{};
   [[nodiscard]] bool works() const { return cycles < INT64_MAX; }
 };
 
@@ -147,7 +147,7 @@ bool has_room(const graph::Graph& graph, const std::vector<Group>& groups, const
 
 /// Other tiles for the layers, those first that take most: the search for tiles only estimates.
 void Search::try_tiles(Trial& best) const {
-  std::vector<std::pair<std::string, TileChoice>> layers(best.choices.begin(), best.choices.end());
+  std::vector<std::pair<MatrixShape, TileChoice>> layers(best.choices.begin(), best.choices.end());
   std::ranges::stable_sort(layers, std::greater{}, [](const auto& layer) { return layer.second.cycles; });
   auto left = static_cast<size_t>(options_.effort);
   for (const auto& [layer, choice] : layers) {

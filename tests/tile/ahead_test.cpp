@@ -3,31 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "isa/verify.h"
+#include "tile/statements.h"
 
 namespace hadal::tile {
 namespace {
 
 constexpr Target one_core{
     .cores = 1, .scratchpad_bytes = 1 << 20, .accumulator_bytes = 1 << 16, .memory_bytes = 1 << 30};
-
-Statement tile_of(int tile) {
-  Statement statement;
-  statement.kind = Statement::Kind::tile;
-  statement.tile = tile;
-  return statement;
-}
-
-Statement instruction(isa::Opcode op, isa::Queue queue, std::vector<Operand> operands) {
-  Statement statement;
-  statement.op = op;
-  statement.queue = queue;
-  statement.operands = std::move(operands);
-  const isa::Row& row = *isa::row_of(op);
-  statement.operands.resize(row.operand_count());
-  for (const isa::FieldRow& field : row.fields) statement.fields.emplace_back(field.otherwise);
-  statement.fields.resize(row.field_count());
-  return statement;
-}
 
 /// Phases that copy so many rows of 16 floats, prefetched and stored one by one.
 Program copies(const std::vector<int64_t>& rows, int slots) {
@@ -40,17 +22,13 @@ Program copies(const std::vector<int64_t>& rows, int slots) {
   for (const int64_t count : rows) {
     const Expr row = Expr::variable("row", 0, count - 1);
     const TileView x{0, {Expr(1), Expr(16)}};
-    Statement loop;
-    loop.kind = Statement::Kind::loop;
-    loop.index = row;
-    loop.count = Expr(count);
-    loop.body = {tile_of(0),
-                 instruction(isa::Opcode::load, isa::Queue::prefetch, {x, Window{0, {row, Expr(0)}, x.extents}}),
-                 instruction(isa::Opcode::store, isa::Queue::store, {Window{1, {row, Expr(0)}, x.extents}, x})};
     Phase phase;
     phase.layer.name = "copy";
     phase.tiles = {{"x", 0, DType::f32}};
-    phase.body = {std::move(loop)};
+    phase.body = {loop(
+        row, count,
+        {tile_of(0), instruction(isa::Opcode::load, isa::Queue::prefetch, {x, Window{0, {row, Expr(0)}, x.extents}}),
+         instruction(isa::Opcode::store, isa::Queue::store, {Window{1, {row, Expr(0)}, x.extents}, x})})};
     program.phases.push_back(std::move(phase));
   }
   return program;

@@ -5,39 +5,12 @@
 #include <algorithm>
 
 #include "isa/verify.h"
+#include "tile/statements.h"
 
 namespace hadal::tile {
 namespace {
 
 constexpr Target two_cores{2, 1 << 20, 1 << 16, 1 << 30, 4096};
-
-Statement tile_of(int tile) {
-  Statement statement;
-  statement.kind = Statement::Kind::tile;
-  statement.tile = tile;
-  return statement;
-}
-
-Statement instruction(isa::Opcode op, isa::Queue queue, std::vector<Operand> operands, std::vector<Expr> fields = {}) {
-  Statement statement;
-  statement.op = op;
-  statement.queue = queue;
-  statement.operands = std::move(operands);
-  const isa::Row& row = *isa::row_of(op);
-  statement.operands.resize(row.operand_count());
-  for (size_t i = fields.size(); i < row.field_count(); ++i) fields.emplace_back(row.fields[i].otherwise);
-  statement.fields = std::move(fields);
-  return statement;
-}
-
-Statement loop(const Expr& index, int64_t count, std::vector<Statement> body) {
-  Statement statement;
-  statement.kind = Statement::Kind::loop;
-  statement.index = index;
-  statement.count = Expr(count);
-  statement.body = std::move(body);
-  return statement;
-}
 
 /// Copies 8 rows of 16 floats: each core takes 4, row by row. `phases` copies stand in a row, each of the one before.
 Program copies(int phases) {
