@@ -54,9 +54,10 @@ class Search {
     std::vector<Trial> lines = core_counts();
     for_each_index(lines.size(), options_.threads, [&](size_t i) { refine(lines[i]); });
     if (lines.empty()) return {.cores = chip_.cores};
-    Trial best = *std::ranges::min_element(lines, {}, &Trial::cycles);
-    try_tiles(best);
-    return best.plan;
+    const int64_t least = std::ranges::min_element(lines, {}, &Trial::cycles)->cycles;
+    std::erase_if(lines, [&](const Trial& line) { return line.cycles / 21 * 20 > least; });  // Not close.
+    for (Trial& line : lines) try_tiles(line);
+    return std::ranges::min_element(lines, {}, &Trial::cycles)->plan;
   }
 
  private:
@@ -86,15 +87,15 @@ class Search {
   std::shared_ptr<TileMemo> found_;
 };
 
-/// All cores, half of them and again half, two at a time, while that promises anything: the best, and the next where it
-/// is close, since what is varied after may suit it more.
+/// All cores, half of them and again half, two at a time, while that promises anything: the best, and those that are
+/// close, since what is varied after may suit them more.
 std::vector<Trial> Search::core_counts() const {
-  constexpr size_t lines = 2;
+  constexpr size_t together = 2, lines = 3;
   std::vector<Trial> tried;
   int64_t least = INT64_MAX;
   for (int64_t cores = chip_.cores; cores > 0;) {
     std::vector<Trial> next;
-    for (; cores > 0 && next.size() < lines; cores = cores % 2 == 0 ? cores / 2 : 0)
+    for (; cores > 0 && next.size() < together; cores = cores % 2 == 0 ? cores / 2 : 0)
       next.push_back({{.cores = cores, .found = found_}});
     for_each_index(next.size(), options_.threads, [&](size_t i) { next[i] = attempt(next[i].plan); });
     for (const Trial& trial : next) least = std::min(least, trial.cycles);
