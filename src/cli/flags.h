@@ -14,6 +14,9 @@
 
 namespace hadal::cli {
 
+/// Of --threads.
+inline constexpr int64_t threads_most = 1024;
+
 /// A whole number in [least, most]. Errors: usage.value.
 Result<int64_t> read_integer(std::string_view text, std::string_view flag, int64_t least, int64_t most);
 /// A quantity above 0, such as "4 GiB" or "100ms". Errors: usage.value.

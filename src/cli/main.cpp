@@ -23,6 +23,7 @@ constexpr const char* footer = R"(Examples:
   hadal run model.onnx --input image=cat.png --chip hadal-edge --precision bf16
   hadal compile model.onnx -o model.hadal                then: hadal run model.hadal
   hadal dis model.hadal                                  the program as text
+  hadal explain model.onnx                               why it takes as long, and what would help
   hadal chips hadal-1                                    every figure of a chip
 
 hadal COMMAND --help tells the flags of a command.)";
@@ -104,6 +105,7 @@ Result<int> dispatch(std::vector<std::string> words) {
   add_verify(app, action);
   add_check(app, action);
   add_inspect(app, action);
+  add_explain(app, action);
   add_chips(app, action);
   add_doctor(app, action);
   HADAL_CHECK(check_command(app, words));

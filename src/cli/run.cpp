@@ -18,7 +18,7 @@ namespace hadal::cli {
 
 namespace {
 
-constexpr int64_t threads_most = 1024, repeat_most = 1'000'000;
+constexpr int64_t repeat_most = 1'000'000;
 
 struct RunFlags {
   ModelFlags model;

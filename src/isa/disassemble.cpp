@@ -49,6 +49,7 @@ class Printer {
   void declarations();
   void weights(WeightText where, const std::string& file);
   void code();
+  void instruction(const Instruction& in);
   std::string out;
 
  private:
@@ -62,7 +63,6 @@ class Printer {
   void chain(size_t number);
   void layer(const Layer& layer);
   void ports(const char* word, const std::vector<Port>& ports);
-  void instruction(const Instruction& in);
   void fields(const Row& row, const Instruction& in);
   void syncs(const char* word, const std::array<Sync, 3>& syncs);
   [[nodiscard]] std::string view(uint16_t number) const;
@@ -306,6 +306,17 @@ Result<std::string> disassemble(const Program& program, WeightText weights, cons
   printer.weights(weights, file);
   printer.code();
   return std::move(printer.out);
+}
+
+std::vector<std::string> instruction_texts(const Program& program) {
+  Printer printer(program);
+  std::vector<std::string> texts;
+  for (const Instruction& in : program.code) {
+    printer.out.clear();
+    printer.instruction(in);
+    texts.push_back(printer.out);
+  }
+  return texts;
 }
 
 Status write_text(const Program& program, const std::filesystem::path& path, bool inline_weights) {

@@ -23,6 +23,9 @@ enum class WeightText {
 /// what breaks the rules has no text.
 Result<std::string> disassemble(const Program& program, WeightText weights, const std::string& file = "");
 
+/// Each instruction as it stands in the text. The program has passed verify_static.
+std::vector<std::string> instruction_texts(const Program& program);
+
 /// Writes the text to `path`; weights, unless they are inlined, to `path`.weights beside it.
 Status write_text(const Program& program, const std::filesystem::path& path, bool inline_weights);
 

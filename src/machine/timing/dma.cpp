@@ -37,8 +37,9 @@ void Machine::plan(const isa::Instruction& in, Entry& entry) {
 void Machine::start_transfer(uint32_t core, Core& state, uint8_t queue, const Entry& entry, Time now) {
   QueueState& own = state.queues[queue];
   Active& active = own.active.push();
-  active = {.instruction = entry.instruction, .layer = entry.layer, .begin = now, .end = now, .sharing = entry.sharing};
-  active.waited_from = std::max(entry.issued, own.free);
+  active = {entry, {.waited_from = std::max(entry.issued, own.free), .begin = now, .end = now}};
+  active.sharing = entry.sharing;
+  active.on_chip = !entry.idle && entry.transfer.shared;
   if (entry.idle) {
     active.done = true;
   } else {
@@ -64,8 +65,9 @@ void Machine::pump(uint32_t core, Core& state, uint8_t queue, Time now) {
   while (own.asking != own.active.end() && own.active[own.asking].done) ++own.asking;
   if (own.asking == own.active.end()) return;
   own.requesting = true;
-  const Time ready = std::max({now, own.active[own.asking].begin + dma_issue_, own.next_request});
-  if (own.active[own.asking].sharing.is_shared()) return meet(core, queue, ready);
+  Active& active = own.active[own.asking];
+  const Time ready = active.asked_at = std::max({now, active.begin + dma_issue_, own.next_request});
+  if (active.sharing.is_shared()) return meet(core, queue, ready);
   events_.push(ready, core, Event::Kind::request, queue);
 }
 
@@ -84,6 +86,8 @@ void Machine::meet(uint32_t core, uint8_t queue, Time ready) {
     meeting.ready = std::max(meeting.ready, ready + network_.distance(member.core, core));
   statistics_.moved(active.layer, active.transfer);
   active.members = std::move(meeting.members);
+  ++met_;
+  for (const Member& member : active.members) cores_[member.core].queues[queue].active[member.active].meeting = met_;
   events_.push(meeting.ready, core, Event::Kind::request, queue);
   meetings_.erase(key);
 }
@@ -301,7 +305,9 @@ void Machine::close(uint32_t core, Core& state, uint8_t queue) {
   for (; own.finished != own.active.end() && own.active[own.finished].done; ++own.finished) {
     const Active& active = own.active[own.finished];
     own.last_end = clock_.edge(std::max(own.last_end, active.end));
-    finish(core, queue, active.instruction, active.layer, active.waited_from, active.begin, own.last_end);
+    Course course = active;
+    course.end = own.last_end;
+    finish(core, queue, active, course);
     events_.push(own.last_end, core, Event::Kind::retire, queue);
   }
 }

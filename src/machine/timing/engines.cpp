@@ -42,7 +42,7 @@ void Machine::start(uint32_t core, Core& state, uint8_t queue, const Entry& entr
     end = queue == matrix ? run_matrix(state, entry, now) : now + clock_.time(entry.cost.cycles);
   }
   own.last_end = std::max(own.last_end, end);
-  finish(core, queue, entry.instruction, entry.layer, waited_from, now, own.last_end);
+  finish(core, queue, entry, {.waited_from = waited_from, .begin = now, .end = own.last_end});
 }
 
 }  // namespace hadal::machine::timing

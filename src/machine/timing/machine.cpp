@@ -156,6 +156,7 @@ void Machine::issue(uint32_t core, Time now) {
       state.time += issue_ + let_ * (int64_t{state.sequencer.lets()} + state.sequencer.controls());
       state.started = true;
       state.last = to;
+      state.held_from = state.time;
     }
     if (!place(core, state)) return;
   }
@@ -168,6 +169,8 @@ bool Machine::place(uint32_t core, Core& state) {
   if (target.entries.size() >= static_cast<uint64_t>(chip_->sequencer.queue_depth)) return false;
   const bool was_empty = target.entries.empty();
   Entry& entry = target.entries.push();
+  entry.order = state.issued++;
+  entry.held_from = clock_.edge(state.held_from);
   entry.issued = clock_.edge(state.time);
   decode(state, entry);
   if (was_empty) wake(core, state, queue, entry.issued);
@@ -245,19 +248,30 @@ void Machine::deliver(uint32_t core, uint32_t instruction, bool everywhere, Time
 }
 
 /// Everything that follows from an instruction's end being known.
-void Machine::finish(uint32_t core, uint8_t queue, uint32_t instruction, uint32_t layer, Time waited_from, Time begin,
-                     Time end) {
-  statistics_.ran(layer, begin, end);
+void Machine::finish(uint32_t core, uint8_t queue, const Issued& what, const Course& course) {
+  statistics_.ran(what.layer, course.begin, course.end);
   bool own = false, all = false;
-  for (const isa::Sync& signal : program_->code[instruction].signals)
+  for (const isa::Sync& signal : program_->code[what.instruction].signals)
     if (signal.count > 0) (signal.everywhere ? all : own) = true;
-  if (own) events_.push(end + signal_, core, Event::Kind::signal, queue, instruction);
+  const Time visible = course.end + signal_;
+  if (own) events_.push(visible, core, Event::Kind::signal, queue, what.instruction);
   if (all)
     for (uint32_t to = 0; to < cores_.size(); ++to)
-      events_.push(end + signal_ + network_.distance(core, to), to, Event::Kind::broadcast, queue, instruction);
-  if (options_.slices)
-    options_.slices->push_back({core, static_cast<isa::Queue>(queue), instruction, clock_.until(begin),
-                                clock_.until(end), std::min(clock_.until(waited_from), clock_.until(begin))});
+      events_.push(visible + network_.distance(core, to), to, Event::Kind::broadcast, queue, what.instruction);
+  if (!options_.slices) return;
+  const int64_t begin = clock_.until(course.begin);
+  options_.slices->push_back({.core = core,
+                              .queue = static_cast<isa::Queue>(queue),
+                              .instruction = what.instruction,
+                              .order = what.order,
+                              .held_from = clock_.until(what.held_from),
+                              .issued = clock_.until(what.issued),
+                              .begin = begin,
+                              .end = clock_.until(course.end),
+                              .waited_from = std::min(clock_.until(course.waited_from), begin),
+                              .asked = clock_.until(std::max(course.asked_at, course.begin)),
+                              .meeting = course.meeting,
+                              .on_chip = course.on_chip});
 }
 
 /// Nothing more will happen: either all is done, or the oldest waiting instruction waits for ever.

@@ -26,10 +26,23 @@
 
 namespace hadal::machine::timing {
 
-/// An instruction in its queue, with its registers put in.
-struct Entry {
+/// An instruction that a sequencer has put into a queue.
+struct Issued {
   uint32_t instruction = 0, layer = 0;
-  Time issued = 0;
+  uint32_t order = 0;              ///< Of the core's.
+  Time held_from = 0, issued = 0;  ///< When the sequencer had it; when its queue took it.
+};
+
+/// When an instruction ran.
+struct Course {
+  Time waited_from = 0, begin = 0, end = 0;
+  Time asked_at = 0;     ///< When a transfer's turn came to ask for bytes.
+  uint32_t meeting = 0;  ///< Of a shared load.
+  bool on_chip = false;
+};
+
+/// An instruction in its queue, with its registers put in.
+struct Entry : Issued {
   Time ready = never;  ///< When its waits were found met.
   bool idle = false;   ///< Waits and signals only.
   bool emits = false;
@@ -44,9 +57,7 @@ struct Member {
 };
 
 /// A transfer in flight.
-struct Active {
-  uint32_t instruction = 0, layer = 0;
-  Time waited_from = 0, begin = 0, end = 0;
+struct Active : Issued, Course {
   Transfer transfer{};
   Rate port{};            ///< Time of a moved byte at the core's port.
   int64_t asked = 0;      ///< Moved bytes that were asked for.
@@ -91,6 +102,8 @@ struct Core {
   isa::Sequencer sequencer;
   Fetch fetch;
   Time time = 0;                           ///< When the sequencer is free.
+  Time held_from = 0;                      ///< When it had what it holds.
+  uint32_t issued = 0;                     ///< Instructions so far.
   const isa::Instruction* next = nullptr;  ///< What it holds, waiting for a place in its queue.
   size_t last = 0;
   bool started = false, halted = false;
@@ -123,8 +136,7 @@ class Machine {
   void wake(uint32_t core, Core& state, uint8_t queue, Time at);
   void advance(uint32_t core, uint8_t queue, Time now);
   void deliver(uint32_t core, uint32_t instruction, bool everywhere, Time now);
-  void finish(uint32_t core, uint8_t queue, uint32_t instruction, uint32_t layer, Time waited_from, Time begin,
-              Time end);
+  void finish(uint32_t core, uint8_t queue, const Issued& instruction, const Course& course);
   [[nodiscard]] std::optional<Error> stuck();
   void fail(Error error);
   [[nodiscard]] uint32_t layer_of(size_t instruction) const {
@@ -178,6 +190,7 @@ class Machine {
   Events events_;
   std::vector<Core> cores_;
   std::map<std::array<int64_t, 4>, Meeting> meetings_;  ///< By queue, and first core, size and step of the group.
+  uint32_t met_ = 0;                                    ///< Meetings that are over.
   std::vector<Piece> pieces_;
   std::vector<uint32_t> spare_pieces_;
   uint64_t issued_ = 0;

@@ -13,13 +13,19 @@
 
 namespace hadal::machine {
 
-/// One instruction's time on its queue, for traces. Cycles of the core clock.
+/// One instruction's time on its queue, for traces and explanations. Cycles of the core clock.
 struct Slice {
   uint32_t core = 0;
   isa::Queue queue = isa::Queue::sequencer;
   uint32_t instruction = 0;
+  uint32_t order = 0;     ///< Its number among those that the core's sequencer issued.
+  int64_t held_from = 0;  ///< When the sequencer had it; issued - held_from: its queue was full.
+  int64_t issued = 0;     ///< When it was in its queue.
   int64_t begin = 0, end = 0;
   int64_t waited_from = 0;  ///< When its queue was free for it; begin - waited_from is a stall.
+  int64_t asked = 0;        ///< When a transfer's turn came to ask for bytes.
+  uint32_t meeting = 0;     ///< Shared loads that ran together have the same number; 0: it ran alone.
+  bool on_chip = false;     ///< A transfer from or to the shared space.
 };
 
 struct TimingOptions {
