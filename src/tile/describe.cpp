@@ -59,6 +59,19 @@ void describe(const Program& in, const Target& target, const Placement& placemen
   out.limits.accumulator_bytes = static_cast<uint64_t>(target.accumulator_bytes);
 }
 
+void drop_unseen(isa::Program& program) {
+  std::vector<bool> seen(program.tensors.size());
+  for (const isa::View& view : program.views) seen[view.tensor] = true;
+  std::vector<uint16_t> number(program.tensors.size());
+  std::vector<isa::TensorDescriptor> kept;
+  for (size_t t = 0; t < program.tensors.size(); ++t) {
+    number[t] = static_cast<uint16_t>(kept.size());
+    if (seen[t] || program.tensors[t].space != isa::Space::scratchpad) kept.push_back(std::move(program.tensors[t]));
+  }
+  program.tensors = std::move(kept);
+  for (isa::View& view : program.views) view.tensor = number[view.tensor];
+}
+
 void state_needs(isa::Program& program) {
   std::vector<DType>& types = program.limits.matrix_types;
   for (const isa::Instruction& in : program.code) {

@@ -10,6 +10,9 @@ namespace hadal::tile {
 /// tensors.
 void describe(const Program& in, const Target& target, const Placement& placement, isa::Program& out);
 
+/// Drops descriptors of rings that no view has: of the types that a ring never held.
+void drop_unseen(isa::Program& program);
+
 /// What the chip must have, from the code.
 void state_needs(isa::Program& program);
 

@@ -381,6 +381,7 @@ Result<isa::Program> Lowering::run() {
     if (!code_.error) step(each);
   if (code_.error) return *code_.error;
   code_.emit({});
+  drop_unseen(code_.program);
   state_needs(code_.program);
   return std::move(code_.program);
 }
