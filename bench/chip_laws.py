@@ -7,7 +7,7 @@ import pathlib
 import roofline
 import zoo
 
-CHIPS = ["hadal-1", "hadal-edge", "tpu-v3", "tpu-v3-chip", "a100", "h800", "mi210"]
+CHIPS = ["hadal-1", "hadal-edge", "tpu-v3", "tpu-v3-chip", "tpu-v6e", "a100", "h800", "mi210"]
 INTEGER_CHIPS = ["gemmini"]  # Without a float type: they run quantised models alone, and none is bundled.
 PRECISIONS = ["f32", "bf16"]
 BANDWIDTHS = [2, 4]

@@ -118,7 +118,16 @@ struct Cost {
     const double far = units > e.cores() && units % e.cores() != 0 ? 2 : 1;
     constexpr double issue = 6;  // Instructions and registers of a step.
     // Weights are prefetched while other layers run: what counts of their time is what it takes from those.
-    return std::max(alone, port) + e.plan().contended * (2 * far * crossing + memory) + steps * issue + combine(tile);
+    return std::max(alone, port) + e.plan().contended * (2 * far * crossing + memory) + steps * issue + combine(tile) +
+           e.plan().held * held(all * fresh, weights, share_w);
+  }
+
+  /// Room that is full of weights stops those of later layers, which else come while the memory has nothing to do: the
+  /// time of as many bytes as slots hold in all cores beyond one copy of the weights.
+  [[nodiscard]] double held(double loads, double size, double share) const {
+    if (!layer.constant_weights || !layer.far_weights) return 0;
+    const double room = loads * static_cast<double>(e.limit(Ring::weight));
+    return std::max(0.0, room - loads * size / share) / hbm_bytes_per_cycle;
   }
 
   /// Another phase: its latency, and the partial sums in, over all cores.
@@ -246,7 +255,8 @@ MatrixTile choose_tile(Emitter& e, const MatrixShape& layer, const std::vector<M
 
 std::vector<MatrixTile> matrix_tiles(const Emitter& e, const MatrixLayer& layer) {
   if (!e.plan().found) return search_tiles(e, layer);
-  return e.plan().found->get({layer, e.cores(), e.plan().contended}, [&] { return search_tiles(e, layer); });
+  return e.plan().found->get({layer, e.cores(), e.plan().contended, e.plan().held},
+                             [&] { return search_tiles(e, layer); });
 }
 
 Expr stack_tiles(const TileBox& stack, size_t rows, const MatrixTile& tile) {

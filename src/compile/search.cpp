@@ -136,6 +136,8 @@ void Search::refine(Trial& best) const {
     contend(2.0);
   else
     contend(0.25);
+  // Some regard for what weights lie in each other's way.
+  vary([&](Plan& plan) { plan.held = 0.02; });
 }
 
 bool has_room(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
