@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <set>
+
 #include "memory/mapping.h"
 
 namespace hadal::memory {
@@ -79,6 +82,30 @@ TEST(Mapping, ChannelsThatAreNoPowerOfTwo) {
   ASSERT_TRUE(mapping.ok()) << mapping.error().text();
   EXPECT_EQ(mapping->locate(32 * 13).channel, 3);
   EXPECT_EQ(mapping->locate(32 * 13).column, 2);
+}
+
+TEST(Mapping, TurnsMoveEachStripeOfTheChannels) {
+  const Organization o{40, 2, 4, 4, 16, 1024, 32};  // 80 channels of both kinds, no power of two.
+  const auto mapping = Mapping::make("channel pseudo_channel turn column bank_group bank row", o);
+  ASSERT_TRUE(mapping.ok()) << mapping.error().text();
+  constexpr uint64_t channels = 80, bursts = channels * 32 * 16;
+  const auto channel = [&](uint64_t burst) {
+    const auto at = mapping->locate(burst * 32);
+    return static_cast<uint64_t>(at.channel) + 40 * static_cast<uint64_t>(at.bank / 16);
+  };
+  // No two bursts share a place,
+  std::set<std::array<int64_t, 4>> places;
+  for (uint64_t burst = 0; burst < bursts; ++burst) {
+    const auto at = mapping->locate(burst * 32);
+    places.insert({at.channel, at.bank, at.row, at.column});
+  }
+  EXPECT_EQ(places.size(), bursts);
+  // and strides of a whole stripe, or of a few, meet many channels.
+  for (const uint64_t stripes : {1, 2, 4, 8}) {
+    std::set<uint64_t> met;
+    for (uint64_t i = 0; i < channels; ++i) met.insert(channel(i * stripes * channels));
+    EXPECT_GE(met.size(), channels / 8) << stripes;
+  }
 }
 
 }  // namespace
