@@ -1,6 +1,7 @@
 // hadal explain: why a model takes as long as it does.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 
 #include "base/files.h"
 #include "base/suggest.h"
@@ -75,7 +76,9 @@ Result<int> execute(const ExplainFlags& flags) {
   progress.clear();
   const auto& [outcome, layer, explanation] = got;
   const report::Facts facts = report::facts_of(outcome);
-  std::string text = report::text_of(explanation, outcome, facts, static_cast<size_t>(layers));
+  std::string text =
+      report::text_of(explanation, outcome, facts, std::filesystem::path(flags.model.model).filename().string(),
+                      static_cast<size_t>(layers));
   if (layer) text += report::layer_text(explanation, outcome, *layer);
   const bool to_stdout = flags.json == "-";
   if (flags.json) {

@@ -96,11 +96,10 @@ std::string layers_text(const Explanation& explanation, const Facts& facts, size
 }  // namespace
 
 std::string text_of(const Explanation& explanation, const runtime::Outcome& outcome, const Facts& facts,
-                    size_t layers_most) {
+                    const std::string& name, size_t layers_most) {
   const std::string head =
-      fmt::format("{} on {}, {}: {} cycles, {}; {} of its roofline\n", printable(outcome.program.model),
-                  printable(outcome.chip.name), hadal::name_of(outcome.precision), grouped(explanation.cycles),
-                  scaled(*facts.seconds, "s"),
+      fmt::format("{} on {}, {}: {} cycles, {}; {} of its roofline\n", fitted(name, 60), printable(outcome.chip.name),
+                  hadal::name_of(outcome.precision), grouped(explanation.cycles), scaled(*facts.seconds, "s"),
                   percent(facts.roofline_cycles / static_cast<double>(std::max<int64_t>(1, explanation.cycles))));
   return head + path_text(explanation) + queues_text(explanation) + levers_text(explanation) +
          layers_text(explanation, facts, layers_most);

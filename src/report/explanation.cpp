@@ -21,6 +21,7 @@ class Cover {
     until_ = end;
   }
   [[nodiscard]] int64_t total() const { return total_; }
+  [[nodiscard]] int64_t until() const { return until_; }
 
  private:
   int64_t until_ = 0, total_ = 0;
@@ -36,9 +37,11 @@ std::vector<QueueShare> queues_of(const runtime::Outcome& outcome, const std::ve
   for (size_t s = 0; s < outcome.slices.size(); ++s) {
     const Slice& slice = outcome.slices[s];
     QueueTime& time = times[slice.queue];
-    time.busy[slice.core].add(slice.begin, slice.end);
-    if (slice.begin > slice.waited_from && releases[s].slice != machine::Release::none)
-      time.waits[outcome.program.semaphores[releases[s].semaphore].name] += slice.begin - slice.waited_from;
+    Cover& busy = time.busy[slice.core];
+    const int64_t waited = slice.begin - std::max(slice.waited_from, busy.until());
+    if (waited > 0 && releases[s].slice != machine::Release::none)
+      time.waits[outcome.program.semaphores[releases[s].semaphore].name] += waited;
+    busy.add(slice.begin, slice.end);
   }
   std::vector<QueueShare> queues;
   for (const auto& [queue, time] : times) {

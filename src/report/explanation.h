@@ -18,7 +18,7 @@ using PathCycles = std::array<int64_t, machine::spent_count>;  ///< By machine::
 struct QueueShare {
   isa::Queue queue = isa::Queue::matrix;
   double busy = 0;     ///< With at least one instruction under way.
-  double waiting = 0;  ///< Free, with an instruction that waited for signals.
+  double waiting = 0;  ///< None under way, and the next waits for signals.
   struct Wait {
     std::string semaphore;
     double share = 0;
@@ -45,9 +45,9 @@ struct Explanation {
 /// `outcome` was timed with slices.
 Explanation explain(const runtime::Outcome& outcome, std::vector<runtime::Lever> levers);
 
-/// The terminal's text. `layers_most`: the layers with the longest parts of the path.
+/// The terminal's text about a model of that name. `layers_most`: the layers with the longest parts of the path.
 std::string text_of(const Explanation& explanation, const runtime::Outcome& outcome, const Facts& facts,
-                    size_t layers_most);
+                    const std::string& name, size_t layers_most);
 /// A layer's code with the profile of each instruction.
 std::string layer_text(const Explanation& explanation, const runtime::Outcome& outcome, size_t layer);
 /// docs/report.md, "hadal.explain/1".

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(<!-- report: (.*?) -->\n```\n)(.*?)(```\n)", re.DOTALL)
 
@@ -30,11 +32,11 @@ def test_the_python_in_the_readme_prints_so(hadal):
     compare(page, found, 2, done.stdout)
 
 
-def test_the_report_in_the_readme_is_printed_so(hadal):
+@pytest.mark.parametrize("command", ["run", "explain"])
+def test_the_report_in_the_readme_is_printed_so(hadal, command):
     page = ROOT / "README.md"
-    text = page.read_text()
-    found = BLOCK.search(text)
-    assert found, "README.md shows no report"
+    found = next((block for block in BLOCK.finditer(page.read_text()) if block[2].startswith(command)), None)
+    assert found, f"README.md shows no report of hadal {command}"
     printed = hadal.ok(*found[2].split(), cwd=ROOT).out
-    printed = printed[: printed.index("simulator:")].rstrip() + "\n"  # This computer's own seconds differ from run to run.
+    printed = printed.split("simulator:")[0].rstrip() + "\n"  # This computer's own seconds differ from run to run.
     compare(page, found, 3, printed)
