@@ -28,6 +28,21 @@ void Builder::keep_running(ValueId old, ValueId updated) {
   if (value.producer < 0 && !value.constant) running_.push_back({value.name, updated});
 }
 
+ValueId Builder::sequence(Values elements) {
+  sequences_.push_back(std::move(elements));
+  return first_sequence - static_cast<ValueId>(sequences_.size() - 1);
+}
+
+const Values& Builder::elements_of(ValueId v) const {
+  if (!is_sequence(v)) fail("onnx.type", "an input is {}, expected a sequence", kind_of(v));
+  return sequences_[static_cast<size_t>(first_sequence - v)];
+}
+
+std::string_view Builder::kind_of(ValueId v) {
+  if (is_tensor(v)) return "a tensor";
+  return is_sequence(v) ? "a sequence" : v == nothing ? "an optional without a value" : "missing";
+}
+
 /// Names of the inputs that a value is computed from.
 std::set<std::string> Builder::sources_of(ValueId v) const {
   std::set<std::string> names;
@@ -46,6 +61,7 @@ std::set<std::string> Builder::sources_of(ValueId v) const {
 }
 
 const Tensor& Builder::decisive(ValueId v, std::string_view what) {
+  if (!is_tensor(v)) fail("onnx.type", "{} is {}, expected a tensor", what, kind_of(v));
   if (const Tensor* const tensor = known(v)) return *tensor;
   const std::set<std::string> sources = sources_of(v);
   const auto may_be_fixed = [&](const std::string& name) {

@@ -28,6 +28,7 @@ std::string text_of(const ModelValue& value) {
   const std::string type =
       value.dtype ? std::string(hadal::name_of(*value.dtype)) : std::string(onnx_type_name(value.type_number));
   if (!value.is_tensor) return "not a tensor";
+  if (value.is_sequence) return fmt::format("sequence of {}", type);
   if (!value.shape) return type;
   std::vector<std::string> dims;
   for (const ModelDim& dim : *value.shape)

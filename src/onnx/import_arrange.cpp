@@ -177,17 +177,12 @@ Values cumprod(Site& n) {
   return {x.id};
 }
 
-Values optional_has_element(Site& n) { return {n.b.scalar(DType::boolean, n.has(0) ? 1 : 0)}; }
-Values optional_get_element(Site& n) { return {n[0]}; }
-
 constexpr Operator rows[] = {
     {"CenterCropPad", center_crop_pad, "pad slice", 2, 2, "axes:is"},
     {"Col2Im", col2im, "conv_transpose reshape", 3, 3, "dilations:is pads:is strides:is"},
     {"Compress", compress, "gather slice reshape", 2, 2, "axis:i"},
     {"CumProd", cumprod, "mul pad slice", 2, 2, "exclusive:i reverse:i"},
     {"MaxUnpool", max_unpool, "scatter pad reshape", 2, 3, "kernel_shape:is pads:is strides:is"},
-    {"OptionalGetElement", optional_get_element, "", 1, 1, ""},
-    {"OptionalHasElement", optional_has_element, "", 0, 1, ""},
     {"ReverseSequence", reverse_sequence, "gather_elements where less sub cast reshape broadcast", 2, 2,
      "batch_axis:i time_axis:i"},
     {"TensorScatter", tensor_scatter, "scatter add rem cast reshape broadcast", 2, 3, "axis:i mode:s"},

@@ -1,8 +1,9 @@
 // Operators whose results are known while importing: constants, ranges, shapes.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
-#include "onnx/importer.h"
+#include "onnx/terms.h"
 
 namespace hadal::onnx {
 
@@ -93,6 +94,88 @@ Values non_zero(Site& n) {
       n.b.constant(Tensor::of(DType::i64, {static_cast<int64_t>(rank), static_cast<int64_t>(rows[0].size())}, all))};
 }
 
+/// Below 0 where element i is before element k, 0 where they are equal; what is no number is last, and equal to its
+/// like.
+int order_of(const Tensor& x, int64_t i, int64_t k) {
+  const auto compared = [](auto a, auto b) { return a < b ? -1 : b < a ? 1 : 0; };
+  if (is_float(x.dtype)) {
+    const double a = number_at(x, i), b = number_at(x, k);
+    return std::isnan(a) || std::isnan(b) ? compared(std::isnan(a), std::isnan(b)) : compared(a, b);
+  }
+  const int64_t a = integer_at(x, i), b = integer_at(x, k);
+  return x.dtype == DType::u64 ? compared(static_cast<uint64_t>(a), static_cast<uint64_t>(b)) : compared(a, b);
+}
+
+/// The same of slices along the first axis, by their first elements that differ.
+int order_of_slices(const Tensor& x, int64_t i, int64_t k) {
+  const int64_t size = x.size() / x.shape[0];
+  int order = 0;
+  for (int64_t e = 0; e < size && order == 0; ++e) order = order_of(x, i * size + e, k * size + e);
+  return order;
+}
+
+Integers counted(int64_t count) {
+  Integers out(static_cast<size_t>(count));
+  std::iota(out.begin(), out.end(), int64_t{0});
+  return out;
+}
+
+struct Groups {
+  Integers first;    ///< The first slice of each group of equal ones.
+  Integers group;    ///< Of each slice.
+  Integers members;  ///< Of each group.
+};
+
+/// Of equal slices along the first axis, in ascending order.
+Groups groups_of(const Tensor& x) {
+  Integers slices = counted(x.shape[0]);
+  std::ranges::stable_sort(slices, [&](int64_t i, int64_t k) { return order_of_slices(x, i, k) < 0; });
+  Groups out{{}, Integers(slices.size()), {}};
+  for (const int64_t i : slices) {
+    if (out.first.empty() || order_of_slices(x, out.first.back(), i) != 0) {
+      out.first.push_back(i);
+      out.members.push_back(0);
+    }
+    out.group[static_cast<size_t>(i)] = std::ssize(out.first) - 1;
+    ++out.members.back();
+  }
+  return out;
+}
+
+/// The same groups in the order of their first slices.
+Groups as_found(const Groups& sorted) {
+  Integers order = counted(std::ssize(sorted.first)), place(order.size());
+  std::ranges::sort(order, {}, [&](int64_t group) { return sorted.first[static_cast<size_t>(group)]; });
+  Groups out{{}, sorted.group, {}};
+  for (const int64_t group : order) {
+    place[static_cast<size_t>(group)] = std::ssize(out.first);
+    out.first.push_back(sorted.first[static_cast<size_t>(group)]);
+    out.members.push_back(sorted.members[static_cast<size_t>(group)]);
+  }
+  for (int64_t& group : out.group) group = place[static_cast<size_t>(group)];
+  return out;
+}
+
+/// Only of constants, as their number is part of the shape. Results: elements or slices, each once; where the first of
+/// each stands; which of them each is; how many of each there are.
+Values unique(Site& n) {
+  const int64_t size = n.tensor(0, "X").size();
+  const Term given = input(n, 0);
+  const auto rank = std::ssize(given.shape());
+  const bool whole = !n.has("axis");
+  Integers order{whole ? 0 : Site::axis(n.integer("axis"), rank)};
+  for (int64_t axis = 0; axis < rank && !whole; ++axis)
+    if (axis != order[0]) order.push_back(axis);
+  const Term x = whole ? given.reshaped({size}) : given.transposed(order);
+  Groups groups = groups_of(*n.b.known(x.id));
+  if (n.integer("sorted", 1) == 0) groups = as_found(groups);
+  Integers back(order.size());
+  for (size_t i = 0; i < order.size(); ++i) back[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
+  const ValueId first = n.b.constant(groups.first);
+  return {x.gathered({&n.b, first}, 0).transposed(back).id, first, n.b.constant(groups.group),
+          n.b.constant(groups.members)};
+}
+
 constexpr Operator rows[] = {
     {"Constant", constant, "", 0, 0, "value:t value_float:f value_floats:fs value_int:i value_ints:is"},
     {"ConstantOfShape", constant_of_shape, "", 1, 1, "value:t"},
@@ -101,6 +184,7 @@ constexpr Operator rows[] = {
     {"Range", range, "", 3, 3, ""},
     {"Shape", shape, "", 1, 1, "start:i end:i"},
     {"Size", size, "", 1, 1, ""},
+    {"Unique", unique, "", 1, 1, "axis:i sorted:i"},
 };
 
 }  // namespace

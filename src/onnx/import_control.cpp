@@ -15,20 +15,9 @@ bool is_true(const Site& n, ValueId v, std::string_view what) {
 
 Values one_branch(Site& n) { return n.body(is_true(n, n[0], "the condition") ? "then_branch" : "else_branch", {}); }
 
-/// What the steps gave, in turn along a new axis.
-ValueId stacked(Site& n, const Values& steps, int64_t axis) {
-  std::vector<Term> list;
-  for (const ValueId v : steps) {
-    Shape apart = n.b.shape(v);
-    axis = Site::axis(axis, std::ssize(apart) + 1);
-    apart.insert(apart.begin() + axis, 1);
-    list.push_back(Term{&n.b, v}.reshaped(apart));
-  }
-  return joined(list, axis).id;
-}
-
 /// Of a loop without steps: nothing, of the type that a step would give.
 ValueId none_of(Site& n, ValueId example) {
+  if (!is_tensor(example)) fail("onnx.type", "the body gives {}, expected a tensor", Builder::kind_of(example));
   Shape shape = n.b.shape(example);
   shape.insert(shape.begin(), 0);
   return n.b.constant(n.b.filled(n.b.dtype(example), shape, 0));
@@ -106,6 +95,8 @@ Values scan_over(Site& n, Values states, const Values& scanned) {
       operands.push_back(element(n, scanned[k], from[k].axis, from[k].backwards ? steps - 1 - i : i));
     const Values results = n.body("body", operands);
     if (results.size() < carried) fail("onnx.graph", "the body has {} outputs for {} states", results.size(), carried);
+    for (const ValueId v : results)
+      if (!is_tensor(v)) fail("onnx.type", "the body gives {}, expected a tensor", Builder::kind_of(v));
     states.assign(results.begin(), results.begin() + static_cast<int64_t>(carried));
     outputs.resize(results.size() - carried);
     for (size_t k = 0; k < outputs.size(); ++k) outputs[k].push_back(results[carried + k]);
@@ -154,7 +145,7 @@ Values scan(Site& n) {
 
 constexpr Operator rows[] = {
     {"If", one_branch, "", 1, 1, "else_branch:g then_branch:g"},
-    {"Loop", loop, "", 0, any_number, "body:g"},
+    {"Loop", loop, "", 0, any_number, "body:g", "", true},
     {"Scan", scan, "", 0, any_number,
      "body:g directions:is num_scan_inputs:i scan_input_axes:is scan_input_directions:is scan_output_axes:is "
      "scan_output_directions:is"},

@@ -13,9 +13,20 @@ Values unary(Site& n) {
   return {n.make(op, {n[0]})};
 }
 
+/// The second operand. Before opset 7 its axes could stand for those of the first from `axis` on, not for the last.
+ValueId aligned(Site& n) {
+  if (!n.has("axis")) return n[1];
+  const int64_t axis = Site::axis(n.integer("axis"), n.b.rank(n[0]) + 1);
+  Shape shape = n.b.shape(n[1]);
+  const int64_t behind = n.b.rank(n[0]) - axis - std::ssize(shape);
+  if (behind < 0) fail("onnx.shape", "{} from axis {} of {}", text_of(shape), axis, text_of(n.b.shape(n[0])));
+  shape.insert(shape.end(), static_cast<size_t>(behind), 1);
+  return n.b.reshape(n[1], shape);
+}
+
 template <const Op& op>
 Values binary(Site& n) {
-  return {n.make(op, {n[0], n[1]})};
+  return {n.make(op, {n[0], aligned(n)})};
 }
 
 /// Operators of any number of operands.
@@ -207,21 +218,12 @@ Values cast_like(Site& n) { return {cast_to(n, n.b.dtype(n[1]))}; }
 
 Values identity(Site& n) { return {n[0]}; }
 
-/// At inference, or where nothing is dropped, the operand itself; the mask, if asked for, is all true.
-Values dropout(Site& n) {
-  const bool trains = n.b.training() || (n.has(2) && n.integer(2, "training_mode") != 0);
-  const double ratio = n.has("ratio") ? n.number("ratio") : n.has(1) ? n.number(1, "ratio") : 0.5;
-  if (trains && ratio != 0) fail("onnx.unsupported", "Dropout in training is not supported");
-  if (!n.wants(1)) return {n[0]};
-  return {n[0], n.b.broadcast(n.b.scalar(DType::boolean, 1), n.b.shape(n[0]))};
-}
-
 constexpr Operator rows[] = {
     {"Abs", unary<ops::abs>, "abs", 1, 1, ""},
     {"Acos", unary<ops::acos>, "acos", 1, 1, ""},
     {"Acosh", unary<ops::acosh>, "acosh", 1, 1, ""},
-    {"Add", binary<ops::add>, "add", 2, 2, ""},
-    {"And", binary<ops::and_>, "and", 2, 2, ""},
+    {"Add", binary<ops::add>, "add", 2, 2, "axis:i broadcast:i"},
+    {"And", binary<ops::and_>, "and", 2, 2, "axis:i broadcast:i"},
     {"Asin", unary<ops::asin>, "asin", 1, 1, ""},
     {"Asinh", unary<ops::asinh>, "asinh", 1, 1, ""},
     {"Atan", unary<ops::atan>, "atan", 1, 1, ""},
@@ -242,23 +244,22 @@ constexpr Operator rows[] = {
     {"Clip", clip, "clip relu max min", 1, 3, "min:f max:f"},
     {"Cos", unary<ops::cos>, "cos", 1, 1, ""},
     {"Cosh", unary<ops::cosh>, "cosh", 1, 1, ""},
-    {"Div", binary<ops::div>, "div", 2, 2, ""},
-    {"Dropout", dropout, "broadcast", 1, 3, "ratio:f seed:i is_test:i"},
+    {"Div", binary<ops::div>, "div", 2, 2, "axis:i broadcast:i"},
     {"Elu", elu, "elu", 1, 1, "alpha:f"},
-    {"Equal", binary<ops::equal>, "equal", 2, 2, ""},
+    {"Equal", binary<ops::equal>, "equal", 2, 2, "axis:i broadcast:i"},
     {"Erf", unary<ops::erf>, "erf", 1, 1, ""},
     {"Exp", unary<ops::exp>, "exp", 1, 1, ""},
     {"Floor", unary<ops::floor>, "floor", 1, 1, ""},
     {"Gelu", gelu, "gelu gelu_tanh", 1, 1, "approximate:s"},
-    {"Greater", binary<ops::greater>, "greater", 2, 2, ""},
+    {"Greater", binary<ops::greater>, "greater", 2, 2, "axis:i broadcast:i"},
     {"GreaterOrEqual", binary<ops::greater_equal>, "greater_equal", 2, 2, ""},
     {"HardSigmoid", hard_sigmoid, "hard_sigmoid", 1, 1, "alpha:f beta:f"},
     {"HardSwish", unary<ops::hard_swish>, "hard_swish", 1, 1, ""},
-    {"Identity", identity, "", 1, 1, ""},
+    {"Identity", identity, "", 1, 1, "", "", true},
     {"IsInf", is_inf, "is_inf equal", 1, 1, "detect_positive:i detect_negative:i"},
     {"IsNaN", unary<ops::is_nan>, "is_nan", 1, 1, ""},
     {"LeakyRelu", leaky_relu, "leaky_relu", 1, 1, "alpha:f"},
-    {"Less", binary<ops::less>, "less", 2, 2, ""},
+    {"Less", binary<ops::less>, "less", 2, 2, "axis:i broadcast:i"},
     {"LessOrEqual", binary<ops::less_equal>, "less_equal", 2, 2, ""},
     {"Log", unary<ops::log>, "log", 1, 1, ""},
     {"Max", variadic<ops::max>, "max", 1, any_number, ""},
@@ -266,10 +267,10 @@ constexpr Operator rows[] = {
     {"Min", variadic<ops::min>, "min", 1, any_number, ""},
     {"Mish", unary<ops::mish>, "mish", 1, 1, ""},
     {"Mod", mod, "rem fmod", 2, 2, "fmod:i"},
-    {"Mul", binary<ops::mul>, "mul", 2, 2, ""},
+    {"Mul", binary<ops::mul>, "mul", 2, 2, "axis:i broadcast:i"},
     {"Neg", unary<ops::neg>, "neg", 1, 1, ""},
     {"Not", unary<ops::not_>, "not", 1, 1, ""},
-    {"Or", binary<ops::or_>, "or", 2, 2, ""},
+    {"Or", binary<ops::or_>, "or", 2, 2, "axis:i broadcast:i"},
     {"PRelu", prelu, "prelu reshape", 2, 2, ""},
     {"Pow", pow, "pow cast", 2, 2, ""},
     {"Reciprocal", unary<ops::reciprocal>, "reciprocal", 1, 1, ""},
@@ -284,14 +285,14 @@ constexpr Operator rows[] = {
     {"Softplus", unary<ops::softplus>, "softplus", 1, 1, ""},
     {"Softsign", unary<ops::softsign>, "softsign", 1, 1, ""},
     {"Sqrt", unary<ops::sqrt>, "sqrt", 1, 1, ""},
-    {"Sub", binary<ops::sub>, "sub", 2, 2, ""},
+    {"Sub", binary<ops::sub>, "sub", 2, 2, "axis:i broadcast:i"},
     {"Sum", variadic<ops::add>, "add", 1, any_number, ""},
     {"Swish", swish, "silu mul sigmoid", 1, 1, "alpha:f"},
     {"Tan", unary<ops::tan>, "tan", 1, 1, ""},
     {"Tanh", unary<ops::tanh>, "tanh", 1, 1, ""},
     {"ThresholdedRelu", thresholded_relu, "thresholded_relu", 1, 1, "alpha:f"},
     {"Where", where, "where", 3, 3, ""},
-    {"Xor", binary<ops::xor_>, "xor", 2, 2, ""},
+    {"Xor", binary<ops::xor_>, "xor", 2, 2, "axis:i broadcast:i"},
     {"BiasGelu", bias_gelu, "gelu add", 2, 2, "", "com.microsoft"},
     {"FastGelu", fast_gelu, "gelu_tanh add", 1, 2, "", "com.microsoft"},
     {"Gelu", gelu, "gelu gelu_tanh", 1, 1, "", "com.microsoft"},

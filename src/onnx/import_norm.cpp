@@ -198,7 +198,7 @@ Values hardmax(Site& n) {
 
 constexpr Operator rows[] = {
     {"BatchNormalization", batch_normalization, "mul add sub div sqrt cast reshape reduce", 5, 5,
-     "epsilon:f momentum:f spatial:i training_mode:i"},
+     "epsilon:f is_test:i momentum:f spatial:i training_mode:i"},
     {"GroupNormalization", group_normalization, "reshape normalize", 3, 3, "epsilon:f num_groups:i stash_type:i"},
     {"Hardmax", hardmax, "arg_reduce equal cast reshape", 1, 1, "axis:i"},
     {"InstanceNormalization", instance_normalization, "normalize reshape", 3, 3, "epsilon:f"},

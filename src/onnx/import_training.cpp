@@ -1,4 +1,5 @@
-// Steps of optimisers: inputs R (rate), T (updates so far), then X, G and states of each tensor in turn.
+// Gradients, and steps of optimisers: inputs R (rate), T (updates so far), then X, G and states of each tensor in turn.
+#include "graph/differentiate.h"
 #include "onnx/terms.h"
 
 namespace hadal::onnx {
@@ -69,11 +70,34 @@ Values momentum(Site& n) {
   });
 }
 
+/// Of the sum of y's elements by each of xs, which the inputs are.
+Values gradient(Site& n) {
+  const std::vector<std::string>& xs = n.attribute("xs").texts;
+  if (xs.size() > n.inputs.size()) fail("onnx.inputs", "{} inputs for {} of xs", n.inputs.size(), xs.size());
+  for (size_t i = 0; i < n.inputs.size(); ++i) {
+    const bool is_x = i < xs.size();
+    if (!n.has(i) || (is_x && n.named(xs[i]) != n[i]))
+      fail("onnx.unsupported", "the gradient at a value other than that of '{}' is not supported",
+           is_x ? printable(xs[i]) : "zs");
+  }
+  const ValueId y = n.named(n.text("y"));
+  if (!is_tensor(y) || !is_float(n.b.dtype(y))) fail("onnx.type", "y is no tensor of floats");
+  Integers all;
+  for (int64_t axis = 0; axis < n.b.rank(y); ++axis) all.push_back(axis);
+  const ValueId sum = n.b.rank(y) == 0 ? y : n.b.reduce(y, "sum", all, false);
+  const Values by(n.inputs.begin(), n.inputs.begin() + std::ssize(xs));
+  Values out = graph::differentiate(n.b, sum, by);
+  for (size_t i = 0; i < out.size(); ++i)
+    if (out[i] == absent) out[i] = n.b.constant(n.b.filled(n.b.dtype(by[i]), n.b.shape(by[i]), 0));
+  return out;
+}
+
 constexpr Operator rows[] = {
     {"Adagrad", adagrad, "add sub mul div sqrt cast", 5, any_number, "decay_factor:f epsilon:f norm_coefficient:f",
      domain},
     {"Adam", adam, "add sub mul div sqrt pow where greater cast", 6, any_number,
      "alpha:f beta:f epsilon:f norm_coefficient:f norm_coefficient_post:f", domain},
+    {"Gradient", gradient, "", 1, any_number, "xs:ss y:s zs:ss", domain},
     {"Momentum", momentum, "add sub mul where greater cast", 5, any_number, "alpha:f beta:f mode:s norm_coefficient:f",
      domain},
 };

@@ -1,4 +1,5 @@
 #include "onnx/inputs.h"
+#include "onnx/outputs.h"
 #include "onnx/refusals.h"
 
 #include <fmt/ranges.h>
@@ -67,7 +68,7 @@ class GraphImporter {
  private:
   void reserve_names(const ModelGraph& graph);
   void bind_inputs(Scope& scope);
-  ValueId bind_fixed(const ModelValue& input, const Type& type);
+  ValueId bind_fixed(const InputTypes::Part& input);
   void bind_constants(const ModelGraph& graph, Scope& scope);
   void bind_parameters(Scope& scope);
   [[nodiscard]] bool is_parameter(const std::string& name, const Tensor& tensor) const {
@@ -82,7 +83,7 @@ class GraphImporter {
   Values run_operator(const Operator& row, const ModelNode& node, Values inputs, const Scope& scope);
   Values import_body(const ModelGraph& body, const Values& inputs, const Scope& scope);
   Values import_call(const ModelFunction& function, const ModelNode& node, const Values& inputs);
-  void finish_outputs(const Scope& scope);
+  std::vector<NamedOutput> outputs_of(const Scope& scope) const;
   ValueId look_up(const Scope& scope, const std::string& name) const;
   std::string origin_of(const ModelNode& node);
   Values placeholders(const ModelNode& node);
@@ -95,6 +96,7 @@ class GraphImporter {
   std::unordered_set<std::string> value_names_, origins_;
   std::unordered_map<std::string, int64_t> suffixes_;  ///< The last that a name got.
   InputTypes inputs_;
+  std::map<std::string, Tensor> fixed_values_;  ///< Of those inputs that are constants.
   Refusals refusals_;
   int64_t imported_ = 0;  ///< Nodes so far: functions that call functions can multiply without end.
   int depth_ = 0;
@@ -145,23 +147,32 @@ ValueId GraphImporter::look_up(const Scope& scope, const std::string& name) cons
 
 void GraphImporter::bind_inputs(Scope& scope) {
   for (const InputTypes::Input& input : inputs_.all()) {
-    b_.check_size(input.type);
-    const std::string& name = input.stated->name;
-    const ValueId v =
-        fixed_.contains(name) ? bind_fixed(*input.stated, input.type) : b_.graph.add_input(name, input.type);
-    value_names_.insert(name);
-    bind(scope, name, v);
+    Values parts;
+    for (const InputTypes::Part& part : input.parts) {
+      b_.check_size(part.type);
+      value_names_.insert(part.name);
+      if (fixed_.contains(part.name)) {
+        parts.push_back(bind_fixed(part));
+        fixed_values_.emplace(part.name, *b_.known(parts.back()));
+      } else {
+        parts.push_back(b_.graph.add_input(part.name, part.type));
+      }
+    }
+    const ModelValue& stated = *input.stated;
+    const bool left_out = stated.is_optional && parts.empty();
+    bind(scope, stated.name, left_out ? nothing : stated.is_sequence ? b_.sequence(std::move(parts)) : parts[0]);
   }
 }
 
 /// The value is that of the options. Its name is the input's, which is none of the graph's own.
-ValueId GraphImporter::bind_fixed(const ModelValue& input, const Type& type) {
-  const Tensor& given = options_.values.at(input.name);
+ValueId GraphImporter::bind_fixed(const InputTypes::Part& input) {
+  const auto& [name, type] = input;
+  const Tensor& given = options_.values.at(name);
   const auto value = array_as(given, type.dtype);
   if (!value || given.shape != type.shape)
-    fail("onnx.input", "input '{}' is {}[{}], the given values are {}[{}]", printable(input.name), name_of(type.dtype),
+    fail("onnx.input", "input '{}' is {}[{}], the given values are {}[{}]", printable(name), name_of(type.dtype),
          text_of(type.shape), name_of(given.dtype), text_of(given.shape));
-  return b_.graph.add_constant(input.name, *value);
+  return b_.graph.add_constant(name, *value);
 }
 
 void GraphImporter::bind_constants(const ModelGraph& graph, Scope& scope) {
@@ -188,7 +199,8 @@ Values GraphImporter::placeholders(const ModelNode& node) {
   Values out;
   for (const std::string& name : node.outputs) {
     const auto stated = model_.graph.types.find(name);
-    const bool known = stated != model_.graph.types.end() && stated->second.dtype && stated->second.shape &&
+    const bool known = stated != model_.graph.types.end() && !stated->second.is_sequence &&
+                       !stated->second.is_optional && stated->second.dtype && stated->second.shape &&
                        std::ranges::all_of(*stated->second.shape, [](const ModelDim& dim) { return dim.extent >= 0; });
     if (known) {
       Type type{*stated->second.dtype, {}};
@@ -203,13 +215,12 @@ Values GraphImporter::placeholders(const ModelNode& node) {
 }
 
 Values GraphImporter::run_operator(const Operator& row, const ModelNode& node, Values inputs, const Scope& scope) {
-  if (inputs.size() < row.least || inputs.size() > row.most)
-    fail("onnx.inputs", "{} inputs, expected {} to {}", inputs.size(), row.least, row.most);
-  for (size_t i = 0; i < row.least; ++i)
-    if (inputs[i] == absent) fail("onnx.inputs", "input {} is missing", i);
+  check_inputs(row, inputs);
   check_attributes(row, node);
-  Site site(b_, node, std::move(inputs), opset_of(*scope.opsets, node.domain),
-            [&](const ModelGraph& body, const Values& operands) { return import_body(body, operands, scope); });
+  Site site(
+      b_, node, std::move(inputs), opset_of(*scope.opsets, node.domain),
+      [&](const ModelGraph& body, const Values& operands) { return import_body(body, operands, scope); },
+      [&](const std::string& name) { return look_up(scope, name); });
   return row.import(site);
 }
 
@@ -225,8 +236,10 @@ Values GraphImporter::import_body(const ModelGraph& body, const Values& inputs, 
   import_nodes(body.nodes, inner);
   Values results;
   for (const ModelValue& output : body.outputs) results.push_back(look_up(inner, output.name));
-  for (const ValueId v : results)
+  for (const ValueId v : results) {
     if (v == refused) fail("onnx.unsupported", "graph '{}' is not supported", printable(body.name));
+    if (v == absent) fail("onnx.graph", "graph '{}' has an output without a name", printable(body.name));
+  }
   return results;
 }
 
@@ -314,33 +327,20 @@ void GraphImporter::import_nodes(const std::vector<ModelNode>& nodes, Scope& sco
 
 // ---- outputs
 
-/// Every output is a value of its own, made by a node, and has the model's name.
-void GraphImporter::finish_outputs(const Scope& scope) {
-  std::set<ValueId> taken;
-  std::set<std::string> names;
+/// Tensors by name: of a sequence its elements, of an optional without a value none.
+std::vector<NamedOutput> GraphImporter::outputs_of(const Scope& scope) const {
+  std::vector<NamedOutput> out;
   for (const ModelValue& output : model_.graph.outputs) {
-    if (output.name.empty() || !names.insert(output.name).second)
-      fail("onnx.graph", "output '{}' has no name of its own", printable(output.name));
     const ValueId* const found = scope.find(output.name);
     if (!found) fail("onnx.graph", "output '{}' is never made", printable(output.name));
-    const graph::Value& value = b_.graph.value(*found);
-    if (value.producer < 0 && !value.constant && value.name == output.name)
-      fail("onnx.graph", "output '{}' is an input: no node makes it", printable(output.name));
-    const bool shared = value.producer < 0 || taken.contains(*found);
-    b_.begin_origin(output.name);
-    b_.graph.outputs.push_back(shared ? b_.copy(*found) : *found);
-    taken.insert(b_.graph.outputs.back());
+    if (Builder::is_sequence(*found)) {
+      size_t i = 0;
+      for (const ValueId v : b_.elements_of(*found)) out.push_back({element_name(output.name, i++), v});
+    } else if (*found != nothing) {
+      out.push_back({output.name, *found});
+    }
   }
-  if (b_.graph.outputs.empty()) fail("onnx.graph", "the model has no outputs");
-  // Another value may have an output's name: a constant that it copies, or one inside a function. It gives way.
-  for (size_t i = 0; i < b_.graph.values.size(); ++i) {
-    graph::Value& value = b_.graph.values[i];
-    const auto v = static_cast<ValueId>(i);
-    const bool is_input = value.producer < 0 && !value.constant;
-    if (!is_input && !taken.contains(v) && names.contains(value.name)) value.name = fmt::format("{}#{}", value.name, i);
-  }
-  for (size_t i = 0; i < b_.graph.outputs.size(); ++i)
-    b_.graph.value(b_.graph.outputs[i]).name = model_.graph.outputs[i].name;
+  return out;
 }
 
 void GraphImporter::write_notes(Imported& out) const {
@@ -366,13 +366,11 @@ Imported GraphImporter::run() {
   bind_parameters(scope);
   import_nodes(model_.graph.nodes, scope);
   if (!refusals_.empty()) throw Failure{refusals_.error()};
-  finish_outputs(scope);
-  std::map<std::string, Tensor> fixed, parameters;
+  set_outputs(b_, outputs_of(scope));
+  std::map<std::string, Tensor> parameters;
   for (const auto& [name, tensor] : model_.graph.constants)
     if (is_parameter(name, tensor)) parameters.emplace(name, tensor);
-  for (const ModelValue& input : model_.graph.inputs)
-    if (fixed_.contains(input.name)) fixed.emplace(input.name, *b_.known(*scope.find(input.name)));
-  Imported out{std::move(b_.graph), std::move(fixed), {}, model_.metadata, std::move(parameters), b_.running()};
+  Imported out{std::move(b_.graph), std::move(fixed_values_), {}, model_.metadata, std::move(parameters), b_.running()};
   write_notes(out);
   return out;
 }

@@ -2,6 +2,7 @@
 // it.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <set>
 #include <span>
@@ -28,6 +29,12 @@ using graph::Type;
 using graph::ValueId;
 using graph::Values;
 
+// What is no tensor is known while importing, and has an id that no value of the graph has: `absent` of an operand that
+// is not given, and these.
+constexpr ValueId nothing = absent - 2;         ///< An optional without a value.
+constexpr ValueId first_sequence = absent - 3;  ///< Sequences count down from here.
+constexpr bool is_tensor(ValueId v) { return v >= 0; }
+
 /// Constants are folded, origins and names kept.
 class Builder final : public graph::Builder {
  public:
@@ -41,6 +48,14 @@ class Builder final : public graph::Builder {
   [[nodiscard]] const Tensor& decisive(ValueId v, std::string_view what);
   /// Names of inputs that are wanted as constants.
   [[nodiscard]] const std::set<std::string>& wanted() const { return wanted_; }
+
+  /// A sequence of these tensors.
+  ValueId sequence(Values elements);
+  [[nodiscard]] static bool is_sequence(ValueId v) { return v <= first_sequence; }
+  /// Error: onnx.type, where `v` is no sequence.
+  [[nodiscard]] const Values& elements_of(ValueId v) const;
+  /// The word for what `v` is, in messages.
+  [[nodiscard]] static std::string_view kind_of(ValueId v);
 
   /// A node of its own with the value of `v`, for an output that would else share v.
   ValueId copy(ValueId v);
@@ -68,6 +83,7 @@ class Builder final : public graph::Builder {
 
   const ImportOptions& options_;
   int64_t booked_ = 0;
+  std::deque<Values> sequences_;  ///< Its elements stay where they are.
   std::vector<Running> running_;
   std::set<std::string> wanted_;
   std::unordered_map<ValueId, std::vector<std::string>>
@@ -76,16 +92,20 @@ class Builder final : public graph::Builder {
 
 /// Imports a graph that is an attribute, for these values of its inputs; returns those of its outputs.
 using ImportBody = std::function<Values(const ModelGraph& body, const Values& inputs)>;
+/// The value of that name where the node stands. Error: onnx.graph.
+using LookUp = std::function<ValueId(const std::string& name)>;
 
 /// One node of the model while it is imported.
 class Site {
  public:
-  Site(Builder& builder, const ModelNode& model_node, Values operands, int opset_version, ImportBody import_body)
+  Site(Builder& builder, const ModelNode& model_node, Values operands, int opset_version, ImportBody import_body,
+       LookUp look_up)
       : b(builder),
         node(model_node),
         inputs(std::move(operands)),
         opset(opset_version),
-        body_(std::move(import_body)) {}
+        body_(std::move(import_body)),
+        look_up_(std::move(look_up)) {}
 
   Builder& b;
   const ModelNode& node;
@@ -125,6 +145,9 @@ class Site {
     return body_(*attribute(name).graph, operands);
   }
 
+  /// The value that the model calls so.
+  [[nodiscard]] ValueId named(const std::string& name) const { return look_up_(name); }
+
   // Shorthands.
   ValueId make(const Op& op, const Values& operands, Attributes attributes = {}) const {
     return b.make(op, operands, std::move(attributes));
@@ -132,6 +155,7 @@ class Site {
 
  private:
   ImportBody body_;
+  LookUp look_up_;
 };
 
 using ImportFunction = Values (*)(Site&);
@@ -144,6 +168,7 @@ struct Operator {
   size_t least, most;           ///< Inputs.
   std::string_view attributes;  ///< "axis:i kernel_shape:is ..."; others are errors.
   std::string_view domain = "";
+  bool any_kind = false;  ///< Inputs may be sequences and optionals without a value.
 };
 
 std::span<const Operator> elementwise_operators();
@@ -170,11 +195,18 @@ std::span<const Operator> learn_operators();
 std::span<const Operator> arrange_operators();
 std::span<const Operator> linear_attention_operators();
 std::span<const Operator> determinant_operators();
+std::span<const Operator> sequence_operators();
+std::span<const Operator> random_operators();
 
 /// The row of a type in a domain, or null.
 const Operator* operator_named(const std::string& domain, const std::string& type);
+/// Errors where inputs are too few or too many, or of another kind than the row's: onnx.inputs, onnx.type.
+void check_inputs(const Operator& row, const Values& inputs);
 /// Errors where the node has an attribute that the row does not list, or of another kind.
 void check_attributes(const Operator& row, const ModelNode& node);
+
+/// How an element of a sequence that enters or leaves the model is called: "list[0]".
+inline std::string element_name(const std::string& sequence, size_t i) { return fmt::format("{}[{}]", sequence, i); }
 
 /// Imports the model's graph, again wherever given values of inputs turn out to be wanted. Throws Failure.
 Imported import_graph(const Model& model, const ImportOptions& options);

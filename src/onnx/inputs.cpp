@@ -22,11 +22,19 @@ int64_t InputTypes::extent_of(const ModelValue& input, const std::string& symbol
   return bound->second;
 }
 
-Type InputTypes::type_of(const ModelValue& input) {
-  if (!input.is_tensor) fail("onnx.type", "input '{}' is not a tensor", printable(input.name));
+namespace {
+
+void check_kind(const ModelValue& input) {
+  if (!input.is_tensor)
+    fail("onnx.type", "input '{}' is neither a tensor nor a sequence of them", printable(input.name));
   if (!input.dtype)
     fail("onnx.dtype", "input '{}' is of {}, which is not supported", printable(input.name),
          onnx_type_name(input.type_number));
+}
+
+}  // namespace
+
+Type InputTypes::type_of(const ModelValue& input) {
   const auto given = options_.shapes.find(input.name);
   const bool has_given = given != options_.shapes.end();
   if (!input.shape) {
@@ -51,12 +59,35 @@ Type InputTypes::type_of(const ModelValue& input) {
   return type;
 }
 
+/// Their shapes are those given: what a model states of its sequences holds for no element in particular.
+std::vector<InputTypes::Part> InputTypes::elements_of(const ModelValue& input) const {
+  std::vector<Part> parts;
+  for (;;) {
+    std::string name = element_name(input.name, parts.size());
+    const auto given = options_.shapes.find(name);
+    if (given == options_.shapes.end()) return parts;
+    parts.push_back({std::move(name), {*input.dtype, given->second}});
+  }
+}
+
+std::vector<InputTypes::Part> InputTypes::parts_of(const ModelValue& input) {
+  if (input.name.empty()) fail("onnx.graph", "an input has no name");
+  check_kind(input);
+  if (input.is_sequence) return elements_of(input);
+  if (input.is_optional && !options_.shapes.contains(input.name)) return {};
+  return {{input.name, type_of(input)}};
+}
+
 /// Every given shape is of an input.
-void InputTypes::check_names(const std::vector<const ModelValue*>& inputs) const {
+void InputTypes::check_names(const std::vector<Input>& inputs) const {
+  std::set<std::string_view> known;
   std::vector<std::string> names;
-  for (const ModelValue* input : inputs) names.push_back(printable(input->name));
+  for (const Input& input : inputs) {
+    for (const Part& part : input.parts) known.insert(part.name);
+    names.push_back(printable(input.stated->name) + (input.stated->is_sequence ? "[0], [1], ..." : ""));
+  }
   for (const auto& [name, shape] : options_.shapes)
-    if (std::ranges::none_of(inputs, [&](const ModelValue* input) { return input->name == name; }))
+    if (!known.contains(name))
       fail("onnx.input", "the model has no input '{}'; it has: {}", printable(name), fmt::join(names, ", "));
 }
 
@@ -69,14 +100,11 @@ std::vector<InputTypes::Input> InputTypes::all() {
   std::vector<const ModelValue*> inputs;
   for (const ModelValue& input : model_.graph.inputs)
     if (!constants.contains(input.name)) inputs.push_back(&input);
-  check_names(inputs);
   for (const ModelValue* input : inputs)  // Given shapes bind symbols before others use them.
-    if (options_.shapes.contains(input->name)) type_of(*input);
+    if (options_.shapes.contains(input->name)) parts_of(*input);
   std::vector<Input> out;
-  for (const ModelValue* input : inputs) {
-    if (input->name.empty()) fail("onnx.graph", "an input has no name");
-    out.push_back({input, type_of(*input)});
-  }
+  for (const ModelValue* input : inputs) out.push_back({input, parts_of(*input)});
+  check_names(out);
   return out;
 }
 

@@ -230,12 +230,14 @@ Result<ModelNode> Reader::node(const pb::NodeProto& from) {
   return out;
 }
 
-/// An optional tensor is one: an input that is optional is given.
 ModelValue value_of(const pb::ValueInfoProto& from) {
-  const pb::TypeProto& stated = from.type().has_optional_type() ? from.type().optional_type().elem_type() : from.type();
-  ModelValue out{from.name(), stated.has_tensor_type(), 0, {}, {}};
+  const bool is_optional = from.type().has_optional_type();
+  const pb::TypeProto& stated = is_optional ? from.type().optional_type().elem_type() : from.type();
+  const bool is_sequence = stated.has_sequence_type();
+  const pb::TypeProto& element = is_sequence ? stated.sequence_type().elem_type() : stated;
+  ModelValue out{from.name(), element.has_tensor_type(), is_sequence, is_optional, 0, {}, {}};
   if (!out.is_tensor) return out;
-  const auto& type = stated.tensor_type();
+  const auto& type = element.tensor_type();
   out.type_number = type.elem_type();
   out.dtype = dtype_of(type.elem_type());
   if (!type.has_shape()) return out;

@@ -45,8 +45,10 @@ struct ModelDim {
 
 struct ModelValue {
   std::string name;
-  bool is_tensor = false;  ///< False for sequences, maps and optionals.
-  int type_number = 0;     ///< ONNX's number of the element type.
+  bool is_tensor = false;    ///< Or elements are: false for maps, and sequences of sequences.
+  bool is_sequence = false;  ///< Of tensors of the type that follows.
+  bool is_optional = false;  ///< The tensor or sequence may be left out.
+  int type_number = 0;       ///< ONNX's number of the element type.
   std::optional<DType> dtype;
   std::optional<std::vector<ModelDim>> shape;  ///< Empty where the rank is not known.
 };

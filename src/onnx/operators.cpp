@@ -26,7 +26,8 @@ const OperatorRows& operator_rows() {
                                signal_operators(),      integer_operators(),
                                training_operators(),    learn_operators(),
                                arrange_operators(),     linear_attention_operators(),
-                               determinant_operators(), qlinear_operators()})
+                               determinant_operators(), qlinear_operators(),
+                               sequence_operators(),    random_operators()})
       for (const Operator& row : family) out[{row.domain, row.type}] = &row;
     return out;
   }();
@@ -38,6 +39,16 @@ const OperatorRows& operator_rows() {
 const Operator* operator_named(const std::string& domain, const std::string& type) {
   const auto found = operator_rows().find({domain, type});
   return found == operator_rows().end() ? nullptr : found->second;
+}
+
+void check_inputs(const Operator& row, const Values& inputs) {
+  if (inputs.size() < row.least || inputs.size() > row.most)
+    fail("onnx.inputs", "{} inputs, expected {} to {}", inputs.size(), row.least, row.most);
+  for (size_t i = 0; i < row.least; ++i)
+    if (inputs[i] == absent) fail("onnx.inputs", "input {} is missing", i);
+  for (size_t i = 0; i < inputs.size() && !row.any_kind; ++i)
+    if (!is_tensor(inputs[i]) && inputs[i] != absent)
+      fail("onnx.type", "input {} is {}, expected a tensor", i, Builder::kind_of(inputs[i]));
 }
 
 void check_attributes(const Operator& row, const ModelNode& node) {

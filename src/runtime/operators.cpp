@@ -32,6 +32,11 @@ Versions {} to {} of ai.onnx are read. Where an operator runs:
 - **host**: by a function of the machine that the chip is plugged into, listed below with the reason.
 - **nowhere**: it is read, and folded where its inputs are constants; else it is an error of compilation.
 
+Sequences and optionals are known when the model is read; the tensors in them are as any. An input `list` that is a sequence
+has as many elements as are given, `--input list[0]=FILE.npy`, `--input list[1]=FILE.npy` and so on, and an output leaves as
+tensors of such names. An input that is optional has a value where one is given. Random numbers are drawn when the model is
+read, from the node's seed where it has one: every run of a program sees the same.
+
 Everything else is an error. One error lists all such nodes of a model, by name and type, with the reason: an unknown
 operator, or an attribute, a type or a form that is not supported. What depends on such a node is looked at as far as the
 model states the types of values. A node of an operator that the model itself defines as a function is replaced by that

@@ -198,5 +198,68 @@ TEST_F(ImportedOperators, TreesThatGoRoundAreRefused) {
   EXPECT_EQ(refusal(model(0)).code, "onnx.attribute");
 }
 
+/// The seed gives NumPy's numbers: of 0, 0.5488, 0.7152, 0.6028, 0.5449.
+TEST_F(ImportedOperators, RandomNumbersFollowTheSeed) {
+  ModelFile file;
+  file.input("x", {4}).output("y").output("kept");
+  file.weights("ratio", {}, {0.6f});
+  auto& on = *file.graph().add_initializer();
+  on.set_name("on");
+  on.set_data_type(pb::TensorProto::BOOL);
+  on.add_int32_data(1);
+  set(file.node("Dropout", {"x", "ratio", "on"}, {"y", "kept"}), "seed", 0);
+  const auto values = outputs(file, {floats({4}, {1, 2, 4, 8})});
+  expect_values(values[0], {4}, {0, 5, 10, 0});
+  expect_values(values[1], {4}, {0, 1, 1, 0});
+}
+
+TEST_F(ImportedOperators, UniqueNeedsConstants) {
+  ModelFile file;
+  file.weights("x", {5}, {3, 1, 3, -0.0f, 0});
+  file.output("y").output("first").output("group").output("members");
+  set(file.node("Unique", {"x"}, {"y", "first", "group", "members"}), "sorted", 0);
+  const auto values = outputs(file, {});
+  expect_values(values[0], {3}, {3, 1, 0});
+  expect_values(values[1], {3}, {0, 1, 3});
+  expect_values(values[2], {5}, {0, 1, 0, 2, 2});
+  expect_values(values[3], {3}, {2, 1, 2});
+  ModelFile late;
+  late.input("x", {5}).output("y");
+  late.node("Unique", {"x"}, {"y"});
+  EXPECT_EQ(refusal(late).code, "onnx.dynamic");
+}
+
+/// Of x * w * x by x, at x.
+TEST_F(ImportedOperators, GradientsAreOfTheSum) {
+  ModelFile file;
+  auto* import = file.model.add_opset_import();
+  import->set_domain("ai.onnx.preview.training");
+  import->set_version(1);
+  file.input("x", {2}).input("w", {2}).output("z").output("dx");
+  file.node("Mul", {"x", "w"}, {"y"});
+  file.node("Mul", {"y", "x"}, {"z"});
+  const auto add_gradient = [](ModelFile& to, const std::string& at) {
+    auto& node = to.node("Gradient", {at}, {"dx"});
+    node.set_domain("ai.onnx.preview.training");
+    texts(node, "xs", {"x"});
+    set(node, "y", std::string("z"));
+  };
+  ModelFile elsewhere = file;
+  add_gradient(file, "x");
+  expect_values(outputs(file, {floats({2}, {1, 2}), floats({2}, {3, 4})})[1], {2}, {6, 16});
+  add_gradient(elsewhere, "w");
+  EXPECT_EQ(refusal(elsewhere).code, "onnx.unsupported");
+}
+
+TEST_F(ImportedOperators, OldBroadcastsNameAnAxis) {
+  ModelFile file(6);
+  file.input("x", {2, 3}).input("b", {2}).output("y");
+  auto& node = file.node("Add", {"x", "b"}, {"y"});
+  set(node, "broadcast", 1);
+  set(node, "axis", 0);
+  expect_values(outputs(file, {floats({2, 3}, {0, 1, 2, 3, 4, 5}), floats({2}, {10, 20})})[0], {2, 3},
+                {10, 11, 12, 23, 24, 25});
+}
+
 }  // namespace
 }  // namespace hadal::onnx
