@@ -251,6 +251,21 @@ TEST_F(ImportedOperators, GradientsAreOfTheSum) {
   EXPECT_EQ(refusal(elsewhere).code, "onnx.unsupported");
 }
 
+/// Over no axes only the summing falls away.
+TEST_F(ImportedOperators, ReductionsOverNoAxesKeepTheirFunctions) {
+  for (const auto& [type, values] :
+       std::vector<std::pair<std::string, std::vector<double>>>{{"ReduceL1", {2, 3}},
+                                                                {"ReduceL2", {2, 3}},
+                                                                {"ReduceSumSquare", {4, 9}},
+                                                                {"ReduceLogSumExp", {-2, 3}},
+                                                                {"ReduceMean", {-2, 3}}}) {
+    ModelFile file(18);
+    file.input("x", {2}).output("y");
+    set(file.node(type, {"x"}, {"y"}), "noop_with_empty_axes", 1);
+    expect_values(outputs(file, {floats({2}, {-2, 3})})[0], {2}, values);
+  }
+}
+
 TEST_F(ImportedOperators, OldBroadcastsNameAnAxis) {
   ModelFile file(6);
   file.input("x", {2, 3}).input("b", {2}).output("y");
