@@ -77,10 +77,8 @@ void emit_copy(Emitter& e, const Placed& from, const Placed& to, const std::stri
   const int64_t most = e.limit(Ring::copy) / bytes_of(to.dtype);
   const auto tile = choose_tile(space.extents, tile_elements(total_of(space.extents), e.cores(), most));
   e.begin_phase(name, op, nodes);
-  Placed source = in_space(from, space, 1);
   const int to_tensor = e.tensor(in_space(to, space, 0), name);
-  source.extents = space.extents;  // A repeated dim is read again and again: stride 0.
-  const int from_tensor = e.tensor(source, name + ".from");
+  const int from_tensor = e.tensor(repeated(from, space, 1), name + ".from");
   e.units(counts_of(space.extents, tile), [&](const std::vector<Expr>& at, const Expr&) {
     const TileBox box = tile_box(space.extents, tile, at);
     const tile::TileView view = e.load(Ring::copy, {from_tensor, box.origins, box.extents}, "x");

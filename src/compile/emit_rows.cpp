@@ -73,7 +73,7 @@ void emit_passes(Emitter& e, const graph::Node& node, const RowWork& work, size_
     std::vector<int64_t> strides = statistics.strides;
     strides.resize(work.space.extents.size(), 0);
     const int to = e.tensor(placed_over(statistics, work.space.extents, strides), name);
-    const int from = e.tensor(in_space(in, work.space, operand), name);
+    const int from = e.tensor(repeated(in, work.space, operand), name);
     int64_t axes = 0;
     for (size_t i = 0; i < kept; ++i) axes |= int64_t{1} << (work.space.extents.size() - 1 - i);
     e.units(work.counts, [&](const std::vector<Expr>& at, const Expr&) {
@@ -100,7 +100,7 @@ void emit_row_op(Emitter& e, const Group& group, Opcode op, const std::vector<in
   emit_passes(e, node, work, axes.size(), in, 1);
   e.begin_phase(e.graph().value(group.result).name, std::string(node.op->name), e.nodes());
   const int to = e.tensor(in_space(out, work.space, 0), e.graph().value(group.result).name);
-  const int from = e.tensor(in_space(in, work.space, 1), e.graph().value(node.inputs[0]).name);
+  const int from = e.tensor(repeated(in, work.space, 1), e.graph().value(node.inputs[0]).name);
   e.units(work.counts, [&](const std::vector<Expr>& at, const Expr&) {
     const TileBox box = tile_box(work.space.extents, work.tile, at);
     const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x");
@@ -150,7 +150,7 @@ void emit_reduction(Emitter& e, const Group& group, const std::vector<int64_t>& 
   for (size_t i = 0; i < whole.size(); ++i) reduced |= int64_t{whole[i]} << i;
   const auto tile = choose_tile(space.extents, tile_elements(total_of(space.extents), e.cores(), fit.most), whole);
   const int to = e.tensor(in_space(out, space, 0), name);
-  const int from = e.tensor(in_space(in, space, 1), name + ".in");
+  const int from = e.tensor(repeated(in, space, 1), name + ".in");
   e.units(counts_of(space.extents, tile), [&](const std::vector<Expr>& at, const Expr&) {
     const TileBox box = tile_box(space.extents, tile, at);
     const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x");
@@ -202,7 +202,7 @@ void emit_normalize(Emitter& e, const Group& group) {
   emit_passes(e, node, work, axes.size(), in, 1);
   e.begin_phase(inside ? name : name + ".normal", "normalize", e.nodes());
   const int to = e.tensor(in_space(normal, work.space, 0), name);
-  const int from = e.tensor(in_space(in, work.space, 1), e.graph().value(node.inputs[0]).name);
+  const int from = e.tensor(repeated(in, work.space, 1), e.graph().value(node.inputs[0]).name);
   const TileBox whole = tile_box(work.space.extents, work.space.extents, std::vector<Expr>(work.space.extents.size()));
   std::vector<tile::Operand> operands(4);
   for (size_t s = 0; s < scales.size(); ++s) {
@@ -261,7 +261,7 @@ void emit_topk(Emitter& e, const Group& group) {
                {}};
   if (!choose_rows(e, node, work, 1)) return;
   e.begin_phase(e.graph().value(group.result).name, "topk", e.nodes());
-  const int from = e.tensor(in_space(in, work.space, 0), e.graph().value(node.inputs[0]).name);
+  const int from = e.tensor(repeated(in, work.space, 0), e.graph().value(node.inputs[0]).name);
   const auto result_tensor = [&](const Placed& placed, size_t operand, graph::ValueId v) {
     Placed view = in_space(placed, work.space, operand);
     view.extents.back() = k;

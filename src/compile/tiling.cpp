@@ -87,6 +87,12 @@ Placed in_space(const Placed& placed, const IndexSpace& space, size_t operand) {
   return placed_over(placed, space.extents, space.strides[operand]);
 }
 
+Placed repeated(const Placed& placed, const IndexSpace& space, size_t operand) {
+  Placed out = in_space(placed, space, operand);
+  out.extents = space.extents;
+  return out;
+}
+
 int64_t tile_elements(int64_t total, int64_t cores, int64_t most) {
   constexpr int64_t least = 2048;  // Below, descriptors and latency cost more than the elements.
   return std::clamp((total + cores - 1) / cores, std::min(least, most), most);

@@ -36,6 +36,8 @@ Placed placed_over(const Placed& placed, const std::vector<int64_t>& extents, co
 
 /// The same over the dims that an index space has for one of its operands.
 Placed in_space(const Placed& placed, const IndexSpace& space, size_t operand);
+/// The same to be read by boxes of the whole space: a repeated dim is read again and again, by stride 0.
+Placed repeated(const Placed& placed, const IndexSpace& space, size_t operand);
 
 int64_t total_of(const std::vector<int64_t>& extents);
 

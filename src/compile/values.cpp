@@ -87,7 +87,7 @@ std::optional<Placed> view_of(const Node& node, const Placed& source, const Shap
     const auto starts = node.attributes.integers("starts"), steps = node.attributes.integers("steps");
     for (size_t i = 0; i < shape.size(); ++i) {
       out.offset += starts[i] * source.strides[i];
-      out.strides[i] = source.strides[i] * steps[i];
+      if (shape[i] > 1) out.strides[i] = source.strides[i] * steps[i];
     }
   } else {
     out.strides.assign(shape.size(), 0);
