@@ -1,6 +1,7 @@
 // Pooling, resizing and padding: results whose tiles need windows of the operand.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "compile/spatial.h"
 #include "compile/tiling.h"
@@ -201,17 +202,11 @@ void emit_pad(Emitter& e, const Group& group) {
   });
 }
 
-void emit_pool(Emitter& e, const Group& group) {
-  const graph::Node& node = main_of(e, group);
-  const auto extra = node.attributes.integers("extra");
-  const std::string kind = node.attributes.text("kind");
-  const bool count_pad = node.attributes.integer("count_pad") != 0;
-  if (kind == "mean" && count_pad && std::any_of(extra.begin(), extra.end(), [](int64_t x) { return x != 0; }))
-    return e.fail("compile.unsupported", "an average pool that counts padding and rounds its extent up");
-  const Placed x = e.operand(node.inputs[0]), y = e.result(group.result);
-  const Placed in = channels_last_view(x), out = channels_last_view(y);
-  const Windows w = windows_of(node, x.extents, node.attributes.integers("kernel"), y.extents);
-  const int64_t bytes = std::max(bytes_of(x.dtype), bytes_of(y.dtype));
+namespace {
+
+/// The tile of a pool's result [N, D, H, W, C], or none where the window of not even one element fits.
+std::optional<std::vector<int64_t>> pool_tile(const Emitter& e, const Placed& in, const Placed& out, const Windows& w) {
+  const int64_t bytes = std::max(bytes_of(in.dtype), bytes_of(out.dtype));
   std::vector<int64_t> tile{1, 1, even_part(w.out[1], std::max<int64_t>(1, w.out[1] / e.cores())), w.out[2],
                             out.extents[4]};
   const auto fits = [&] {
@@ -225,13 +220,21 @@ void emit_pool(Emitter& e, const Group& group) {
   // Rows first, then channels, then width.
   for (const size_t dim : {size_t{2}, size_t{4}, size_t{3}})
     while (tile[dim] > 1 && !fits()) tile[dim] = (tile[dim] + 1) / 2;
-  if (!fits()) return e.fail("plan.capacity", "the window of a pool does not fit the scratchpad");
+  if (!fits()) return std::nullopt;
   // Few rows: the channels are split over the cores as well.
   const auto units = [&] { return total_of(counts_of(out.extents, tile)); };
   while (units() < e.cores() && tile[4] > 64) tile[4] = (tile[4] + 1) / 2;
-  e.begin_phase(e.graph().value(group.result).name, "pool", e.nodes());
-  const int to = e.tensor(out, e.graph().value(group.result).name),
-            from = e.tensor(in, e.graph().value(node.inputs[0]).name);
+  return tile;
+}
+
+struct Pooling {
+  bool is_max = false, counts_pad = false;
+};
+
+void emit_pooling(Emitter& e, const Placed& in, const Placed& out, const Windows& w, const std::vector<int64_t>& tile,
+                  const Pooling& kind, const std::string& name) {
+  e.begin_phase(name, "pool", e.nodes());
+  const int to = e.tensor(out, name), from = e.tensor(in, name + ".in");
   e.units(counts_of(out.extents, tile), [&](const std::vector<Expr>& at, const Expr&) {
     const TileBox box = tile_box(out.extents, tile, at);
     std::array<InputWindow, spatial> windows;
@@ -244,11 +247,49 @@ void emit_pool(Emitter& e, const Group& group) {
                "x");
     const TileView result{e.tile(Ring::output, out.dtype, "y"), box.extents};
     e.emit(Opcode::pool, Queue::vector, {result, window},
-           {Expr(kind == "max" ? 0 : 1), w.kernel[0], w.kernel[1], w.kernel[2], w.stride[0], w.stride[1], w.stride[2],
+           {Expr(kind.is_max ? 0 : 1), w.kernel[0], w.kernel[1], w.kernel[2], w.stride[0], w.stride[1], w.stride[2],
             w.dilation[0], w.dilation[1], w.dilation[2], windows[0].before, windows[1].before, windows[2].before,
-            windows[0].after, windows[1].after, windows[2].after, Expr(count_pad ? 1 : 0)});
+            windows[0].after, windows[1].after, windows[2].after, Expr(kind.counts_pad ? 1 : 0)});
     e.store({to, box.origins, box.extents}, result);
   });
+}
+
+/// The largest of a window is that of its largest along each axis: windows that no tile holds become lines.
+void emit_max_by_axis(Emitter& e, Placed in, const Placed& out, const Windows& w, const std::string& name) {
+  size_t left = 0;
+  for (size_t d = 0; d < spatial; ++d) left += w.kernel[d] > 1 || w.stride[d] > 1;
+  for (size_t d = spatial; d-- > 0;) {
+    if (w.kernel[d] == 1 && w.stride[d] == 1) continue;
+    Windows line;
+    for (size_t i = 0; i < spatial; ++i) line.in[i] = line.out[i] = in.extents[i + 1];
+    line.kernel[d] = w.kernel[d], line.stride[d] = w.stride[d], line.dilation[d] = w.dilation[d];
+    line.pad[d] = w.pad[d], line.out[d] = w.out[d];
+    Shape extents = in.extents;
+    extents[d + 1] = w.out[d];
+    const std::string phase = --left == 0 ? name : fmt::format("{}.axis{}", name, d);
+    const Placed to = left == 0 ? out : e.scratch(phase, out.dtype, extents, order_by_strides(out.strides));
+    const auto tile = pool_tile(e, in, to, line);
+    if (!tile) return e.fail("plan.capacity", "a line of a pool's window does not fit the scratchpad");
+    emit_pooling(e, in, to, line, *tile, {.is_max = true}, phase);
+    in = to;
+  }
+}
+
+}  // namespace
+
+void emit_pool(Emitter& e, const Group& group) {
+  const graph::Node& node = main_of(e, group);
+  const auto extra = node.attributes.integers("extra");
+  const Pooling kind{node.attributes.text("kind") == "max", node.attributes.integer("count_pad") != 0};
+  if (!kind.is_max && kind.counts_pad && std::any_of(extra.begin(), extra.end(), [](int64_t x) { return x != 0; }))
+    return e.fail("compile.unsupported", "an average pool that counts padding and rounds its extent up");
+  const Placed x = e.operand(node.inputs[0]), y = e.result(group.result);
+  const Placed in = channels_last_view(x), out = channels_last_view(y);
+  const Windows w = windows_of(node, x.extents, node.attributes.integers("kernel"), y.extents);
+  const std::string& name = e.graph().value(group.result).name;
+  if (const auto tile = pool_tile(e, in, out, w)) return emit_pooling(e, in, out, w, *tile, kind, name);
+  if (kind.is_max) return emit_max_by_axis(e, in, out, w, name);
+  e.fail("plan.capacity", "the window of a pool does not fit the scratchpad");
 }
 
 }  // namespace hadal::compile
