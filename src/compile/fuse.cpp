@@ -316,8 +316,9 @@ bool looks_up_matrices(const Graph& graph, const Node& node, size_t input) {
   if (gather.op != &ops::gather || gather.attributes.integer("axis") != 0 || a.size() != 3 || b.size() != 3 ||
       a[0] != b[0] || graph.type(gather.inputs[1]).shape.size() != 1)
     return false;
-  const auto reads = [&](const Node& other) { return std::ranges::count(other.inputs, v) > 0; };
-  return std::ranges::count_if(graph.nodes, reads) == 1 && std::ranges::count(graph.outputs, v) == 0;
+  int64_t readers = std::ranges::count(graph.outputs, v);  // A node that reads it twice is two.
+  for (const Node& other : graph.nodes) readers += std::ranges::count(other.inputs, v);
+  return readers == 1;
 }
 
 std::vector<Group> fuse(const Graph& graph, bool epilogues) { return Fusion(graph, epilogues).run(); }
