@@ -58,10 +58,11 @@ class Graph:
         """Multiples of 1/8: sums and products of a few are exact."""
         return (self.random.integers(-2 * scale, 2 * scale + 1, shape) / scale).astype(numpy.float32)
 
-    def pick(self, kind="f", least=0, most=5, exact=False, shape=None):
+    def pick(self, kind="f", least=0, most=5, exact=False):
         """A value that there is, of a kind of type and a rank; late ones more often. Raises Unsuitable."""
         found = [value for value in self.values if value.array.dtype.kind == kind and least <= value.rank <= most
-                 and (value.exact or not exact) and (shape is None or list(value.array.shape) == list(shape))]
+                 and value.array.dtype not in (numpy.int8, numpy.uint8)  # Whose arithmetic wraps, or does not.
+                 and (value.exact or not exact)]
         if not found:
             raise Unsuitable
         return found[max(self.below(len(found)), self.below(len(found)))]
@@ -92,7 +93,7 @@ class Graph:
         for array in arrays:
             if array.size == 0 or array.size > 20000 or array.dtype.kind not in "fib":
                 raise Unsuitable
-            if array.dtype.kind == "f" and not numpy.abs(array).max() <= LARGEST:
+            if array.dtype.kind != "b" and not numpy.abs(array).max() <= LARGEST:
                 raise Unsuitable
         exact = exact and all(value.exact for value in given.values())
         self.nodes.append(Node(proto, list(given.values()), [self.new(array, exact) for array in arrays]))
