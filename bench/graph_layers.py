@@ -1,6 +1,7 @@
 """Nodes of random graphs that mix elements of an axis or of a window: products, convolutions, normalisations, recurrence."""
 
 import numpy
+from graph_cases import Unsuitable
 
 
 def normalise(g):
@@ -132,3 +133,48 @@ def recurrent(g):
     bias = [g.numbers([1, 2 * gates * size])] if g.chance(0.5) else []
     g.node(operator, [x, *weights, *bias], outputs=2, hidden_size=size,
            **({"linear_before_reset": g.below(2)} if operator == "GRU" else {}))
+
+
+def to_integers(g):
+    """Quantises a value that rounding has not touched, so that both sides round the same; returns what undoes it."""
+    x = g.pick(exact=True, least=g.below(3))
+    scale, kind = numpy.float32(g.one_of([0.125, 0.25, 0.5])), g.one_of([numpy.uint8, numpy.int8])
+    zero = numpy.asarray(g.below(9), kind)
+    g.node("QuantizeLinear", [x, scale, zero], exact=True)
+    return [g.values[-1], scale, zero]
+
+
+def quantised(g):
+    g.node("DequantizeLinear", to_integers(g), exact=True)
+
+
+def small_integers(g, shape, kind):
+    return g.random.integers(0 if kind == numpy.uint8 else -3, 4, shape).astype(kind)
+
+
+def quantised_product(g):
+    """Of operands that both come from integers: compiled, it runs in them."""
+    g.node("DequantizeLinear", to_integers(g), exact=True)
+    x = g.values[-1]
+    if x.rank < 2:
+        raise Unsuitable
+    columns = 1 + g.below(9)
+    scale = numpy.full([columns], 0.5, numpy.float32) if g.chance(0.5) else numpy.float32(0.25)
+    weights = small_integers(g, [x.array.shape[-1], columns], numpy.int8)
+    g.node("DequantizeLinear", [weights, scale], exact=True, axis=1)
+    g.node("MatMul", [x, g.values[-1]], exact=True)
+    if g.chance(0.5):
+        g.node("QuantizeLinear", [g.values[-1], numpy.float32(0.5), numpy.int8(1)], exact=True)
+        g.node("DequantizeLinear", [g.values[-1], numpy.float32(0.5), numpy.int8(1)], exact=True)
+
+
+def integer_product(g):
+    x, _, zero = to_integers(g)
+    kind = g.one_of([numpy.uint8, numpy.int8])
+    if x.rank == 4 and g.chance(0.6):
+        weights = small_integers(g, [1 + g.below(4), x.array.shape[1], 1, 1], kind)
+        return g.node("ConvInteger", [x, weights, zero], exact=True)
+    if x.rank < 2:
+        raise Unsuitable
+    weights = small_integers(g, [x.array.shape[-1], 1 + g.below(9)], kind)
+    g.node("MatMulInteger", [x, weights, zero, numpy.asarray(g.below(2), kind)], exact=True)

@@ -2,8 +2,8 @@
 
 import numpy
 from graph_cases import Graph, Unsuitable
-from graph_layers import (batch, blocks, convolution, einsum, gemm, grouped, normalise, pool, product,
-                          products_of_values, recurrent, resize, unit)
+from graph_layers import (batch, blocks, convolution, einsum, gemm, grouped, integer_product, normalise, pool, product,
+                          products_of_values, quantised, quantised_product, recurrent, resize, unit)
 
 SMOOTH = ["Abs", "Neg", "Relu", "Sigmoid", "Tanh", "Erf", "Exp", "Softplus", "Softsign", "Sin", "Cos", "Atan", "Elu", "Selu",
           "Celu", "LeakyRelu", "HardSigmoid", "HardSwish", "Mish", "Gelu", "Identity", "ThresholdedRelu", "Asinh"]
@@ -231,15 +231,6 @@ def running(g):
     g.node("CumSum", [x, numpy.array(g.below(x.rank))], exclusive=g.below(2), reverse=g.below(2))
 
 
-def quantised(g):
-    """To integers and back; of values that rounding has not touched, so that both sides round the same ones."""
-    x = g.pick(exact=True)
-    scale, kind = numpy.float32(g.one_of([0.125, 0.25, 0.5])), g.one_of([numpy.uint8, numpy.int8])
-    zero = numpy.asarray(g.below(9), kind)
-    g.node("QuantizeLinear", [x, scale, zero], exact=True)
-    g.node("DequantizeLinear", [g.values[-1], scale, zero], exact=True)
-
-
 def indexed(g):
     """Slices by tuples of indices, read or written."""
     x = g.pick(least=1)
@@ -269,7 +260,7 @@ KINDS = [unary, unary, unary, jump, guarded, binary, binary, binary, variadic, c
          transpose, reshape, reshape, squeeze, cut, cut, concat, concat, split, expand, tile, pad, gather, gather_elements,
          scatter, triangle, reduce, reduce, best, top, running, normalise, normalise, batch, product, product,
          products_of_values, gemm, convolution, convolution, pool, blocks, resize, einsum,
-         quantised, quantised, indexed, one_hot, reverse, grouped, unit, recurrent, recurrent]
+         quantised, quantised, quantised_product, integer_product, indexed, one_hot, reverse, grouped, unit, recurrent, recurrent]
 
 
 def random_graph(seed, most):
