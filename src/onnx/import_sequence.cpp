@@ -12,6 +12,17 @@ DType element_type(const Site& n, const ValueId v) {
   return n.b.dtype(v);
 }
 
+/// A sequence that has elements.
+const Values& filled(const Site& n) {
+  const Values& list = n.b.elements_of(n[0]);
+  if (list.empty())
+    throw Failure{Error{"onnx.shape",
+                        "the sequence is empty",
+                        {},
+                        "where it is an input of the model, give its elements: --input 'NAME[0]=FILE.npy' and so on"}};
+  return list;
+}
+
 Values construct(Site& n) {
   for (size_t i = 0; i < n.inputs.size(); ++i)
     if (element_type(n, n[i]) != n.b.dtype(n[0]))
@@ -32,15 +43,14 @@ int64_t position(const Site& n, size_t input, int64_t least, int64_t end, int64_
 }
 
 Values at(Site& n) {
-  const Values& list = n.b.elements_of(n[0]);
+  const Values& list = filled(n);
   const int64_t count = std::ssize(list);
   return {list[static_cast<size_t>(position(n, 1, -count, count, count - 1))]};
 }
 
 Values erase(Site& n) {
-  Values list = n.b.elements_of(n[0]);
+  Values list = filled(n);
   const int64_t count = std::ssize(list);
-  if (count == 0) fail("onnx.shape", "the sequence is empty");
   list.erase(list.begin() + position(n, 1, -count, count, count - 1));
   return {n.b.sequence(std::move(list))};
 }
@@ -92,8 +102,7 @@ Values split(Site& n) {
 }
 
 Values concat(Site& n) {
-  const Values& list = n.b.elements_of(n[0]);
-  if (list.empty()) fail("onnx.shape", "the sequence is empty");
+  const Values& list = filled(n);
   const int64_t axis = n.attribute("axis").integer;
   if (n.integer("new_axis") != 0) return {stacked(n, list, axis)};
   std::vector<Term> parts;
@@ -134,7 +143,11 @@ Values optional(Site& n) { return {n.has(0) ? n[0] : nothing}; }
 Values has_element(Site& n) { return {n.b.scalar(DType::boolean, n.has(0) && n[0] != nothing ? 1 : 0)}; }
 
 Values get_element(Site& n) {
-  if (n[0] == nothing) fail("onnx.type", "the optional has no value: give the input, where it is one");
+  if (n[0] == nothing)
+    throw Failure{Error{"onnx.type",
+                        "the optional has no value",
+                        {},
+                        "where it is an input of the model, give one: --input NAME=FILE.npy"}};
   return {n[0]};
 }
 
