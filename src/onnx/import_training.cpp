@@ -97,7 +97,9 @@ constexpr Operator rows[] = {
      domain},
     {"Adam", adam, "add sub mul div sqrt pow where greater cast", 6, any_number,
      "alpha:f beta:f epsilon:f norm_coefficient:f norm_coefficient_post:f", domain},
-    {"Gradient", gradient, "", 1, any_number, "xs:ss y:s zs:ss", domain},
+    {"Gradient", gradient,
+     "matmul conv reduce add sub mul div neg where equal pad slice reshape transpose broadcast cast", 1, any_number,
+     "xs:ss y:s zs:ss", domain},
     {"Momentum", momentum, "add sub mul where greater cast", 5, any_number, "alpha:f beta:f mode:s norm_coefficient:f",
      domain},
 };
