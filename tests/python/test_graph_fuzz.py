@@ -8,6 +8,7 @@ import graph_nodes
 import graph_shrink
 import numpy
 import onnx_cases
+import pytest
 
 
 def test_random_graphs_have_the_values_of_the_reference(hadal):
@@ -40,3 +41,38 @@ def test_faults_are_found_and_made_small(hadal):
     case, result = graph_shrink.shrunk(runner, graph, result)
     assert [node.op_type for node in case.model.graph.node] == ["Add"]
     assert "differ" in result.reason
+
+
+def repeated_rows(g):
+    """Work on rows that are all the same memory."""
+    x = g.new(g.numbers([1, 5]), True)
+    g.node("Expand", [x, numpy.array([4, 5])])
+    rows = g.values[-1]
+    g.node("LogSoftmax", [rows], axis=0)
+    g.node("LayerNormalization", [rows, g.numbers([5])], axis=1, epsilon=0.1)
+    g.node("ReduceMean", [rows, numpy.array([0, 1])], keepdims=0)
+    g.node("CumSum", [rows, numpy.array(0)])
+    g.node("TopK", [rows, numpy.array([2])], outputs=2, axis=0)
+
+
+def steps_of_one(g):
+    """A slice of one element takes no step."""
+    x = g.new(g.numbers([1]), True)
+    g.node("Slice", [x, *(numpy.array([bound]) for bound in (0, 1, 0, 2))])
+    g.node("CumSum", [g.values[-1], numpy.array(0)], reverse=1)
+
+
+def products_with_themselves(g):
+    """Matrices that are looked up, and read by both sides of a product."""
+    x = g.new(g.numbers([9, 3, 4]), True)
+    g.node("Gather", [x, numpy.array([7, 0, 4])], axis=0)
+    g.node("Transpose", [g.values[-1]], perm=[0, 2, 1])
+    g.node("MatMul", [g.values[-2], g.values[-1]])
+
+
+@pytest.mark.parametrize("build", [repeated_rows, steps_of_one, products_with_themselves])
+def test_what_random_graphs_have_found_stays_mended(hadal, build):
+    graph = graph_cases.Graph(0)
+    build(graph)
+    result = onnx_cases.Runner(hadal.binary).run(graph.case())
+    assert result.status == "passed", result.reason
