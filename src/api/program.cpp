@@ -5,11 +5,13 @@
 #include "chip/chip.h"
 #include "isa/budget.h"
 #include "isa/file.h"
+#include "isa/text.h"
 #include "machine/check/run.h"
 #include "machine/timing/limits.h"
 #include "report/json.h"
 #include "runtime/resources.h"
 #include "runtime/session.h"
+#include "runtime/tile_program.h"
 
 namespace hadal::api {
 
@@ -44,9 +46,7 @@ Result<runtime::Source> source_of(const char* file, const hadal_options& options
   return source;
 }
 
-Status load(const char* file, const hadal_options& options, hadal_program** out) {
-  HADAL_TRY(runtime::Source source, source_of(file, options));
-  HADAL_TRY(runtime::Loaded loaded, runtime::load(source));
+Status keep(runtime::Source source, runtime::Loaded loaded, const hadal_options& options, hadal_program** out) {
   HADAL_CHECK(machine::meets_limits(loaded.program, loaded.chip));
   HADAL_CHECK(isa::check_budget(loaded.program));
   source.values.clear();  // The caller's bytes.
@@ -54,6 +54,19 @@ Status load(const char* file, const hadal_options& options, hadal_program** out)
                                                       options.exact != 0, options.exact_memory != 0});
   *out = new hadal_program{std::move(compiled)};
   return {};
+}
+
+Status load(const char* file, const hadal_options& options, hadal_program** out) {
+  HADAL_TRY(runtime::Source source, source_of(file, options));
+  HADAL_TRY(runtime::Loaded loaded, runtime::load(source));
+  return keep(std::move(source), std::move(loaded), options, out);
+}
+
+Status lower(const char* json, const hadal_options& options, hadal_program** out) {
+  HADAL_TRY(const tile::Program tiles, runtime::parse_tile_program(json));
+  HADAL_TRY(runtime::Source source, source_of(tiles.model.c_str(), options));
+  HADAL_TRY(runtime::Loaded loaded, runtime::load_tiles(tiles, source));
+  return keep(std::move(source), std::move(loaded), options, out);
 }
 
 Status simulate(const Compiled& compiled, char** json) {
@@ -75,6 +88,24 @@ using hadal::api::guarded;
 
 hadal_status* hadal_program_load(const char* file, const hadal_options* options, hadal_program** out) {
   return guarded([&] { return hadal::api::load(file, options != nullptr ? *options : hadal_options{}, out); });
+}
+hadal_status* hadal_program_from_tiles(const char* json, const hadal_options* options, hadal_program** out) {
+  return guarded([&] { return hadal::api::lower(json, options != nullptr ? *options : hadal_options{}, out); });
+}
+hadal_status* hadal_tiles_text(const char* json, char** text) {
+  return guarded([&]() -> hadal::Status {
+    HADAL_TRY(const hadal::tile::Program tiles, hadal::runtime::parse_tile_program(json));
+    *text = hadal::api::copied(hadal::tile::text_of(tiles));
+    return {};
+  });
+}
+hadal_status* hadal_program_text(const hadal_program* program, char** text) {
+  return guarded([&]() -> hadal::Status {
+    HADAL_TRY(const std::string shown,
+              hadal::isa::disassemble(program->compiled->loaded.program, hadal::isa::WeightText::side_file));
+    *text = hadal::api::copied(shown);
+    return {};
+  });
 }
 void hadal_program_free(hadal_program* program) { delete program; }
 

@@ -145,6 +145,8 @@ Result<Loaded> compile(const Source& source) {
 
 }  // namespace
 
+Result<chip::Chip> chip_of(const Source& source) { return chip_for(source, default_chip, std::nullopt); }
+
 Result<Loaded> compile_graph(graph::Graph graph, const Source& source) {
   HADAL_TRY(const auto profile, profile_for(source));
   HADAL_TRY(chip::Chip chip, chip_for(source, default_chip, profile));

@@ -43,6 +43,9 @@ struct Loaded {
 
 inline constexpr const char* default_chip = "hadal-1";
 
+/// The chip that a source asks for; hadal-1 where it does not. Errors: those of the chip's file.
+Result<chip::Chip> chip_of(const Source& source);
+
 /// Adds shapes and values of given arrays to a source. Errors: input.shape, where one contradicts the source's.
 Status add_inputs(Source& source, const std::vector<GivenInput>& given);
 

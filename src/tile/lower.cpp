@@ -15,6 +15,7 @@
 #include "tile/ahead.h"
 #include "tile/describe.h"
 #include "tile/registers.h"
+#include "tile/uses.h"
 
 namespace hadal::tile {
 
@@ -100,6 +101,9 @@ void Lowering::declare_semaphores() {
     code_.program.semaphores.push_back({"waited", 0, Queue::store});
   }
   first_ready_ = code_.program.semaphores.size();
+  if (first_ready_ > isa::semaphores)
+    code_.fail("lower.semaphores",
+               fmt::format("its rings between queues take {} semaphores; there are {}", first_ready_, isa::semaphores));
 }
 
 /// A semaphore for "all cores have stored phase p". One may serve again when all cores are known to have waited on it:
@@ -213,33 +217,6 @@ void Lowering::loop(const Statement& statement) {
   registers_.close_scope();
 }
 
-/// First and last statement of a body that writes, and that reads, a tile.
-struct Uses {
-  int first_write = -1, last_write = -1, first_read = -1, last_read = -1;
-};
-
-void find_uses(const Statement& statement, int position, std::map<int, Uses>& uses) {
-  for (const Statement& inner : statement.body) find_uses(inner, position, uses);
-  if (statement.kind != Statement::Kind::instruction) return;
-  const isa::Row& row = *isa::row_of(statement.op);
-  for (size_t i = 0; i < statement.operands.size(); ++i) {
-    const auto* view = std::get_if<TileView>(&statement.operands[i]);
-    if (!view) continue;
-    Uses& use = uses[view->tile];
-    int& first = row.operands[i].written ? use.first_write : use.first_read;
-    int& last = row.operands[i].written ? use.last_write : use.last_read;
-    if (first < 0) first = position;
-    last = position;
-  }
-}
-
-/// Whether a loop takes slots of a ring: then a slot taken before it has no fixed distance to the newest.
-bool takes(const Phase& phase, const Statement& statement, int ring) {
-  if (statement.kind == Statement::Kind::tile) return phase.tiles[static_cast<size_t>(statement.tile)].ring == ring;
-  return std::any_of(statement.body.begin(), statement.body.end(),
-                     [&](const Statement& inner) { return takes(phase, inner, ring); });
-}
-
 /// Whether a statement reads what the phase waits for, or stores: others may read what is overwritten until then.
 bool Lowering::must_follow_waits(const Statement& statement) {
   const auto inner = [&](const Statement& s) { return must_follow_waits(s); };
@@ -268,20 +245,12 @@ void Lowering::host_instruction(const Statement& statement) {
   sync(Queue::store, {called_}, {});
 }
 
-/// Whether a body writes to memory what it does not store whole: then even its first load waits, as its stores do not.
-bool updates(const std::vector<Statement>& statements) {
-  return std::any_of(statements.begin(), statements.end(), [](const Statement& statement) {
-    if (statement.kind != Statement::Kind::instruction) return updates(statement.body);
-    const auto& operands = isa::row_of(statement.op)->operands;
-    return std::any_of(operands.begin(), operands.end(), [](const isa::OperandRow& row) { return row.kept; });
-  });
-}
-
 /// Counts a tile, on both sides of its ring as far as they are written here.
 void Lowering::take(const Statement& statement) {
   const auto ring = static_cast<size_t>(phase_->tiles[static_cast<size_t>(statement.tile)].ring);
   tile_taken_[static_cast<size_t>(statement.tile)] = ++ring_taken_[ring];
   const auto count = [&](uint8_t number) { registers_.let(number, Op::add, {number, true}, {1, false}); };
+  if (ring_register_[ring] == isa::no_register) return;
   const bool apart = ahead_register_[ring] != ring_register_[ring];
   if (apart && has(slice_, Queue::prefetch)) count(ahead_register_[ring]);
   if (!apart || has(slice_, in_.rings[ring].consumer)) count(ring_register_[ring]);
@@ -291,7 +260,7 @@ void Lowering::take(const Statement& statement) {
 void Lowering::body(const std::vector<Statement>& statements, std::vector<Sync> awaited) {
   if (!awaited.empty() && updates(statements)) wait_for(std::exchange(awaited, {}));
   std::map<int, Uses> uses;
-  for (size_t i = 0; i < statements.size(); ++i) find_uses(statements[i], static_cast<int>(i), uses);
+  for (size_t i = 0; i < statements.size(); ++i) find_uses(in_, *phase_, statements[i], static_cast<int>(i), uses);
   struct Syncs {
     std::map<Queue, std::vector<Sync>> waits, signals;
   };
@@ -373,6 +342,12 @@ Result<isa::Program> Lowering::run() {
   const std::vector<Step> steps = steps_of(in_, placement_, target_.ahead);
   const bool apart = std::ranges::any_of(steps, [](const Step& step) { return step.slice == Slice::ahead; });
   for (const Ring& ring : in_.rings) {
+    const bool single = placement_.slots[static_cast<size_t>(&ring - in_.rings.data())] == 1;
+    if (single && ring.producer == ring.consumer) {  // A plain buffer, in which nothing is counted.
+      ring_register_.push_back(isa::no_register);
+      ahead_register_.push_back(isa::no_register);
+      continue;
+    }
     ring_register_.push_back(registers_.take_register());
     const bool two = apart && ring.producer == Queue::prefetch;
     ahead_register_.push_back(two ? registers_.take_register() : ring_register_.back());
