@@ -5,13 +5,18 @@
     outputs = session.run(None, {"input": x})                        # values, as ONNX Runtime gives them
     report = hadal.simulate("model.onnx", chip=hadal.Chip("hadal-1", cores=4, **{"network.x": 2, "network.y": 2}))
     print(report.cycles, report.seconds)                             # time, and what bounds it
+
+Kernels are written in Python, too: hadal.kernel, docs/kernels.md.
 """
 
+from . import _kernel
 from ._chip import Chip, chips
+from ._kernel import *  # noqa: F403
 from ._library import HadalError, version as _version
 from ._program import NodeArg, Program, compile, simulate
 from ._report import Report
 from ._session import InferenceSession
 
 __version__: str = _version()
-__all__ = ["Chip", "HadalError", "InferenceSession", "NodeArg", "Program", "Report", "chips", "compile", "simulate"]
+__all__ = ["Chip", "HadalError", "InferenceSession", "NodeArg", "Program", "Report", "chips", "compile", "simulate",
+           *_kernel.__all__]

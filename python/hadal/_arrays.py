@@ -31,6 +31,11 @@ def dtype_of(name: str) -> np.dtype:
     return np.dtype(getattr(ml_dtypes, _ML_TYPES[name]))
 
 
+def name_of(dtype: np.dtype) -> str:
+    """Hadal's name of a NumPy type."""
+    return _NAMES[dtype.name]
+
+
 def tensor_type(name: str) -> str:
     """ "tensor(float)"."""
     return f"tensor({_TENSORS.get(name) or (_TYPES | _ML_TYPES)[name]})"

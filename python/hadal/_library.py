@@ -64,6 +64,9 @@ string_free = _declare("hadal_string_free", None, c_void_p)
 abi_version = _declare("hadal_abi_version", c_uint32)
 
 program_load = _declare("hadal_program_load", c_void_p, c_char_p, POINTER(Options), POINTER(c_void_p))
+program_from_tiles = _declare("hadal_program_from_tiles", c_void_p, c_char_p, POINTER(Options), POINTER(c_void_p))
+tiles_text = _declare("hadal_tiles_text", c_void_p, c_char_p, POINTER(c_void_p))
+program_text = _declare("hadal_program_text", c_void_p, c_void_p, POINTER(c_void_p))
 program_free = _declare("hadal_program_free", None, c_void_p)
 program_save = _declare("hadal_program_save", c_void_p, c_void_p, c_char_p)
 program_check = _declare("hadal_program_check", c_void_p, c_void_p)
@@ -95,14 +98,19 @@ def check(status: int | None) -> None:
     raise HadalError(*parts)
 
 
-def json_from(function: Any, *arguments: Any) -> Any:
-    """The value of a function that gives JSON."""
+def text_from(function: Any, *arguments: Any) -> str:
+    """The text that a function gives."""
     text = c_void_p()
     check(function(*arguments, byref(text)))
     try:
-        return json.loads(ctypes.string_at(text.value or 0))
+        return ctypes.string_at(text.value or 0).decode()
     finally:
         string_free(text)
+
+
+def json_from(function: Any, *arguments: Any) -> Any:
+    """The value of a function that gives JSON."""
+    return json.loads(text_from(function, *arguments))
 
 
 class Handle:

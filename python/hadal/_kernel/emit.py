@@ -1,0 +1,403 @@
+"""A fused trace to a tile program: rings between queues, instructions, and the JSON that the library reads."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from . import index
+from .errors import Site, wrong
+from .fuse import Fused, Group
+from .index import Index
+from .signature import BYTES
+from .trace import Body, Op
+from .values import Tensor, Value
+from .work import multiply_accumulates, sharing
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """What of a chip a kernel is laid out for."""
+
+    name: str
+    cores: int
+    accumulator_bytes: int
+    accumulator_tiles: int
+
+
+@dataclasses.dataclass
+class Ring:
+    """Slots between two queues, for one value: where it was made, and how large it is."""
+
+    name: str
+    producer: str
+    consumer: str
+    slots: int
+    most: int
+    bytes: int
+    site: Site
+    what: str
+
+    def json(self) -> dict[str, Any]:
+        return {"name": self.name, "from": self.producer, "to": self.consumer, "slots": self.slots, "most_slots": self.most}
+
+
+class Emitter:
+    """Writes the one phase of a kernel. `rings` tells afterwards where the scratchpad goes."""
+
+    def __init__(self, fused: Fused, tensors: list[Tensor], target: Target):
+        self.fused, self.tensors, self.target = fused, tensors, target
+        self.rings: list[Ring] = []
+        self._tiles: list[dict[str, Any]] = []
+        self._chains: list[dict[str, Any]] = []
+        self._at: dict[tuple[Value, str], tuple[int, Any]] = {}  # Tile number and extents of a value, by reading queue.
+        self._buffers: dict[Any, tuple[int, Any]] = {}           # Of the kernel's own tiles.
+        self._temporaries: list[tuple[Value, int]] = []          # Of the lanes alone, with their rings.
+        self._loaded: set[Op] = set()
+        self._meaning: dict[str, Index] = {}  # Of the grid's coordinates.
+        self._unit = self._number = index.constant(0)  # Of the grid's steps: on this core, and of all.
+        self._out: list[list[Any]] = [[]]
+        ids = [op for op in fused.ops if op.kind == "ids"]
+        self._first_id = min((op.start.low for op in ids), default=0)
+        self._id_count = max((op.start.high + op.length.high for op in ids), default=0) - self._first_id
+        self._place_sums()
+
+    # --- The program.
+
+    def json(self) -> dict[str, Any]:
+        trace = self.fused.trace
+        if trace.grid is None:
+            self._loop_over_units(1, lambda: self._body(trace.root))
+        else:
+            self._body(trace.root)
+        sizes = [index.product(t.shape) * BYTES[t.dtype] for t in self.tensors]
+        kinds = ["output" if t.written else "input" for t in self.tensors]
+        storages = [{"name": t.name, "kind": k, "bytes": b} for t, k, b in zip(self.tensors, kinds, sizes)]
+        described = [_described(t.name, i, t.dtype, t.shape) for i, t in enumerate(self.tensors)]
+        weights = []
+        if self._id_count:
+            storages.append({"name": "ids", "kind": "weight", "bytes": 4 * self._id_count})
+            described.append(_described("ids", len(self.tensors), "f32", (self._id_count,)))
+            weights.append({"name": "ids", "offset": 0, "values": [self._first_id + i for i in range(self._id_count)]})
+        port = lambda t: {"name": t.name, "dtype": t.dtype, "shape": list(t.shape), "storage": t.number}
+        products = {v.dtype for op in self.fused.ops if op.kind in ("matmul", "accumulate") for v in op.inputs}
+        dtype = min(products, default=self.tensors[0].dtype)
+        phase = {"name": trace.name, "op": "kernel", "macs": multiply_accumulates(self.fused), "bytes": sum(sizes),
+                 "dtype": dtype, "tiles": self._tiles, "body": self._out[0]}
+        return {"name": trace.name, "chip": self.target.name, "precision": dtype, "cores": self.target.cores,
+                "storages": storages, "tensors": described, "rings": [r.json() for r in self.rings], "chains": self._chains,
+                "inputs": [port(t) for t in self.tensors if not t.written],
+                "outputs": [port(t) for t in self.tensors if t.written], "weights": weights, "phase": phase}
+
+    def _body(self, body: Body) -> None:
+        for op in body.ops:
+            if op in self.fused.live:
+                getattr(self, f"_{op.kind}", self._nothing)(op)
+
+    def _nothing(self, op: Op) -> None:
+        pass
+
+    # --- Loops.
+
+    def _opened(self, name: str, count: Index, body: Any) -> None:
+        """A loop around what `body` writes; a single trip needs none."""
+        if count.high < 1:
+            return
+        if count.is_constant and count.low == 1:
+            return body()
+        self._out.append([])
+        body()
+        inner = self._out.pop()
+        self._say({"loop": name, "count": self._expr(count), "body": inner})
+
+    def _loop(self, op: Op) -> None:
+        for total in op.attributes.get("totals", ()):
+            if total in self.fused.live:
+                self._begin_total(total)
+        self._opened(op.counter.text, op.count, lambda: self._body(op.inner))
+        for total in op.attributes.get("totals", ()):
+            if total in self.fused.live and self._epilogue_of(total) is None:
+                self._copies(total.value)
+
+    def _grid(self, op: Op) -> None:
+        total = 1
+        for count in op.counts:
+            total *= count
+
+        def body() -> None:
+            inner = total
+            for d, count in enumerate(op.counts):
+                inner //= count
+                self._meaning[f"g{d}"] = index.modulo(index.divide("div", self._number, inner), count)
+            self._body(op.inner)
+
+        self._loop_over_units(total, body)
+
+    def _loop_over_units(self, total: int, body: Any) -> None:
+        """Deals units to the cores, as the graph compiler does: equal shares in one piece, else in turn."""
+        cores = self.target.cores
+        rounds, even = total // cores, total % cores == 0
+        core = index.variable("core", 0, cores - 1)
+        count = index.constant(rounds) if even else index.divide(
+            "div", index.subtract(total + cores - 1, core), cores).within(rounds, rounds + 1)
+        self._unit = index.variable("unit", 0, max(count.high - 1, 0))
+        number = core * rounds + self._unit if even else core + self._unit * cores
+        self._number = number.within(0, total - 1)
+        self._opened("unit", count, body)
+
+    # --- Values.
+
+    def _ring(self, name: str, producer: str, consumer: str, dims: Any, dtype: str, body: Body, site: Site, what: str) -> int:
+        """A ring of its own, and its tile; depth is that of the loop around."""
+        depth = body.loop.depth if body.loop is not None else 1
+        slots = 1 if producer == consumer else depth or 2
+        most = slots if producer != "load" or depth else 4
+        known = {ring.name for ring in self.rings}
+        name = f"{name}_l{site.line}"
+        name = next(n for i in range(1, 1000) if (n := name if i == 1 else f"{name}_{i}") not in known)
+        self.rings.append(Ring(name, producer, consumer, slots, most, index.product(dims) * BYTES[dtype], site, what))
+        return self._take(len(self.rings) - 1, name, dtype)
+
+    def _make(self, value: Value, producer: str, name: str) -> tuple[int, Any]:
+        """Takes the tile of a value for its reader. Where several queues read it, it is for the lanes, and the others get
+        copies; but the lanes may read what they made before another queue does."""
+        readers, reads = self.fused.readers[value], self.fused.reads
+        others = sorted(readers - {"vector"})
+        consumer = others[0] if len(readers) == 1 and others else "vector"
+        early = producer == "vector" and len(others) == 1 and "vector" in readers
+        if early and max(reads(value, "vector")) < min(reads(value, others[0])):
+            consumer = others[0]
+        dtype = "f32" if value.dtype == "bool" else value.dtype
+        number = self._again(value, dtype) if (producer, consumer) == ("vector", "vector") else None
+        if number is None:
+            number = self._ring(name, producer, consumer, value.dims, dtype, value.op.body, value.op.site, f"{name} {value}")
+        if (producer, consumer) == ("vector", "vector"):
+            self._temporaries.append((value, self._tiles[number]["ring"]))
+        self._at[value, consumer] = self._at[value, "vector" if early else consumer] = (number, value.dims)
+        return number, value.dims
+
+    def _again(self, value: Value, dtype: str) -> int | None:
+        """A tile in the place of an earlier one of the same loop that the lanes, which work in order, have read for good."""
+        for old, ring in self._temporaries:
+            if old.op.body is value.op.body and max(self.fused.reads(old, "vector")) < value.op.seq:
+                self._temporaries.remove((old, ring))
+                if (size := index.product(value.dims) * BYTES[dtype]) > self.rings[ring].bytes:
+                    self.rings[ring].bytes, self.rings[ring].site, self.rings[ring].what = size, value.op.site, f"v {value}"
+                return self._take(ring, f"{self.rings[ring].name}_{len(self._tiles)}", dtype)
+        return None
+
+    def _take(self, ring: int, name: str, dtype: str) -> int:
+        self._tiles.append({"name": name, "ring": ring, "dtype": dtype})
+        self._say({"tile": len(self._tiles) - 1})
+        return len(self._tiles) - 1
+
+    def _copies(self, value: Value) -> None:
+        for queue in sorted(self.fused.readers.get(value, ())):
+            if (value, queue) in self._at:
+                continue
+            dtype = "f32" if value.dtype == "bool" else value.dtype
+            number = self._ring("copy", "vector", queue, value.dims, dtype, value.op.body, value.op.site, f"copy {value}")
+            self._at[value, queue] = (number, value.dims)
+            rank = len(value.dims)
+            self._say_op("map", "vector", [self._view((number, value.dims), rank), self._view(self._at[value, "vector"], rank)],
+                         chain=self._chain([["copy", [0], 0, 0]], 1))
+
+    def _load(self, op: Op) -> None:
+        self._load_window(op, op.tensor.number, op.origins, op.extents, op.tensor.name)
+
+    def _ids(self, op: Op) -> None:
+        self._load_window(op, len(self.tensors), [op.start - self._first_id], [op.length], "ids")
+
+    def _load_window(self, op: Op, tensor: int, origins: Any, extents: Any, name: str) -> None:
+        if op in self._loaded:
+            return
+        self._loaded.add(op)
+        tile = self._make(op.value, "load", name)
+        size, step = sharing(self.fused, op, origins, extents, self.target.cores)
+        self._say_op("load", "load", [self._view(tile, len(tile[1])), self._window(tensor, origins, extents)],
+                     share=size, step=step)
+        self._copies(op.value)
+
+    def _tile(self, op: Op) -> None:
+        tile = op.tile
+        number = self._ring("tile", "vector", "vector", tile.dims, tile.dtype, op.body, op.site, f"tile {tile}")
+        self._buffers[tile] = (number, tile.dims)
+
+    def _read(self, op: Op) -> None:
+        self._at[op.value, "vector"] = self._buffers[op.tile]
+        self._copies(op.value)
+
+    def _map(self, op: Op) -> None:
+        group = self.fused.groups[op]
+        if group.root is not op:
+            return
+        if group.product is None:
+            tile = self._make(op.value, "vector", "v")
+            self._say_chain(group, tile)
+        elif group.product.op.kind == "matmul":
+            tile = self._make(op.value, "matrix", "y")
+            self._multiply(group.product.op, tile, group)
+        self._copies(op.value)
+
+    def _assign(self, op: Op) -> None:
+        self._say_chain(self.fused.groups[op], self._buffers[op.tile])
+
+    def _reduce(self, op: Op) -> None:
+        tile, rank = self._make(op.value, "vector", op.name), len(op.value.dims)
+        self._say_op("reduce", "vector", [self._view(tile, rank), self._view(self._at[op.inputs[0], "vector"], rank)],
+                     kind=op.attributes["name"], axes=sum(1 << a for a in op.axes))
+        self._copies(op.value)
+
+    def _transpose(self, op: Op) -> None:
+        tile = self._make(op.value, "vector", "t")
+        self._say_op("transpose", "vector", [self._view(tile, 2), self._view(self._at[op.inputs[0], "vector"], 2)],
+                     order_0=1, order_1=0)
+        self._copies(op.value)
+
+    def _store(self, op: Op) -> None:
+        grid = self.fused.trace.grid
+        names = frozenset().union(*(o.names for o in op.origins))
+        for d, count in enumerate(grid or ()):
+            if op.body is self.fused.trace.root:
+                raise wrong("store.outside", "this store is outside hd.grid: every core would do it", "store in the grid's loop",
+                            op.site)
+            if count > 1 and f"g{d}" not in names:
+                raise wrong("grid.overlap", f"each of the {count} steps of the grid's axis {d} stores to the same window of "
+                            f"{op.tensor}", "index the output by every axis of the grid, or loop over that axis with hd.tiles",
+                            op.site)
+        tile = self._at[op.inputs[0], "store"]
+        self._say_op("store", "store", [self._window(op.tensor.number, op.origins, op.extents),
+                                        {"tile": tile[0], "extents": [self._expr(e) for e in op.extents]}])
+
+    # --- Products.
+
+    def _place_sums(self) -> None:
+        """Sums that stay over a loop lie side by side; those that leave at once take turns in what is left. All of it is
+        there as often as the accumulator memory has tiles, where they fit: one part leaves while the next is filled."""
+        size = lambda op: 4 * index.product(op.value.dims)
+        self._products = [op for op in self.fused.ops if op.kind == "matmul"]
+        totals = [op.total for op in self.fused.ops if op.kind == "accumulate"]
+        self._sums: dict[Op, int] = {}
+        at = 0
+        for total in totals:
+            self._sums[total] = at
+            at += size(total)
+        most = max([size(op) for op in self._products], default=0)
+        self._sums.update({op: at for op in self._products})
+        room, parts = self.target.accumulator_bytes, max(self.target.accumulator_tiles, 1)
+        self._part_bytes, self._parts = (room // parts // 4 * 4, parts) if at + most <= room // parts else (0, 1)
+        if at + most > room:
+            largest = max(totals + self._products, key=size)
+            raise wrong("plan.accumulator", f"the sums of products take {at + most:,} bytes; the accumulator memory of "
+                        f"{self.target.name} has {room:,}; here {largest.value}", "take smaller tiles", largest.site)
+
+    def _sum_offset(self, op: Op) -> Index:
+        if self._parts == 1:
+            return index.constant(self._sums[op])
+        loop = op.body.loop
+        trip = index.constant(0) if loop is None else self._unit if loop.kind == "grid" else loop.counter
+        if op.kind == "matmul":
+            step = len(self._products) % self._parts  # Products of one trip take turns, too.
+            trip = trip * step + self._products.index(op)
+        return index.modulo(trip, self._parts) * self._part_bytes + self._sums[op]
+
+    def _epilogue_of(self, product: Op) -> Group | None:
+        return next((g for g in self.fused.roots() if g.product is product.value), None)
+
+    def _matmul(self, op: Op) -> None:
+        if self._epilogue_of(op) is None:
+            self._multiply(op, self._make(op.value, "matrix", "y"), None)
+            self._copies(op.value)
+
+    def _begin_total(self, total: Op) -> None:
+        """Before its loop: the tile that the sums leave to, and what their epilogue reads."""
+        group = self._epilogue_of(total)
+        for leaf in group.leaves() if group else ():
+            if leaf.op.kind == "load":
+                self._load(leaf.op)
+            elif leaf.op.kind == "ids":
+                self._ids(leaf.op)
+        total.attributes["out"] = self._make(group.root.value if group else total.value, "matrix", "y")
+
+    def _accumulate(self, op: Op) -> None:
+        total = op.total
+        counters = [(loop.counter, loop.count) for loop in total.loops]
+        first, last = index.constant(0), index.constant(1)
+        for counter, count in counters:
+            first = first + counter
+            last = last * index.equal(counter, count - 1)
+        self._multiply(op, total.attributes["out"], self._epilogue_of(total), total, first, last)
+
+    def _multiply(self, op: Op, tile: tuple[int, Any], group: Group | None, total: Op | None = None,
+                  accumulate: Index = index.constant(0), emit: Index = index.constant(1)) -> None:
+        operands = [self._view(tile, 3)] + [self._view(self._at[v, "matrix"], 3) for v in op.inputs]
+        fields: dict[str, Any] = {}
+        if group is not None:
+            others = [v for v in group.leaves() if v is not group.product]
+            operands += [self._view(self._at[v, "matrix"], 3) for v in others]
+            steps = self._steps(group, [group.product, *others])
+            if steps != [["copy", [0], 0, 0]]:  # A rounding alone is the tile's type.
+                fields["epilogue"] = self._chain(steps, 1 + len(others))
+        turned = op.attributes["turned"]
+        self._say_op("matmul", "matrix", operands, accumulator=self._expr(self._sum_offset(total or op)),
+                     accumulate=self._expr(accumulate), emit=self._expr(emit), transpose_a=int(turned[0]),
+                     transpose_b=int(turned[1]), **fields)
+
+    # --- Chains.
+
+    def _steps(self, group: Group, leaves: list[Value]) -> list[list[Any]]:
+        steps: list[list[Any]] = []
+        known: dict[Any, int] = {value: i for i, value in enumerate(leaves)}
+
+        def number(operand: Any) -> int:
+            if operand not in known:
+                steps.append(["constant", [], operand, 0])
+                known[operand] = 7 + len(steps)
+            return known[operand]
+
+        for op in sorted(group.members, key=lambda op: op.seq):
+            operands = [number(v) for v in op.inputs]
+            if op.kind == "map" and not op.casts:
+                steps.append([op.attributes["name"], operands, 0, 0])
+            elif operands[0] < 8:  # A leaf, written as it is: the tile's type rounds it.
+                steps.append(["copy", operands, 0, 0])
+            if op.value is not None:
+                known[op.value] = 7 + len(steps)
+        return steps
+
+    def _say_chain(self, group: Group, tile: tuple[int, Any]) -> None:
+        leaves, rank = group.leaves(), len(tile[1])
+        views = [self._view(self._at[v, "vector"], rank) for v in leaves]
+        self._say_op("map", "vector", [self._view(tile, rank), *views], chain=self._chain(self._steps(group, leaves), len(leaves)))
+
+    def _chain(self, steps: list[list[Any]], inputs: int) -> int:
+        chain = {"inputs": inputs, "steps": steps}
+        if chain not in self._chains:
+            self._chains.append(chain)
+        return self._chains.index(chain)
+
+    # --- Text.
+
+    def _expr(self, value: Index) -> Any:
+        return value.json(self._meaning)
+
+    def _view(self, tile: tuple[int, Any], rank: int) -> dict[str, Any]:
+        number, dims = tile
+        return {"tile": number, "extents": [1] * (rank - len(dims)) + [self._expr(d) for d in dims]}
+
+    def _window(self, tensor: int, origins: Any, extents: Any) -> dict[str, Any]:
+        return {"tensor": tensor, "origins": [self._expr(o) for o in origins], "extents": [self._expr(e) for e in extents]}
+
+    def _say(self, statement: dict[str, Any]) -> None:
+        self._out[-1].append(statement)
+
+    def _say_op(self, op: str, queue: str, operands: list[Any], **fields: Any) -> None:
+        self._say({"op": op, "on": queue, "operands": operands, "fields": fields})
+
+
+def _described(name: str, storage: int, dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    strides, stride = [], BYTES[dtype]
+    for extent in reversed(shape):
+        strides.append(stride)
+        stride *= extent
+    return {"name": name, "storage": storage, "dtype": dtype, "extents": list(shape), "strides": strides[::-1], "offset": 0}

@@ -1,0 +1,228 @@
+"""What of a trace is needed, and which of its operations become one instruction.
+
+Element-wise operations join into the chain of the last of them; a chain behind a product becomes the epilogue through
+which its sums leave the array. A chain computes in f32 and rounds once, where it is written, so joining changes no bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterator
+
+from .errors import wrong
+from .trace import Body, Op, Trace
+from .values import Accumulator, Value
+
+CHAIN_INPUTS, CHAIN_STEPS, EPILOGUE_INPUTS = 8, 32, 3
+
+
+def walk(body: Body) -> Iterator[Op]:
+    """All operations, each loop before what is in it."""
+    for op in body.ops:
+        yield op
+        if op.inner is not None:
+            yield from walk(op.inner)
+
+
+def texts(dims: Any) -> list[str]:
+    return [d.text for d in dims]
+
+
+class Group:
+    """Element-wise operations that are one chain. `root` is the last: its value, or the tile that it writes, is the result."""
+
+    def __init__(self, root: Op):
+        self.root, self.members = root, {root}
+        self.product: Value | None = None  # Whose sums leave through this chain.
+
+    @property
+    def dims(self) -> Any:
+        return self.root.tile.dims if self.root.kind == "assign" else self.root.value.dims
+
+    def leaves(self) -> list[Value]:
+        """What it reads, in order of first use."""
+        out: list[Value] = []
+        for op in sorted(self.members, key=lambda op: op.seq):
+            out += [v for v in op.inputs if isinstance(v, Value) and v.op not in self.members]
+        return list(dict.fromkeys(out))
+
+    def fits(self) -> bool:
+        constants = {v for op in self.members for v in op.inputs if not isinstance(v, Value)}
+        return len(self.leaves()) <= CHAIN_INPUTS and len(self.members) + len(constants) <= CHAIN_STEPS
+
+
+class Fused:
+    """The live operations of a trace, their groups, and which queues read each value."""
+
+    def __init__(self, trace: Trace):
+        self.trace = trace
+        self._place_accumulators()
+        self._absorb_transposes()
+        self.live = self._live()
+        self.ops = sorted((op for op in walk(trace.root) if op in self.live), key=lambda op: op.seq)
+        self._consumers: dict[Value, list[Op]] = {}
+        for op in self.ops:
+            for value in dict.fromkeys(v for v in op.inputs if isinstance(v, Value)):
+                self._consumers.setdefault(value, []).append(op)
+        self.groups: dict[Op, Group] = {}
+        self._join()
+        self._choose_epilogues()
+        self.readers = self._readers()
+
+    # --- Accumulators.
+
+    def _place_accumulators(self) -> None:
+        for tile in self.trace.tiles:
+            if isinstance(tile, Accumulator):
+                uses = [op for op in walk(self.trace.root) if op.attributes.get("tile") is tile and op.kind != "tile"]
+                if not self._sum_in_array(tile, uses):
+                    self._sum_in_tile(tile, uses)
+
+    def _sum_in_array(self, tile: Accumulator, uses: list[Op]) -> bool:
+        """One product a trip of the loops in one loop beside the tile, read after it: the sums stay in the array's memory."""
+        sums = [op for op in uses if op.kind == "accumulate"]
+        if len(sums) != 1 or any(op.kind == "assign" for op in uses):
+            return False
+        body, loops = sums[0].body, []
+        while body is not None and body is not tile.op.body:
+            loops.append(body.loop)
+            body = body.parent
+        if body is None or not loops or any(loop.kind != "loop" or loop.count.low < 1 for loop in loops):
+            return False
+        outer = loops[-1]
+        if any(op.kind == "read" and (op.seq < outer.seq or op in walk(outer.inner)) for op in uses):
+            return False
+        product = sums[0].inputs[0].op
+        total = Op("total", tile.op.body, outer.seq + 0.5, sums[0].site, product.inputs, {"loops": loops, "sum": sums[0]})
+        Value(total, tile.dims, "f32")
+        outer.attributes.setdefault("totals", []).append(total)
+        sums[0].inputs, sums[0].attributes["total"] = product.inputs, total
+        reads = {op.value for op in uses if op.kind == "read"}
+        for op in walk(self.trace.root):
+            op.inputs = tuple(total.value if isinstance(v, Value) and v in reads else v for v in op.inputs)
+        return True
+
+    def _sum_in_tile(self, tile: Accumulator, uses: list[Op]) -> None:
+        """Otherwise the lanes add."""
+        _insert(tile.op, Op("assign", tile.op.body, tile.op.seq + 0.5, tile.op.site, (0.0,), {"tile": tile}))
+        for op in uses:
+            if op.kind != "accumulate":
+                continue
+            read = Op("read", op.body, op.seq + 0.1, op.site, (), {"tile": tile})
+            old = Value(read, tile.dims, "f32")
+            add = Op("map", op.body, op.seq + 0.2, op.site, (old, op.inputs[0]), {"name": "add", "casts": False})
+            new = Value(add, tile.dims, "f32")
+            for made in (Op("assign", op.body, op.seq + 0.3, op.site, (new,), {"tile": tile}), add, read):
+                _insert(op, made)
+
+    def _absorb_transposes(self) -> None:
+        """The array reads its operands either way."""
+        for op in walk(self.trace.root):
+            totals = op.attributes.get("totals", ())
+            for each in [op, *totals]:
+                if each.kind in ("matmul", "accumulate", "total"):
+                    turned = [v.op.kind == "transpose" for v in each.inputs[:2]]
+                    each.attributes["turned"] = turned
+                    each.inputs = tuple(v.op.inputs[0] if t else v for v, t in zip(each.inputs, turned))
+
+    # --- What is needed.
+
+    def _live(self) -> set[Op]:
+        """Stores, and what they come from."""
+        writes: dict[Any, list[Op]] = {}
+        for op in walk(self.trace.root):
+            if op.kind == "assign":
+                writes.setdefault(op.tile, []).append(op)
+        live: set[Op] = set()
+        todo = [op for op in walk(self.trace.root) if op.kind == "store"]
+        if not todo:
+            raise wrong("kernel.store", "the kernel stores nothing", "end with hd.store(y[...], value)",
+                        self.trace.root.ops[0].site if self.trace.root.ops else None)
+        while todo:
+            op = todo.pop()
+            if op in live:
+                continue
+            live.add(op)
+            todo += [v.op for v in op.inputs if isinstance(v, Value)]
+            if op.kind == "read":
+                todo += [op.tile.op, *writes.get(op.tile, [])]
+            if op.kind == "total":
+                todo.append(op.sum)
+            if op.body.loop is not None:
+                todo.append(op.body.loop)
+        return live
+
+    # --- Chains.
+
+    def _join(self) -> None:
+        writes: dict[Any, list[float]] = {}
+        for op in self.ops:
+            if op.kind == "assign":
+                writes.setdefault(op.tile, []).append(op.seq)
+
+        def stale(op: Op, root: Op) -> bool:
+            """Whether a tile that `op` reads is written before `root`."""
+            return any(isinstance(v, Value) and v.op.kind == "read" and
+                       any(v.op.seq < w < root.seq for w in writes.get(v.op.tile, ())) for v in op.inputs)
+
+        for op in reversed(self.ops):
+            if op.kind not in ("map", "assign"):
+                continue
+            joined = None if op.kind == "assign" else self._group_behind(op)
+            if joined is not None and not stale(op, joined.root):
+                joined.members.add(op)
+                if joined.fits():
+                    self.groups[op] = joined
+                    continue
+                joined.members.discard(op)
+            self.groups[op] = Group(op)
+
+    def _group_behind(self, op: Op) -> Group | None:
+        """The one group that reads what `op` gives, where it may join it: same loop, same extents, no rounding between."""
+        users = self._consumers[op.value]
+        if op.casts or any(user.kind not in ("map", "assign") for user in users):
+            return None
+        groups = {self.groups[user] for user in users}
+        group = groups.pop()
+        same = not groups and group.root.body is op.body and texts(group.dims) == texts(op.value.dims)
+        return group if same else None
+
+    def _choose_epilogues(self) -> None:
+        for group in set(self.groups.values()):
+            leaves = group.leaves()
+            products = [v for v in leaves if v.op.kind in ("matmul", "total")]
+            others = [v for v in leaves if v not in products]
+            if (group.root.kind == "map" and len(products) == 1 and len(others) <= EPILOGUE_INPUTS
+                    and all(v.op.kind in ("load", "ids") for v in others)
+                    and texts(products[0].dims) == texts(group.dims) and products[0].op.body is group.root.body
+                    and all(user in group.members for user in self._consumers[products[0]])):
+                group.product = products[0]
+
+    def roots(self) -> set[Group]:
+        return set(self.groups.values())
+
+    def _readers(self) -> dict[Value, set[str]]:
+        """The queues that read each value."""
+        readers: dict[Value, set[str]] = {}
+        for value, users in self._consumers.items():
+            for user in users:
+                group = self.groups.get(user)
+                if group is None or (value.op not in group.members and value is not group.product):
+                    readers.setdefault(value, set()).add(self.queue_of(user))
+        return readers
+
+    def queue_of(self, op: Op) -> str:
+        """Where an operation is done."""
+        group = self.groups.get(op)
+        if group is not None:
+            return "vector" if group.product is None else "matrix"
+        return {"store": "store", "matmul": "matrix", "accumulate": "matrix"}.get(op.kind, "vector")
+
+    def reads(self, value: Value, queue: str) -> list[float]:
+        """When the instructions of a queue that read a value stand."""
+        return [self.groups[op].root.seq if op in self.groups else op.seq
+                for op in self._consumers[value] if self.queue_of(op) == queue]
+
+
+def _insert(after: Op, op: Op) -> None:
+    ops = after.body.ops
+    ops.insert(ops.index(after) + 1, op)

@@ -1,0 +1,152 @@
+"""Kernels as Python objects: called on arrays, timed by shapes, shown as text."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import json
+import os
+import re
+from typing import Any, Callable
+
+import numpy as np
+
+from .. import _library as library
+from .._arrays import as_array, name_of
+from .._chip import Chip, described
+from .._program import Program
+from .._report import Report
+from .._session import InferenceSession
+from .emit import Emitter, Target
+from .errors import KernelError, Site
+from .fuse import Fused
+from .signature import Signature, Spec
+from .trace import tracing
+from .values import Tensor
+
+_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 1000, "MB": 10**6}
+_OPTIONS = {"threads", "exact_memory", "memory_limit"}
+
+
+@functools.lru_cache(maxsize=64)
+def _target(name: str, stamp: Any) -> Target:
+    fields = {row["name"]: row["value"] for row in library.json_from(library.describe_chip, os.fsencode(name))}
+
+    def number(field: str) -> int:
+        amount, unit = re.fullmatch(r"([\d.,e+]+) *(\S*)", fields[field]).groups()
+        return int(float(amount.replace(",", "")) * _UNITS.get(unit, 1))
+
+    return Target(os.path.basename(name), number("cores"), number("scratchpad.accumulator_bytes"),
+                  number("scratchpad.accumulator_tiles"))
+
+
+def _spec(value: Any, number: int) -> Spec:
+    if isinstance(value, str):
+        return Spec.parse(value)
+    array = as_array(f"argument {number}", value)
+    return Spec(name_of(array.dtype), array.shape)
+
+
+class Kernel:
+    """A kernel: a Python function that is traced once for each shapes, types, parameters and chip.
+
+    kernel(a, b) computes values on hadal-1; kernel.run(a, b, chip=...) gives values and a Report; kernel.simulate("f32[64,64]",
+    ...) a Report alone. Parameters behind `*` are given by name. Errors: KernelError.
+    """
+
+    def __init__(self, function: Callable[..., None], signature: Signature):
+        functools.update_wrapper(self, function)
+        self.function, self.signature = function, signature
+        self._programs: dict[Any, Program] = {}
+
+    def __call__(self, *arrays: Any, chip: Any = "hadal-1", **parameters: Any) -> Any:
+        """The outputs for NumPy arrays (or what shares their bytes): an array, or a tuple where there are several."""
+        return self._values(arrays, self.compile(*arrays, chip=chip, **parameters))
+
+    def run(self, *arrays: Any, chip: Any = "hadal-1", **parameters: Any) -> tuple[Any, Report]:
+        """The outputs, and how long the chip takes."""
+        program = self.compile(*arrays, chip=chip, **parameters)
+        return self._values(arrays, program), program.simulate()
+
+    def simulate(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> Report:
+        """How long the chip takes, for types as text, "bf16[4096,4096]", or arrays."""
+        return self.compile(*specs, chip=chip, **parameters).simulate()
+
+    def check(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> None:
+        """Raises HadalError where some order of queues, cores and transfers could change a value, or an output is not written
+        whole."""
+        self.compile(*specs, chip=chip, **parameters).check()
+
+    def asm(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> str:
+        """The instructions."""
+        return library.text_from(library.program_text, self.compile(*specs, chip=chip, **parameters)._handle.value)
+
+    def trace(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> str:
+        """The tile program."""
+        with described(chip) as name:
+            text, _ = self._traced([_spec(s, i) for i, s in enumerate(specs, 1)], name, parameters)
+        return library.text_from(library.tiles_text, text)
+
+    def compile(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> Program:
+        """The program for arrays or types as text. The same again costs nothing."""
+        found = [_spec(s, i) for i, s in enumerate(specs, 1)]
+        key = (tuple(map(str, found)), repr(chip), repr(sorted(parameters.items())))
+        if key not in self._programs:
+            with described(chip) as name:
+                self._programs[key] = self._lowered(*self._traced(found, name, parameters), name)
+        return self._programs[key]
+
+    def _traced(self, specs: list[Spec], chip: str, parameters: dict[str, Any]) -> tuple[bytes, Emitter]:
+        inputs, outputs = self.signature.bind(specs, self.__name__)
+        names = self.function.__code__.co_varnames
+        tensors = [Tensor(names[i] if i < len(names) else f"t{i}", i, spec.dtype, tuple(spec.dims), i >= len(inputs))
+                   for i, spec in enumerate([*inputs, *outputs])]
+        stamp = os.stat(chip).st_mtime_ns if os.path.exists(chip) else None
+        target = _target(chip, stamp)
+        with tracing(self.__name__) as trace:
+            try:
+                self.function(*tensors, **parameters)
+            except TypeError as error:
+                if error.__traceback__ and error.__traceback__.tb_next is None:  # The call itself.
+                    raise self._wrong("launch.parameters", str(error), "parameters are those behind * in its definition") from None
+                raise
+            trace.finish()
+        emitter = Emitter(Fused(trace), tensors, target)
+        return json.dumps(emitter.json()).encode(), emitter
+
+    def _lowered(self, text: bytes, emitter: Emitter, chip: str) -> Program:
+        options, handle = library.Options(chip=os.fsencode(chip)), ctypes.c_void_p()
+        try:
+            library.check(library.program_from_tiles(text, ctypes.byref(options), ctypes.byref(handle)))
+        except library.HadalError as error:
+            place = error.place
+            if error.code == "plan.capacity":
+                rows = sorted(emitter.rings, key=lambda ring: -ring.bytes * ring.slots)[:4]
+                place = "\n  ".join(f"{r.site}  {r.what} x {r.slots} = {r.bytes * r.slots / 2**20:.3g} MiB" for r in rows)
+            remedy = "take smaller tiles, or depth=1" if error.code == "plan.capacity" else error.remedy
+            raise self._wrong(error.code, error.message, remedy, place) from None
+        return Program(library.Handle(handle.value or 0, library.program_free))
+
+    def _wrong(self, code: str, message: str, remedy: str, place: str = "") -> KernelError:
+        code_of = self.function.__code__
+        return KernelError(code, message, place or Site(code_of.co_filename, code_of.co_firstlineno).shown(), remedy)
+
+    @staticmethod
+    def _values(arrays: tuple[Any, ...], program: Program) -> Any:
+        session = InferenceSession(program)
+        feed = dict(zip([port.name for port in program.inputs], arrays))
+        outputs: list[np.ndarray] = session.run(None, feed)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def __repr__(self) -> str:
+        return f'<hadal.Kernel {self.__name__}: "{self.signature.text}">'
+
+
+def kernel(signature: str, *, where: dict[str, str] | None = None) -> Callable[[Callable[..., None]], Kernel]:
+    """Makes a kernel of a function: @hadal.kernel("T[M,K], T[K,N] -> T[M,N]", where={"T": "bf16 f32"}).
+
+    The function takes the inputs, then the outputs, as tensors in memory, and parameters behind `*`. Equal letters are equal
+    extents or types. Errors: KernelError signature.*.
+    """
+    parsed = Signature(signature, where)
+    return lambda function: Kernel(function, parsed)

@@ -1,0 +1,209 @@
+"""The words of the kernel language: hd.load, hd.store, hd.grid, hd.tiles, hd.exp …"""
+
+from __future__ import annotations
+
+import builtins  # The words below hide Python's own.
+from typing import Any, Iterator, Sequence
+
+from . import index
+from .errors import wrong
+from .index import Index
+from .signature import BYTES
+from .trace import current, new_index
+from .values import Accumulator, Span, Tensor, Tile, Value, Window, as_operand, elementwise
+
+
+def load(window: Window | Tensor) -> Value:
+    """The window's elements as a value of its type; axes named by a single index are dropped, `.T` swaps two.
+
+    hd.load(x[m, :]) loads rows m; hd.load(k[g, j, :].T) is [D, j]. Ragged spans load what there is.
+    """
+    if isinstance(window, Tensor):
+        window = window[(slice(None),) * len(window.shape)]
+    if not isinstance(window, Window):
+        raise wrong("load.window", f"hd.load takes a window of a tensor; found {window!r}", "hd.load(x[m, k])")
+    if window.tensor.written:
+        raise wrong("load.output", f"this loads {window.tensor}, which the kernel writes", "keep what it needs in a tile")
+    if not window.dims:
+        raise wrong("load.rank", "a window keeps at least one axis", "name one axis by a span or a slice: x[i, 0:1]")
+    op = current().record("load", tensor=window.tensor, origins=[a[0] for a in window.axes],
+                          extents=[a[1] for a in window.axes])
+    value = Value(op, window.dims, window.tensor.dtype)
+    return value.T if window.transposed else value
+
+
+def store(window: Window, value: Value | Tile) -> None:
+    """Writes a value to a window of an output: same extents, same type."""
+    if not isinstance(window, Window):
+        raise wrong("store.window", f"hd.store takes a window of a tensor; found {window!r}", "hd.store(y[m, n], value)")
+    if not window.tensor.written:
+        raise wrong("store.input", f"this stores to {window.tensor}, which is an input", "store to an argument after ->")
+    value = as_operand(value)
+    if not isinstance(value, Value):
+        raise wrong("store.value", f"hd.store takes a value; found {value!r}", "hd.full(dims, number) makes one")
+    if value.dtype != window.tensor.dtype:
+        raise wrong("store.dtype", f"this stores {value} to {window.tensor.name} of type {window.tensor.dtype}",
+                    f"round it: value.to({window.tensor.name}.dtype)")
+    if [d.text for d in value.dims] != [d.text for d in window.dims]:
+        raise wrong("store.shape", f"this stores {value} to a window {window} of {window.tensor}",
+                    "store with the spans that the value was loaded with")
+    if window.transposed:
+        value = value.T
+    current().record("store", (value,), tensor=window.tensor, origins=[a[0] for a in window.axes],
+                     extents=[a[1] for a in window.axes])
+
+
+def _depth(depth: int | str) -> int | None:
+    if depth == "auto":
+        return None
+    if not isinstance(depth, int) or not 1 <= depth <= 64:
+        raise wrong("loop.depth", f'depth is 1 to 64, or "auto"; found {depth!r}', "depth=2 loads one trip ahead")
+    return depth
+
+
+def _size(size: Any) -> int:
+    if not isinstance(size, int) or size < 1:
+        raise wrong("loop.size", f"a tile size is a positive Python integer; found {size!r}", "hd.tiles(n, 128)")
+    return size
+
+
+def range(low: Any, high: Any = None, step: int = 1, *, depth: int | str = "auto") -> Iterator[Index]:  # noqa: A001
+    """A hardware loop over low, low + step, … below high; gives the index. Bounds may be made of outer indices."""
+    low, high = (0, low) if high is None else (low, high)
+    step = _size(step)
+    count = index.greatest(index.ceil_div(index.subtract(high, low), step), 0)
+    counter = new_index(current(), count)
+    item = index.add(low, index.multiply(counter, step))
+    item = item.within(index.as_index(low).low, builtins.max(index.as_index(high).high - 1, index.as_index(low).low))
+    return current().loop("loop", item, count=count, counter=counter, depth=_depth(depth))
+
+
+def tiles(n: int, size: int, *, start: Any = 0, upto: Any = None, depth: int | str = "auto") -> Iterator[Span]:
+    """A hardware loop over the spans of an axis of n elements, `size` at a time, from `start`; the last is clamped.
+
+    upto: where to stop, at most n; an integer, or made of outer indices. depth: how many trips' loads have room at once.
+    """
+    size = _size(size)
+    start = index.as_index(start)
+    stop = index.as_index(n) if upto is None else index.least(upto, n)
+    count = index.greatest(index.ceil_div(index.subtract(stop, start), size), 0)
+    counter = new_index(current(), count)
+    origin = index.add(start, index.multiply(counter, size)).within(0, builtins.max(n - 1, 0))
+    whole = stop.is_constant and start.is_constant and (stop.low - start.low) % size == 0
+    extent = index.constant(size) if whole else index.least(size, index.subtract(stop, origin)).within(1, size)
+    return current().loop("loop", Span(origin, size, extent, n), count=count, counter=counter, depth=_depth(depth))
+
+
+def grid(*axes: tuple[int, int | None], depth: int | str = "auto") -> Iterator[Any]:
+    """Deals tiles to the cores: hd.grid((M, bm), (N, bn)) gives two spans; (H, None) gives an index. Steps are independent."""
+    trace = current()
+    if trace.grid is not None or trace.body is not trace.root:
+        raise wrong("grid.nested", "a kernel has one hd.grid, outside its loops", "loop in it with hd.tiles or hd.range")
+    for axis in axes:
+        if not (isinstance(axis, tuple) and len(axis) == 2 and isinstance(axis[0], int) and axis[0] > 0):
+            raise wrong("grid.axes", f"hd.grid takes pairs (extent, tile size); found {axis!r}", "hd.grid((M, bm), (N, bn))")
+    counts, items = [], []
+    for d, (n, size) in enumerate(axes):
+        step = 1 if size is None else _size(size)
+        counts.append(-(-n // step))
+        at = index.variable(f"g{d}", 0, counts[d] - 1)
+        extent = index.constant(step) if n % step == 0 else index.least(step, index.subtract(n, at * step))
+        items.append(at if size is None else Span(index.multiply(at, step), step, extent, n))
+    trace.grid = counts
+    return trace.loop("grid", items[0] if len(items) == 1 else tuple(items), counts=counts, depth=_depth(depth))
+
+
+def _dims(dims: Any) -> tuple[Index, ...]:
+    dims = dims if isinstance(dims, (tuple, list)) else (dims,)
+    return tuple(d.extent if isinstance(d, Span) else index.as_index(d) for d in dims)
+
+
+def tile(dims: Any, dtype: str = "f32") -> Tile:
+    """A tile that nothing has written yet. dims: spans and integers."""
+    if dtype not in BYTES:
+        raise wrong("dtype.unknown", f"there is no type {dtype!r}", f"the types are {', '.join(BYTES)}")
+    return Tile(_dims(dims), dtype)
+
+
+def full(dims: Any, value: float, dtype: str = "f32") -> Tile:
+    """A tile that holds one number."""
+    made = tile(dims, dtype)
+    made[:] = value
+    return made
+
+
+def zeros(dims: Any, dtype: str = "f32") -> Tile:
+    return full(dims, 0.0, dtype)
+
+
+def accumulator(*dims: Any) -> Accumulator:
+    """Sums of products, f32 [m, n], zero at first: `acc += x @ w`."""
+    return Accumulator(_dims(dims))
+
+
+def _reduce(kind: str, value: Any, axis: int | Sequence[int] | None) -> Value:
+    value = as_operand(value)
+    if not isinstance(value, Value):
+        raise wrong("value.type", f"hd.{kind} reduces a value; found a number", "hd.maximum takes numbers")
+    rank = len(value.dims)
+    axes = builtins.range(rank) if axis is None else [axis] if isinstance(axis, int) else axis
+    if any(not -rank <= a < rank for a in axes):
+        raise wrong("reduce.axis", f"{value} has no axis {axis}", f"its axes are 0 to {rank - 1}")
+    chosen = sorted({a % rank for a in axes})
+    dims = tuple(index.constant(1) if a in chosen else d for a, d in enumerate(value.dims))
+    return Value(current().record("reduce", (value,), name=kind, axes=chosen), dims, "f32")
+
+
+def sum(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: A001
+    """Sums over axes, which stay with extent 1."""
+    return _reduce("sum", value, axis)
+
+
+def mean(value: Any, axis: int | Sequence[int] | None = None) -> Value:
+    return _reduce("mean", value, axis)
+
+
+def max(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: A001
+    """The greatest over axes, which stay with extent 1; hd.maximum takes two values."""
+    return _reduce("max", value, axis)
+
+
+def min(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: A001
+    return _reduce("min", value, axis)
+
+
+def where(condition: Any, a: Any, b: Any) -> Value:
+    """a where the condition holds, else b."""
+    return elementwise("where", condition, a, b)
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The greater, element by element; of indices and numbers too."""
+    return _either(index.greatest, builtins.max, "max", a, b)
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """The lesser, element by element; of indices and numbers too."""
+    return _either(index.least, builtins.min, "min", a, b)
+
+
+def _either(of_indices: Any, of_numbers: Any, name: str, a: Any, b: Any) -> Any:
+    if isinstance(a, Index) or isinstance(b, Index):
+        return of_indices(a, b)
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return of_numbers(a, b)
+    return elementwise(name, a, b)
+
+
+def _unary(name: str) -> Any:
+    def word(value: Any) -> Value:
+        return elementwise(name, value)
+
+    word.__name__ = word.__qualname__ = name
+    word.__doc__ = f"{name}, element by element, in f32 (docs/isa.md, Chains)."
+    return word
+
+
+UNARY = ["exp", "log", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "tanh", "erf", "abs", "sign", "floor", "ceil", "round",
+         "relu", "sigmoid", "silu", "gelu", "gelu_tanh", "softplus"]
+globals().update({name: _unary(name) for name in UNARY})

@@ -1,0 +1,87 @@
+"""How much a kernel multiplies, and which cores load the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import index
+from .fuse import Fused
+from .index import Index
+from .trace import Op
+
+
+def _loops(op: Op) -> list[Op]:
+    """Loops around an operation, from the outermost."""
+    return [body.loop for body in op.body.chain() if body.loop is not None][::-1]
+
+
+def multiply_accumulates(fused: Fused) -> int:
+    """Of all products, over all trips of their loops: m * n * k as the clamped spans have them."""
+    total = 0
+    for op in fused.ops:
+        if op.kind in ("matmul", "accumulate"):
+            result = op.total.value if op.kind == "accumulate" else op.value
+            depth = op.inputs[0].dims[0 if op.turned[0] else 1]
+            total += _summed([*result.dims, depth], _loops(op))
+    return total
+
+
+def _summed(factors: list[Index], loops: list[Op]) -> int:
+    """The sum of a product over all trips of loops; those that change no factor and no count only multiply."""
+    axes: list[tuple[Index, Index]] = []
+    for loop in loops:
+        if loop.kind == "grid":
+            axes += [(index.variable(f"g{d}", 0, count - 1), index.constant(count)) for d, count in enumerate(loop.counts)]
+        else:
+            axes.append((loop.counter, loop.count))
+    used = frozenset().union(*(f.names for f in factors), *(count.names for _, count in axes))
+    times, known, shape = 1, {}, [c.high for v, c in axes if v.names & used]
+    for variable, count in axes:
+        if not variable.names & used:
+            if count.is_constant:
+                times *= count.low
+                continue
+            factors = [*factors, count]
+    valid: Any = True
+    for position, (variable, count) in enumerate((v, c) for v, c in axes if v.names & used):
+        numbers = np.arange(count.high).reshape([-1 if d == position else 1 for d in range(len(shape))])
+        known[variable.text] = numbers
+        valid = valid & (numbers < count.value(known))
+    product: Any = 1
+    for factor in factors:
+        product = product * np.maximum(factor.value(known), 0)
+    return times * int(np.sum(np.where(valid, product, 0) * np.ones(shape, np.int64)))
+
+
+def sharing(fused: Fused, op: Op, origins: Any, extents: Any, cores: int) -> tuple[int, int]:
+    """Cores that run a load together, (size, step), as the graph compiler finds them: those whose windows, and whose loops
+    around it, are the same at the same time. (1, 1): none."""
+    counts = fused.trace.grid
+    loops = _loops(op)
+    if counts is None or not loops or loops[0].kind != "grid":
+        return (cores, 1) if counts is not None and not loops else (1, 1)
+    names = frozenset().union(*(e.names for e in [*origins, *extents]), *(loop.count.names for loop in loops[1:]))
+    varies = [f"g{d}" in names for d in range(len(counts))]
+    total = int(np.prod(counts))
+    rounds, best, step, d = total // cores, (1, 1), 1, len(counts)
+    while d > 0:
+        d -= 1
+        if varies[d]:
+            step *= counts[d]
+            continue
+        size = counts[d]
+        while d > 0 and (not varies[d - 1] or counts[d - 1] == 1):
+            d -= 1
+            size *= counts[d]
+        found = (1, 1)
+        if total <= cores:
+            found = (size, step)
+        elif total % cores == 0 and step % rounds == 0:
+            found = (size, step // rounds)
+        elif total % cores == 0 and rounds % step == 0 and size * step % rounds == 0:
+            found = (size * step // rounds, 1)
+        best = max(best, found, key=lambda sharing: sharing[0])
+        step *= size
+    return best

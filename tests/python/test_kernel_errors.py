@@ -1,0 +1,259 @@
+"""Wrong kernels and wrong launches: one error each, at the user's line, with what was found and what to do."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+from test_package import hadal
+
+hd = hadal
+
+
+def dot_of_shapes(a, b, c):
+    for m, n in hd.grid((a.shape[0], 32), (b.shape[1], 32)):
+        x, w = hd.load(a[m, :]), hd.load(b[:, n].T)
+        hd.store(c[m, n], x @ w)  # here
+
+
+def dot_of_types(a, b, c):
+    x, w = hd.load(a).to("bf16"), hd.load(b)
+    hd.store(c[:, :], x @ w)  # here
+
+
+def carried_value(a, b, c):
+    best = hd.load(a[:, 0:32])
+    for k in hd.tiles(a.shape[1], 32):
+        best = hd.maximum(best, hd.load(a[:, k]))  # here
+    hd.store(c[:, :], best)
+
+
+def value_after_its_loop(a, b, c):
+    for k in hd.tiles(64, 32):
+        v = hd.load(a[:, k])
+    hd.store(c[:, 0:32], v * 2)  # here
+
+
+def branch_on_a_tile(a, b, c):
+    v = hd.load(a)
+    if hd.max(v) > 0:  # here
+        v = v * 2
+    hd.store(c[:, :], v)
+
+
+def python_max(a, b, c):
+    hd.store(c[:, :], max(hd.load(a), 0.0))  # here
+
+
+def python_range_of_an_index(a, b, c):
+    for i in hd.range(4):
+        for j in range(i):  # here
+            hd.store(c[i, 0:1], hd.load(a[j, 0:1]))
+
+
+def branch_on_an_index(a, b, c):
+    for i in hd.range(4):
+        if i:  # here
+            hd.store(c[i, 0:1], hd.load(a[i, 0:1]))
+
+
+def comparison_of_an_index(a, b, c):
+    for i in hd.range(4):
+        if i < 2:  # here
+            hd.store(c[i, 0:1], hd.load(a[i, 0:1]))
+
+
+def store_of_another_shape(a, b, c):
+    for m in hd.grid((a.shape[0], 32)):
+        hd.store(c[m, :], hd.sum(hd.load(a[m, :]), axis=1))  # here
+
+
+def store_of_another_type(a, b, c):
+    hd.store(c[:, :], hd.load(a).to("bf16"))  # here
+
+
+def store_to_an_input(a, b, c):
+    hd.store(a[:, :], hd.load(b))  # here
+
+
+def load_of_an_output(a, b, c):
+    hd.store(c[:, :], hd.load(c))  # here
+
+
+def unknown_type(a, b, c):
+    hd.store(c[:, :], hd.load(a).to("bf8"))  # here
+
+
+def index_past_the_edge(a, b, c):
+    for i in hd.range(100):
+        hd.store(c[0:1, 0:1], hd.load(a[i, 0:1]))  # here
+
+
+def slice_past_the_edge(a, b, c):
+    hd.store(c[:, :], hd.load(a[:, 0:128]))  # here
+
+
+def span_of_another_axis(a, b, c):
+    for k in hd.tiles(1000, 32):
+        hd.store(c[:, :], hd.load(a[:, k]))  # here
+
+
+def too_few_axes(a, b, c):
+    hd.store(c[:, :], hd.load(a[0:32]))  # here
+
+
+def arithmetic_in_memory(a, b, c):
+    hd.store(c[:, :], hd.load(a) + b[:, :])  # here
+
+
+def extents_that_differ(a, b, c):
+    hd.store(c[:, :], hd.load(a[:, 0:32]) + hd.load(a[:, 0:48]))  # here
+
+
+def break_in_a_loop(a, b, c):
+    for k in hd.tiles(64, 32):  # here
+        hd.store(c[:, k], hd.load(a[:, k]))
+        break
+
+
+def counter_in_python(a, b, c):
+    scale = 1.0
+    for k in hd.tiles(64, 32):
+        hd.store(c[:, k], hd.load(a[:, k]) * scale)  # here
+        scale += 1.0
+
+
+def flag_in_python(a, b, c):
+    first = True
+    for k in hd.tiles(64, 32):
+        v = hd.load(a[:, k])
+        if first:
+            v = hd.exp(v)  # here
+        first = False
+        hd.store(c[:, k], v)
+
+
+def unwritten_tile(a, b, c):
+    t = hd.tile((64, 64))
+    hd.store(c[:, :], t + 1.0)  # here
+
+
+def part_of_a_tile(a, b, c):
+    t = hd.zeros((64, 64))
+    t[0:32] = 1.0  # here
+
+
+def overlapping_stores(a, b, c):
+    for m, n in hd.grid((64, 32), (64, 32)):
+        hd.store(c[m, :], hd.load(a[m, :]))  # here
+
+
+def grid_in_a_loop(a, b, c):
+    for k in hd.tiles(64, 32):
+        for m in hd.grid((64, 32)):  # here
+            hd.store(c[m, k], hd.load(a[m, k]))
+
+
+def nothing_stored(a, b, c):
+    hd.load(a)  # here
+
+
+def numpy_of_a_tile(a, b, c):
+    hd.store(c[:, :], np.exp(hd.load(a)))  # here
+
+
+def infinity(a, b, c):
+    hd.store(c[:, :], hd.full((64, 64), -np.inf))  # here
+
+
+def sums_too_large(a, b, c):
+    x, w = hd.load(a), hd.load(b)
+    hd.store(c[:, :], x @ w)  # here
+
+
+CODES = {
+    dot_of_shapes: "dot.shape", dot_of_types: "dot.dtype", carried_value: "loop.carried", value_after_its_loop: "loop.closed",
+    branch_on_a_tile: "value.branch", python_max: "value.branch", python_range_of_an_index: "index.python",
+    branch_on_an_index: "index.branch", comparison_of_an_index: "index.compare", store_of_another_shape: "store.shape",
+    store_of_another_type: "store.dtype", store_to_an_input: "store.input", load_of_an_output: "load.output",
+    unknown_type: "dtype.unknown", index_past_the_edge: "window.bounds", slice_past_the_edge: "window.bounds",
+    span_of_another_axis: "window.bounds", too_few_axes: "window.rank", arithmetic_in_memory: "window.value",
+    extents_that_differ: "map.shape", break_in_a_loop: "loop.left", counter_in_python: "loop.changes",
+    flag_in_python: "loop.changes", unwritten_tile: "tile.unwritten", part_of_a_tile: "tile.part",
+    overlapping_stores: "grid.overlap", grid_in_a_loop: "grid.nested", nothing_stored: "kernel.store",
+    numpy_of_a_tile: "value.numpy", infinity: "value.number", sums_too_large: "plan.accumulator",
+}
+
+
+@pytest.mark.parametrize("function", CODES, ids=lambda f: f.__name__)
+def test_wrong_kernel_has_one_error_at_its_line(function):
+    lines, first = inspect.getsourcelines(function)
+    line = first + next(i for i, text in enumerate(lines) if "# here" in text)
+    size = 2048 if function is sums_too_large else 64
+    kernel = hd.kernel("f32[M,K], f32[K,N] -> f32[M,N]")(function)
+    with pytest.raises(hd.KernelError) as error:
+        kernel.compile(f"f32[{size},{size}]", f"f32[{size},{size}]")
+    assert error.value.code == CODES[function]
+    assert error.value.place.startswith(f"test_kernel_errors.py:{line}  ") and error.value.remedy
+    assert isinstance(error.value, hd.HadalError) and isinstance(error.value, ValueError)
+
+
+def test_scratchpad_that_does_not_suffice_names_the_lines():
+    @hd.kernel("f32[M,N] -> f32[M,N]")
+    def whole(x, y):
+        hd.store(y[:, :], hd.exp(hd.load(x)))
+
+    with pytest.raises(hd.KernelError) as error:
+        whole.compile("f32[2048,2048]")
+    assert error.value.code == "plan.capacity"
+    assert re.search(r"test_kernel_errors.py:\d+  x f32\[2048,2048\] x 1 = 16 MiB", error.value.place)
+    assert "smaller tiles" in error.value.remedy
+
+
+@hd.kernel("T[M,K], T[K,N] -> T[M,N]", where={"T": "f32 bf16"})
+def product(a, b, c, *, scale=1.0):
+    hd.store(c[:, :], (hd.load(a) @ hd.load(b) * scale).to(c.dtype))
+
+
+@pytest.mark.parametrize("code, arguments, parameters", [
+    ("launch.arguments", ["f32[8,8]"], {}),
+    ("launch.rank", ["f32[8,8]", "f32[8]"], {}),
+    ("launch.shape", ["f32[8,9]", "f32[8,8]"], {}),
+    ("launch.shape", ["f32[8,0]", "f32[0,8]"], {}),
+    ("launch.dtype", ["f32[8,8]", "bf16[8,8]"], {}),
+    ("launch.dtype", ["f16[8,8]", "f16[8,8]"], {}),
+    ("launch.dtype", [np.zeros((8, 8), np.int32)] * 2, {}),
+    ("launch.parameters", ["f32[8,8]", "f32[8,8]"], {"size": 3}),
+    ("signature.syntax", ["f32 8,8", "f32[8,8]"], {}),
+])
+def test_wrong_launch_has_one_error(code, arguments, parameters):
+    with pytest.raises(hd.KernelError) as error:
+        product.compile(*arguments, **parameters)
+    assert error.value.code == code and error.value.place and error.value.remedy
+
+
+@pytest.mark.parametrize("code, text", [("signature.syntax", "T[N]"), ("signature.syntax", "T[N] -> "),
+                                        ("signature.syntax", "T(N) -> T[N]"), ("signature.letter", "T[N] -> T[M]")])
+def test_wrong_signature(code, text):
+    with pytest.raises(hd.KernelError) as error:
+        hd.kernel(text)
+    assert error.value.code == code
+
+
+def test_words_outside_a_kernel():
+    with pytest.raises(hd.KernelError, match="kernel.outside"):
+        hd.zeros((8, 8))
+
+
+def test_nothing_is_left_of_a_wrong_kernel():
+    with pytest.raises(ZeroDivisionError):
+        hd.kernel("f32[N] -> f32[N]")(lambda x, y: [1 / 0 for _ in hd.tiles(64, 8)]).compile("f32[64]")
+    a = np.eye(8, dtype=np.float32)
+    np.testing.assert_array_equal(product(a, a, scale=2.0), 2 * a)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": 3}', '{"name": "x", "chip": "", "precision": "", "cores": 0}'])
+def test_text_that_is_no_tile_program(text):
+    from hadal import _library
+    with pytest.raises(hd.HadalError, match=r"\[tiles\.(syntax|field)\]"):
+        _library.text_from(_library.tiles_text, text.encode())
