@@ -63,9 +63,9 @@ Status load(const char* file, const hadal_options& options, hadal_program** out)
 }
 
 Status lower(const char* json, const hadal_options& options, hadal_program** out) {
-  HADAL_TRY(const tile::Program tiles, runtime::parse_tile_program(json));
-  HADAL_TRY(runtime::Source source, source_of(tiles.model.c_str(), options));
-  HADAL_TRY(runtime::Loaded loaded, runtime::load_tiles(tiles, source));
+  HADAL_TRY(const runtime::TileProgram program, runtime::parse_tile_program(json));
+  HADAL_TRY(runtime::Source source, source_of(program.tiles.model.c_str(), options));
+  HADAL_TRY(runtime::Loaded loaded, runtime::load_tiles(program, source));
   return keep(std::move(source), std::move(loaded), options, out);
 }
 
@@ -94,8 +94,8 @@ hadal_status* hadal_program_from_tiles(const char* json, const hadal_options* op
 }
 hadal_status* hadal_tiles_text(const char* json, char** text) {
   return guarded([&]() -> hadal::Status {
-    HADAL_TRY(const hadal::tile::Program tiles, hadal::runtime::parse_tile_program(json));
-    *text = hadal::api::copied(hadal::tile::text_of(tiles));
+    HADAL_TRY(const hadal::runtime::TileProgram program, hadal::runtime::parse_tile_program(json));
+    *text = hadal::api::copied(hadal::tile::text_of(program.tiles));
     return {};
   });
 }

@@ -16,14 +16,15 @@ namespace {
 using Json = nlohmann::json;
 using tile::Expr;
 
-constexpr int deepest = 64;  ///< Nesting of expressions and of loops.
+constexpr int deepest = 64;         ///< Nesting of expressions and of loops.
+constexpr size_t longest = 60'000;  ///< Entries of a list that others name by 16 bits.
 
 /// Walks the document. The first error stays; after it, what is read is empty.
 class Reader {
  public:
   explicit Reader(const Json& json) : json_(json) {}
 
-  Result<tile::Program> run();
+  Result<TileProgram> run();
 
  private:
   /// A value with the path that leads to it.
@@ -58,6 +59,8 @@ class Reader {
   void loop(const At& at, std::vector<tile::Statement>& to);
   void instruction(const At& at, std::vector<tile::Statement>& to);
   tile::Operand operand(const At& at);
+  void check_operand(const At& at, const tile::Statement& made, const isa::OperandRow& row,
+                     const tile::Operand& operand);
   Expr field(const At& at, const isa::FieldRow& row);
 
   const Json& json_;
@@ -80,6 +83,8 @@ Reader::At Reader::get(const At& at, const char* name) {
 template <class F>
 void Reader::each(const At& list, const F& f) {
   if (!list.value.is_array()) return fail(list, "it is no list");
+  if (list.value.size() > longest && !list.path.ends_with("values"))
+    return fail(list, fmt::format("it has more than {} entries", longest));
   for (size_t i = 0; i < list.value.size() && !error_; ++i) f(At{list.value[i], fmt::format("{}[{}]", list.path, i)});
 }
 
@@ -164,9 +169,11 @@ Expr Reader::expression(const At& at, int depth) {
   return error_ ? Expr() : found->second(a, b);
 }
 
+/// One for each axis of a view.
 std::vector<Expr> Reader::expressions(const At& at) {
   std::vector<Expr> out;
   each(at, [&](const At& item) { out.push_back(expression(item)); });
+  if (out.empty() || out.size() > isa::rank_limit) fail(at, "a view has 1 to 6 axes");
   return out;
 }
 
@@ -193,6 +200,8 @@ void Reader::tensor(const At& at) {
 void Reader::ring(const At& at) {
   tile::Ring ring{text(get(at, "name")), named<isa::Queue>(get(at, "from"), isa::queue_named, "queue"),
                   named<isa::Queue>(get(at, "to"), isa::queue_named, "queue")};
+  const auto moves = [](isa::Queue queue) { return queue != isa::Queue::sequencer && queue != isa::Queue::host; };
+  if (!moves(ring.producer) || !moves(ring.consumer)) fail(at, "no tiles flow from or to this queue");
   ring.slots = static_cast<int>(integer(get(at, "slots"), 1, 1024));
   ring.most_slots = static_cast<int>(integer(get(at, "most_slots"), ring.slots, 1024));
   out_.rings.push_back(std::move(ring));
@@ -258,6 +267,22 @@ Expr Reader::field(const At& at, const isa::FieldRow& row) {
   return {};
 }
 
+/// An operand lies where the row says; tiles are written by their ring's producer, and read by its two queues.
+void Reader::check_operand(const At& at, const tile::Statement& made, const isa::OperandRow& row,
+                           const tile::Operand& operand) {
+  const bool in_scratchpad = row.spaces == isa::in_scratchpad;
+  if (std::holds_alternative<std::monostate>(operand) ? !row.optional
+                                                      : std::holds_alternative<tile::Window>(operand) == in_scratchpad)
+    return fail(at, fmt::format("operand {} is not what the instruction takes", row.name));
+  const auto* view = std::get_if<tile::TileView>(&operand);
+  if (view == nullptr || error_) return;
+  const tile::Tile& tile = out_.phases[0].tiles[static_cast<size_t>(view->tile)];
+  const tile::Ring& ring = out_.rings[static_cast<size_t>(tile.ring)];
+  if (made.queue != ring.producer && (row.written || made.queue != ring.consumer))
+    fail(at, fmt::format("the {} queue takes tile {}, whose ring is from {} to {}", name_of(made.queue),
+                         printable(tile.name), name_of(ring.producer), name_of(ring.consumer)));
+}
+
 void Reader::instruction(const At& at, std::vector<tile::Statement>& to) {
   const std::string name = text(get(at, "op"));
   const isa::Row* row = isa::row_named(name);
@@ -271,11 +296,7 @@ void Reader::instruction(const At& at, std::vector<tile::Statement>& to) {
   if (made.operands.size() > row->operand_count()) return fail(at, fmt::format("{} has fewer operands", name));
   made.operands.resize(row->operand_count());
   for (size_t i = 0; i < row->operand_count(); ++i) {
-    const bool is_window = std::holds_alternative<tile::Window>(made.operands[i]);
-    if (std::holds_alternative<std::monostate>(made.operands[i])
-            ? !row->operands[i].optional
-            : is_window == (row->operands[i].spaces == isa::in_scratchpad))
-      fail(at, fmt::format("operand {} is not what {} takes", row->operands[i].name, name));
+    check_operand(at, made, row->operands[i], made.operands[i]);
   }
   const At fields = get(at, "fields");
   if (!fields.value.is_object()) return fail(fields, "it is no object");
@@ -314,12 +335,13 @@ void Reader::statement(const At& at, std::vector<tile::Statement>& to) {
   to.push_back(std::move(made));
 }
 
-Result<tile::Program> Reader::run() {
+Result<TileProgram> Reader::run() {
   const At all{json_, ""};
   out_.model = text(get(all, "name"));
   out_.chip = text(get(all, "chip"));
   out_.precision = text(get(all, "precision"));
-  variables_.emplace("core", tile::core_id(integer(get(all, "cores"), 1, 255)));
+  const int64_t cores = integer(get(all, "cores"), 1, 255);
+  variables_.emplace("core", tile::core_id(cores));
   each(get(all, "storages"), [&](const At& item) { storage(item); });
   each(get(all, "tensors"), [&](const At& item) { tensor(item); });
   each(get(all, "rings"), [&](const At& item) { ring(item); });
@@ -342,12 +364,12 @@ Result<tile::Program> Reader::run() {
   });
   each(get(phase, "body"), [&](const At& item) { statement(item, out_.phases[0].body); });
   if (error_) return *error_;
-  return std::move(out_);
+  return TileProgram{std::move(out_), cores};
 }
 
 }  // namespace
 
-Result<tile::Program> parse_tile_program(std::string_view json) {
+Result<TileProgram> parse_tile_program(std::string_view json) {
   if (json.size() > max_tile_program_bytes)
     return Error{"tiles.syntax", fmt::format("a tile program has at most {} bytes", max_tile_program_bytes)};
   const Json parsed = Json::parse(json, nullptr, false);
@@ -355,15 +377,15 @@ Result<tile::Program> parse_tile_program(std::string_view json) {
   return Reader(parsed).run();
 }
 
-Result<Loaded> load_tiles(const tile::Program& tiles, const Source& source) {
+Result<Loaded> load_tiles(const TileProgram& program, const Source& source) {
   HADAL_TRY(chip::Chip chip, chip_of(source));
   Stopwatch watch;
   compile::Plan plan;
-  plan.cores = chip.cores;
-  HADAL_TRY(isa::Program program, compile::Backend(chip, plan).lower(tiles));
-  HADAL_CHECK(isa::verify(program));
+  plan.cores = program.cores;
+  HADAL_TRY(isa::Program lowered, compile::Backend(chip, plan).lower(program.tiles));
+  HADAL_CHECK(isa::verify(lowered));
   return Loaded{
-      .program = std::move(program), .chip = std::move(chip), .compiled = true, .compile_seconds = watch.lap()};
+      .program = std::move(lowered), .chip = std::move(chip), .compiled = true, .compile_seconds = watch.lap()};
 }
 
 }  // namespace hadal::runtime

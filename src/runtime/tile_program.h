@@ -12,13 +12,18 @@ namespace hadal::runtime {
 /// Longest text of a tile program that is read, bytes.
 inline constexpr size_t max_tile_program_bytes = size_t{64} << 20;
 
+struct TileProgram {
+  tile::Program tiles;
+  int64_t cores = 1;  ///< That it deals its work to.
+};
+
 /// A tile program as JSON (docs/kernels.md): storages, tensors, rings, chains and one phase of statements, each of
 /// which names the earlier ones by number. Errors: tiles.syntax, tiles.field with the path of what is wrong, as
 /// "phase.body[2].op". What the program does is checked when it is lowered and verified.
-Result<tile::Program> parse_tile_program(std::string_view json);
+Result<TileProgram> parse_tile_program(std::string_view json);
 
-/// Lowers a tile program for the source's chip, and verifies it. Errors: those of the chip, of lowering (plan.capacity,
+/// Lowers it for the source's chip, and verifies it. Errors: those of the chip, of lowering (plan.capacity,
 /// lower.semaphores …) and of the verifier.
-Result<Loaded> load_tiles(const tile::Program& tiles, const Source& source);
+Result<Loaded> load_tiles(const TileProgram& program, const Source& source);
 
 }  // namespace hadal::runtime

@@ -148,6 +148,13 @@ def overlapping_stores(a, b, c):
         hd.store(c[m, :], hd.load(a[m, :]))  # here
 
 
+def state_over_the_grid(a, b, c):
+    t = hd.zeros((32, 64))
+    for m in hd.grid((64, 32)):
+        t += hd.load(a[m, :])  # here
+        hd.store(c[m, :], t)
+
+
 def grid_in_a_loop(a, b, c):
     for k in hd.tiles(64, 32):
         for m in hd.grid((64, 32)):  # here
@@ -180,7 +187,7 @@ CODES = {
     span_of_another_axis: "window.bounds", too_few_axes: "window.rank", arithmetic_in_memory: "window.value",
     extents_that_differ: "map.shape", break_in_a_loop: "loop.left", counter_in_python: "loop.changes",
     flag_in_python: "loop.changes", unwritten_tile: "tile.unwritten", part_of_a_tile: "tile.part",
-    overlapping_stores: "grid.overlap", grid_in_a_loop: "grid.nested", nothing_stored: "kernel.store",
+    overlapping_stores: "grid.overlap", state_over_the_grid: "grid.state", grid_in_a_loop: "grid.nested", nothing_stored: "kernel.store",
     numpy_of_a_tile: "value.numpy", infinity: "value.number", sums_too_large: "plan.accumulator",
 }
 

@@ -161,12 +161,10 @@ class Emitter:
     def _make(self, value: Value, producer: str, name: str) -> tuple[int, Any]:
         """Takes the tile of a value for its reader. Where several queues read it, it is for the lanes, and the others get
         copies; but the lanes may read what they made before another queue does."""
-        readers, reads = self.fused.readers[value], self.fused.reads
+        readers = self.fused.readers[value]
         others = sorted(readers - {"vector"})
-        consumer = others[0] if len(readers) == 1 and others else "vector"
-        early = producer == "vector" and len(others) == 1 and "vector" in readers
-        if early and max(reads(value, "vector")) < min(reads(value, others[0])):
-            consumer = others[0]
+        early = producer == "vector" and len(others) == 1 < len(readers) and self.fused.lanes_first(value, others[0])
+        consumer = others[0] if early or (len(readers) == 1 and others) else "vector"
         dtype = "f32" if value.dtype == "bool" else value.dtype
         number = self._again(value, dtype) if (producer, consumer) == ("vector", "vector") else None
         if number is None:

@@ -222,6 +222,11 @@ class Fused:
         return [self.groups[op].root.seq if op in self.groups else op.seq
                 for op in self._consumers[value] if self.queue_of(op) == queue]
 
+    def lanes_first(self, value: Value, queue: str) -> bool:
+        """Whether the lanes have read a value for good before another queue does: not in a loop, where trips follow."""
+        beside = all(op.body is value.op.body for op in self._consumers[value] if self.queue_of(op) == "vector")
+        return beside and max(self.reads(value, "vector")) < min(self.reads(value, queue))
+
 
 def _insert(after: Op, op: Op) -> None:
     ops = after.body.ops

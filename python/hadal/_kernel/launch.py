@@ -25,7 +25,7 @@ from .trace import tracing
 from .values import Tensor
 
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 1000, "MB": 10**6}
-_OPTIONS = {"threads", "exact_memory", "memory_limit"}
+_KEPT = 32  # Programs of one kernel.
 
 
 @functools.lru_cache(maxsize=64)
@@ -58,6 +58,7 @@ class Kernel:
         functools.update_wrapper(self, function)
         self.function, self.signature = function, signature
         self._programs: dict[Any, Program] = {}
+        self._sessions: dict[Program, InferenceSession] = {}
 
     def __call__(self, *arrays: Any, chip: Any = "hadal-1", **parameters: Any) -> Any:
         """The outputs for NumPy arrays (or what shares their bytes): an array, or a tuple where there are several."""
@@ -90,10 +91,14 @@ class Kernel:
     def compile(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> Program:
         """The program for arrays or types as text. The same again costs nothing."""
         found = [_spec(s, i) for i, s in enumerate(specs, 1)]
-        key = (tuple(map(str, found)), repr(chip), repr(sorted(parameters.items())))
+        stamp = os.stat(chip).st_mtime_ns if isinstance(chip, (str, os.PathLike)) and os.path.exists(chip) else None
+        key = (tuple(map(str, found)), repr(chip), stamp, repr(sorted(parameters.items())))
         if key not in self._programs:
             with described(chip) as name:
-                self._programs[key] = self._lowered(*self._traced(found, name, parameters), name)
+                program = self._lowered(*self._traced(found, name, parameters), name)
+            if len(self._programs) >= _KEPT:  # The oldest goes.
+                self._sessions.pop(self._programs.pop(next(iter(self._programs))), None)
+            self._programs[key] = program
         return self._programs[key]
 
     def _traced(self, specs: list[Spec], chip: str, parameters: dict[str, Any]) -> tuple[bytes, Emitter]:
@@ -131,9 +136,10 @@ class Kernel:
         code_of = self.function.__code__
         return KernelError(code, message, place or Site(code_of.co_filename, code_of.co_firstlineno).shown(), remedy)
 
-    @staticmethod
-    def _values(arrays: tuple[Any, ...], program: Program) -> Any:
-        session = InferenceSession(program)
+    def _values(self, arrays: tuple[Any, ...], program: Program) -> Any:
+        session = self._sessions.get(program)
+        if session is None:
+            session = self._sessions[program] = InferenceSession(program)
         feed = dict(zip([port.name for port in program.inputs], arrays))
         outputs: list[np.ndarray] = session.run(None, feed)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)

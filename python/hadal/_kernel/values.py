@@ -154,8 +154,8 @@ class Arithmetic:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Value:
-        if isinstance(other, numbers.Real):
-            return elementwise("mul", self, 1.0 / float(other)) if other else elementwise("div", self, other)
+        if isinstance(other, numbers.Real) and math.frexp(other)[0] in (0.5, -0.5):  # A power of two: as exact, and cheaper.
+            return elementwise("mul", self, 1.0 / other)
         return elementwise("div", self, other)
 
     def __rtruediv__(self, other: Any) -> Value:
@@ -266,7 +266,7 @@ class Tile(Arithmetic):
     def __setitem__(self, key: Any, value: Any) -> None:
         if not (isinstance(key, slice) and key == slice(None)):
             raise wrong("tile.part", "a tile is written whole", "t[:] = ...")
-        current().check_visible(self, here())
+        self._check_writable()
         value = as_operand(value)
         fits = broadcast(value.dims, self.dims) if isinstance(value, Value) else self.dims
         if fits is None or [d.text for d in fits] != [d.text for d in self.dims]:
@@ -277,6 +277,13 @@ class Tile(Arithmetic):
     def __iadd__(self, other: Any) -> Tile:
         self[:] = self + other
         return self
+
+    def _check_writable(self) -> None:
+        trace = current()
+        trace.check_visible(self, here())
+        if any(body.loop is not None and body.loop.kind == "grid" for body in trace.body.chain()) and self.op.body is trace.root:
+            raise wrong("grid.state", f"a step of hd.grid writes the tile of {self.op.site}, made before it; steps are independent, "
+                        "and dealt to the cores", "make the tile inside the grid's loop")
 
     def to(self, dtype: str) -> Value:
         return self.read().to(dtype)
@@ -299,7 +306,7 @@ class Accumulator(Tile):
             return super().__iadd__(other)
         if [d.text for d in other.dims] != [d.text for d in self.dims]:
             raise wrong("dot.shape", f"this adds {other} to an accumulator {self}", "hd.accumulator(m, n) for x[m, k] @ w[k, n]")
-        current().check_visible(self, other.op.site)
+        self._check_writable()
         current().record("accumulate", (other,), tile=self)
         return self
 

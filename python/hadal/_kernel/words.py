@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins  # The words below hide Python's own.
-from typing import Any, Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 from . import index
 from .errors import wrong
@@ -133,6 +133,7 @@ def full(dims: Any, value: float, dtype: str = "f32") -> Tile:
 
 
 def zeros(dims: Any, dtype: str = "f32") -> Tile:
+    """A tile that holds 0."""
     return full(dims, 0.0, dtype)
 
 
@@ -160,6 +161,7 @@ def sum(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: 
 
 
 def mean(value: Any, axis: int | Sequence[int] | None = None) -> Value:
+    """The mean over axes, which stay with extent 1."""
     return _reduce("mean", value, axis)
 
 
@@ -169,6 +171,7 @@ def max(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: 
 
 
 def min(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: A001
+    """The least over axes, which stay with extent 1; hd.minimum takes two values."""
     return _reduce("min", value, axis)
 
 
@@ -195,7 +198,7 @@ def _either(of_indices: Any, of_numbers: Any, name: str, a: Any, b: Any) -> Any:
     return elementwise(name, a, b)
 
 
-def _unary(name: str) -> Any:
+def _unary(name: str) -> Callable[[Any], Value]:
     def word(value: Any) -> Value:
         return elementwise(name, value)
 
@@ -204,6 +207,23 @@ def _unary(name: str) -> Any:
     return word
 
 
-UNARY = ["exp", "log", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "tanh", "erf", "abs", "sign", "floor", "ceil", "round",
-         "relu", "sigmoid", "silu", "gelu", "gelu_tanh", "softplus"]
-globals().update({name: _unary(name) for name in UNARY})
+exp = _unary("exp")
+log = _unary("log")
+sqrt = _unary("sqrt")
+rsqrt = _unary("rsqrt")
+reciprocal = _unary("reciprocal")
+sin = _unary("sin")
+cos = _unary("cos")
+tanh = _unary("tanh")
+erf = _unary("erf")
+abs = _unary("abs")  # noqa: A001
+sign = _unary("sign")
+floor = _unary("floor")
+ceil = _unary("ceil")
+round = _unary("round")  # noqa: A001
+relu = _unary("relu")
+sigmoid = _unary("sigmoid")
+silu = _unary("silu")
+gelu = _unary("gelu")
+gelu_tanh = _unary("gelu_tanh")
+softplus = _unary("softplus")

@@ -1,0 +1,68 @@
+"""docs/kernels.md: its Python prints what stands beneath it, its table is that of bench/kernels.py, and every word and error
+code it lists is there. HADAL_UPDATE=1 rewrites what is printed."""
+
+import contextlib
+import io
+import linecache
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+from test_package import LIBRARY, ROOT, hadal
+
+PAGE = ROOT / "docs/kernels.md"
+BLOCK = re.compile(r"```python\n(.*?)```\n```\n(.*?)```\n", re.DOTALL)
+TABLE = re.compile(r"(?<=<!-- table -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
+
+
+def hold(text, start, end, printed):
+    """The page with `printed` at start to end, where that is asked for; else it must stand there."""
+    if os.environ.get("HADAL_UPDATE"):
+        return text[:start] + printed + text[end:]
+    assert text[start:end] == printed
+    return text
+
+
+def test_python_of_the_page_prints_so():
+    text, names = PAGE.read_text(), {}
+    assert len(re.findall("```python", text)) == len(BLOCK.findall(text)) > 3
+    for number in range(len(BLOCK.findall(text))):
+        found = list(BLOCK.finditer(text))[number]
+        linecache.cache["kernel.py"] = (len(found[1]), None, found[1].splitlines(True), "kernel.py")
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(found[1], "kernel.py", "exec"), names)
+        text = hold(text, found.start(2), found.end(2), printed.getvalue())
+    if os.environ.get("HADAL_UPDATE"):
+        PAGE.write_text(text)
+
+
+def test_table_of_the_page_is_printed_so():
+    done = subprocess.run([sys.executable, str(ROOT / "bench/kernels.py")], capture_output=True, text=True,
+                          env={**os.environ, "HADAL_LIBRARY": str(LIBRARY)})
+    assert done.returncode == 0, done.stderr
+    text = PAGE.read_text()
+    found = TABLE.search(text)
+    text = hold(text, found.start(), found.end(), done.stdout)
+    if os.environ.get("HADAL_UPDATE"):
+        PAGE.write_text(text)
+
+
+def test_words_and_errors_of_the_page_exist():
+    text = PAGE.read_text()
+    for word in re.findall(r"`hd\.([\w ]+)", text):
+        for name in word.split():
+            assert hasattr(hadal, name) or name == "isa", name
+    sources = "".join(file.read_text() for folder in ("python/hadal/_kernel", "src/tile") for file in (ROOT / folder).iterdir()
+                      if file.is_file())
+    codes = re.findall(r"`([a-z]+\.[a-z]+)`", text[text.index("## Errors") : text.index("## The tile program")])
+    assert len(codes) > 20
+    for code in codes:
+        assert f'"{code}"' in sources, code
+
+
+def test_every_word_has_a_docstring():
+    for name in hadal._kernel.__all__:
+        assert name in ("bf16", "f16", "f32", "f8e4m3", "f8e5m2") or getattr(hadal, name).__doc__, name

@@ -1,0 +1,133 @@
+"""A kernel means what its statements mean, one after another: random kernels, with state and loops, against the same
+statements in NumPy. What is fused, copied, put in one place or read by several queues must not show."""
+
+import numpy as np
+import pytest
+from test_package import hadal
+
+hd = hadal
+ROWS, COLUMNS, SPAN = 21, 33, 9
+
+
+class OnChip:
+    """The statements as words of the kernel language."""
+
+    maximum, where, tanh = map(staticmethod, (hd.maximum, hd.where, hd.tanh))
+    sum = staticmethod(lambda v: hd.sum(v, axis=1))
+    max = staticmethod(lambda v: hd.max(v, axis=0))
+    product = staticmethod(lambda a, b: (a @ b.T) @ b)
+    rounded = staticmethod(lambda v: v.to("bf16").to("f32"))
+    tile = staticmethod(lambda value: hd.full((ROWS, COLUMNS), value))
+
+    def __init__(self, x, y):
+        self.x, self.y, self.stored = x, y, 0
+
+    def load(self, number, span):
+        return hd.load(self.x[number, :, :])
+
+    def store(self, value):
+        hd.store(self.y[self.stored, :, :], value)
+        self.stored += 1
+
+    def loop(self, trips, body):
+        for _ in hd.range(trips):
+            body(None)
+
+
+class InNumpy:
+    """The same, in f32."""
+
+    maximum, where, tanh = map(staticmethod, (np.maximum, np.where, np.tanh))
+    sum = staticmethod(lambda v: v.sum(1, keepdims=True))
+    max = staticmethod(lambda v: v.max(0, keepdims=True))
+    product = staticmethod(lambda a, b: (a @ b.T) @ b)
+    tile = staticmethod(lambda value: np.full((ROWS, COLUMNS), value, np.float32))
+
+    def __init__(self, x):
+        self.x, self.outputs = x, []
+
+    @staticmethod
+    def rounded(v):
+        import ml_dtypes
+        return v.astype(ml_dtypes.bfloat16).astype(np.float32)
+
+    def load(self, number, span):
+        return self.x[number].copy()
+
+    def store(self, value):
+        self.outputs.append(np.array(value))
+
+    def loop(self, trips, body):
+        for trip in range(trips):
+            body(trip)
+
+
+def statements(r, depth=0):
+    """Random statements, as names and operand numbers; a loop has its own."""
+    made = []
+    for _ in range(r.integers(5, 12)):
+        kind = r.choice(["load", "add", "mul", "blend", "where", "tanh", "row", "column", "product", "rounded", "write", "write", "update"])
+        made.append((kind, *map(int, r.integers(0, 1000, 3))))
+    if depth < 2:
+        made.insert(r.integers(1, len(made)), ("loop", int(r.integers(1, 4)), statements(r, depth + 1), 0))
+    return made
+
+
+def perform(backend, program, values, tiles):
+    """Runs the statements; values are bounded, so that nothing overflows."""
+    values = list(values)
+    for kind, a, b, c in program:
+        # Of what is there, half the time something recent; of tiles, what they hold now.
+        one = lambda n: tiles[n % len(tiles)] + 0.0 if n % 3 == 0 else values[-1 - n % (2 if n % 2 else len(values))]
+        if kind == "loop":
+            backend.loop(a, lambda _: perform(backend, b, values, tiles))
+        elif kind == "load":
+            values.append(backend.load(a % 3, None))
+        elif kind == "add":
+            values.append((one(a) + one(b)) * 0.5)
+        elif kind == "mul":
+            values.append(backend.tanh(one(a)) * one(b))
+        elif kind == "blend":
+            values.append(backend.maximum(one(a), one(b)) - 0.25 * one(c))
+        elif kind == "where":
+            values.append(backend.where(one(a) >= one(b), one(c), 0.125))
+        elif kind == "tanh":
+            values.append(backend.tanh(one(a)))
+        elif kind == "row":
+            values.append(backend.tanh(one(b)) - backend.sum(one(a)) * 0.03125)
+        elif kind == "column":
+            values.append(one(b) * 0.5 - backend.max(one(a)))
+        elif kind == "product":
+            values.append(backend.tanh(backend.product(backend.tanh(one(a)), backend.tanh(one(b))) * 0.03125))
+        elif kind == "rounded":
+            values.append(backend.rounded(one(a)))
+        elif kind == "write":
+            tiles[a % len(tiles)][:] = one(b) * 1.0
+        elif kind == "update":
+            tiles[a % len(tiles)] += one(b) * 0.5
+
+
+def whole(backend, program):
+    tiles = [backend.tile(0.5), backend.tile(-1.0)]
+    values = [backend.load(0, None), backend.load(1, None)]
+    perform(backend, program, values, tiles)
+    for tile in tiles:
+        backend.store(tile + 0.0)
+    backend.store(values[0] + values[1])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_kernel_is_its_statements(seed):
+    r = np.random.default_rng(seed)
+    program = statements(r)
+
+    @hd.kernel("f32[3,R,C] -> f32[3,R,C]")
+    def random_kernel(x, y):
+        whole(OnChip(x, y), program)
+
+    x = r.standard_normal((3, ROWS, COLUMNS), dtype=np.float32)
+    reference = InNumpy(x)
+    whole(reference, program)
+    # A rounding to bf16 may fall the other way after another order of sums.
+    np.testing.assert_allclose(random_kernel(x, chip="hadal-edge"), np.stack(reference.outputs), rtol=2e-2, atol=2e-2)
+    random_kernel.check(x, chip="hadal-edge")
