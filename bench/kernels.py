@@ -20,7 +20,7 @@ from matmul import matmul  # noqa: E402
 from norms import layer_norm, rms_norm  # noqa: E402
 from rotary import rotary  # noqa: E402
 from softmax import softmax  # noqa: E402
-from swiglu import swiglu  # noqa: E402
+from swiglu import feed_forward, swiglu  # noqa: E402
 
 HEADS, ROWS = 32, 4096
 QKV = [f"bf16[{HEADS},{ROWS},128]", f"bf16[8,{ROWS},128]", f"bf16[8,{ROWS},128]"]
@@ -29,6 +29,7 @@ ROWS_OF_TABLE = [
     (matmul, ["bf16[4096,4096]"] * 2, {}, 1),
     (matmul, ["f32[2048,2048]"] * 2, {}, 1),
     (swiglu, ["bf16[4096,4096]", "bf16[4096,8192]", "bf16[4096,8192]"], {}, 1),
+    (feed_forward, ["bf16[2048,4096]", "bf16[4096,8192]", "bf16[4096,8192]", "bf16[8192,4096]"], {}, 1),
     (attention, QKV, {"causal": False}, 1),
     (attention, QKV, {}, None),
     (softmax, ["bf16[8192,4096]"], {}, 1),
@@ -40,12 +41,14 @@ ROWS_OF_TABLE = [
 
 
 def row(kernel, arguments, parameters, counts, chip):
-    layer, = kernel.simulate(*arguments, chip=chip, **parameters).layers
+    report = kernel.simulate(*arguments, chip=chip, **parameters)
+    layers = report.layers
     if counts is None:  # Two products for each pair of a query and a key that it sees.
-        counts = HEADS * ROWS * (ROWS + 1) / 2 * 2 * 128 / layer["macs"]
+        counts = HEADS * ROWS * (ROWS + 1) / 2 * 2 * 128 / layers[0]["macs"]
     name = kernel.__name__ + "".join(f", {k}={v}" for k, v in parameters.items())
-    share = counts * layer["roofline_cycles"] / layer["cycles"]
-    return f"| `{name}` | {', '.join(arguments)} | {layer['cycles']:,} | {100 * share:.1f} % | {layer['bound']} |"
+    share = counts * sum(layer["roofline_cycles"] for layer in layers) / report.cycles
+    bound = max(layers, key=lambda layer: layer["cycles"])["bound"]
+    return f"| `{name}` | {', '.join(arguments)} | {report.cycles:,} | {100 * share:.1f} % | {bound} |"
 
 
 def table(chip):

@@ -9,7 +9,6 @@
 Kernels are written in Python, too: hadal.kernel, docs/kernels.md.
 """
 
-from . import _kernel
 from ._chip import Chip, chips
 from ._kernel import *  # noqa: F403
 from ._library import HadalError, version as _version
@@ -18,5 +17,5 @@ from ._report import Report
 from ._session import InferenceSession
 
 __version__: str = _version()
-__all__ = ["Chip", "HadalError", "InferenceSession", "NodeArg", "Program", "Report", "chips", "compile", "simulate",
-           *_kernel.__all__]
+__all__ = ["Chip", "HadalError", "InferenceSession", "Kernel", "KernelError", "NodeArg", "Program", "Report", "chips", "compile",
+           "kernel", "simulate"]  # The words of kernels, such as hadal.max, would hide Python's own.

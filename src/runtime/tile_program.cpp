@@ -1,185 +1,20 @@
 #include "runtime/tile_program.h"
 
+#include <algorithm>
 #include <bit>
-#include <map>
-#include <nlohmann/json.hpp>
 
-#include "base/suggest.h"
 #include "compile/backend.h"
 #include "isa/verify.h"
 #include "runtime/stopwatch.h"
+#include "runtime/tile_reader.h"
 
 namespace hadal::runtime {
 
-namespace {
-
-using Json = nlohmann::json;
-using tile::Expr;
-
-constexpr int deepest = 64;         ///< Nesting of expressions and of loops.
-constexpr size_t longest = 60'000;  ///< Entries of a list that others name by 16 bits.
-
-/// Walks the document. The first error stays; after it, what is read is empty.
-class Reader {
- public:
-  explicit Reader(const Json& json) : json_(json) {}
-
-  Result<TileProgram> run();
-
- private:
-  /// A value with the path that leads to it.
-  struct At {
-    const Json& value;
-    std::string path;
-  };
-  void fail(const At& at, std::string message) {
-    if (!error_) error_ = Error{"tiles.field", std::move(message), at.path};
-  }
-  At get(const At& at, const char* name);
-  template <class F>
-  void each(const At& list, const F& f);
-  int64_t integer(const At& at, int64_t least = INT64_MIN, int64_t most = INT64_MAX);
-  double real(const At& at);
-  std::string text(const At& at);
-  size_t number_below(const At& at, size_t count);
-  std::vector<int64_t> integers(const At& at, int64_t least = INT64_MIN);
-  DType dtype(const At& at);
-  template <class T>
-  T named(const At& at, std::optional<T> (*find)(std::string_view), const char* what);
-
-  Expr expression(const At& at, int depth = 0);
-  std::vector<Expr> expressions(const At& at);
-  void chain(const At& at);
-  void storage(const At& at);
-  void tensor(const At& at);
-  void ring(const At& at);
-  void port(const At& at, std::vector<isa::Port>& to);
-  void weight(const At& at);
-  void statement(const At& at, std::vector<tile::Statement>& to);
-  void loop(const At& at, std::vector<tile::Statement>& to);
-  void instruction(const At& at, std::vector<tile::Statement>& to);
-  tile::Operand operand(const At& at);
-  void check_operand(const At& at, const tile::Statement& made, const isa::OperandRow& row,
-                     const tile::Operand& operand);
-  Expr field(const At& at, const isa::FieldRow& row);
-
-  const Json& json_;
-  const Json none_;
-  tile::Program out_;
-  std::map<std::string, Expr, std::less<>> variables_;
-  int loops_ = 0;
-  std::optional<Error> error_;
-};
-
-Reader::At Reader::get(const At& at, const char* name) {
-  const std::string path = at.path.empty() ? name : at.path + "." + name;
-  if (!at.value.is_object() || !at.value.contains(name)) {
-    fail({at.value, path}, "it is missing");
-    return {none_, path};
-  }
-  return {at.value[name], path};
-}
-
-template <class F>
-void Reader::each(const At& list, const F& f) {
-  if (!list.value.is_array()) return fail(list, "it is no list");
-  if (list.value.size() > longest && !list.path.ends_with("values"))
-    return fail(list, fmt::format("it has more than {} entries", longest));
-  for (size_t i = 0; i < list.value.size() && !error_; ++i) f(At{list.value[i], fmt::format("{}[{}]", list.path, i)});
-}
-
-int64_t Reader::integer(const At& at, int64_t least, int64_t most) {
-  if (!at.value.is_number_integer()) fail(at, "it is no integer");
-  const int64_t value = error_ ? 0 : at.value.get<int64_t>();
-  if (!error_ && (value < least || value > most)) fail(at, fmt::format("{} is not {} to {}", value, least, most));
-  return error_ ? least > 0 ? least : 0 : value;
-}
-
-double Reader::real(const At& at) {
-  if (!at.value.is_number()) fail(at, "it is no number");
-  return error_ ? 0 : at.value.get<double>();
-}
-
-std::string Reader::text(const At& at) {
-  if (!at.value.is_string()) fail(at, "it is no text");
-  return error_ ? "" : at.value.get<std::string>();
-}
-
-size_t Reader::number_below(const At& at, size_t count) {
-  return static_cast<size_t>(integer(at, 0, static_cast<int64_t>(count) - 1));
-}
-
-std::vector<int64_t> Reader::integers(const At& at, int64_t least) {
-  std::vector<int64_t> out;
-  each(at, [&](const At& item) { out.push_back(integer(item, least)); });
-  return out;
-}
-
-template <class T>
-T Reader::named(const At& at, std::optional<T> (*find)(std::string_view), const char* what) {
-  const std::string name = text(at);
-  const std::optional<T> found = find(name);
-  if (!found) fail(at, fmt::format("there is no {} \"{}\"", what, printable(name)));
-  return found.value_or(T{});
-}
-
-DType Reader::dtype(const At& at) { return named<DType>(at, dtype_named, "type"); }
-
-/// An integer, the name of a loop's index or of the core, or [operation, left, right]; ["within", e, least, most]
-/// bounds what the reader cannot see.
-Expr Reader::expression(const At& at, int depth) {
-  if (depth > deepest) fail(at, fmt::format("it is nested more than {} deep", deepest));
-  if (error_) return {};
-  if (at.value.is_number_integer()) return {integer(at, -(int64_t{1} << 40), int64_t{1} << 40)};
-  if (at.value.is_string()) {
-    const auto found = variables_.find(text(at));
-    if (found == variables_.end()) fail(at, fmt::format("there is no variable \"{}\" here", printable(text(at))));
-    return error_ ? Expr() : found->second;
-  }
-  if (!at.value.is_array() || at.value.size() < 3) {
-    fail(at, "it is no expression");
-    return {};
-  }
-  const auto part = [&](size_t i) { return At{at.value[i], fmt::format("{}[{}]", at.path, i)}; };
-  const std::string op = text(part(0));
-  const Expr a = expression(part(1), depth + 1);
-  if (op == "within") {
-    if (at.value.size() != 4) fail(at, "it is no expression");
-    return error_ ? Expr() : a.within(integer(part(2)), integer(part(3)));
-  }
-  const Expr b = expression(part(2), depth + 1);
-  static const std::map<std::string, Expr (*)(const Expr&, const Expr&), std::less<>> operations{
-      {"add", [](const Expr& x, const Expr& y) { return x + y; }},
-      {"sub", [](const Expr& x, const Expr& y) { return x - y; }},
-      {"mul", [](const Expr& x, const Expr& y) { return x * y; }},
-      {"div", [](const Expr& x, const Expr& y) { return floor_div(x, y); }},
-      {"ceildiv", [](const Expr& x, const Expr& y) { return ceil_div(x, y); }},
-      {"mod", [](const Expr& x, const Expr& y) { return mod(x, y); }},
-      {"min", [](const Expr& x, const Expr& y) { return min(x, y); }},
-      {"max", [](const Expr& x, const Expr& y) { return max(x, y); }},
-      {"equal", [](const Expr& x, const Expr& y) { return equal(x, y); }},
-      {"less", [](const Expr& x, const Expr& y) { return less(x, y); }}};
-  const auto found = operations.find(op);
-  if (found == operations.end()) fail(at, fmt::format("there is no operation \"{}\"", printable(op)));
-  const bool divides = op == "div" || op == "ceildiv" || op == "mod";
-  if (divides && b.lowest() < 1) fail(at, "it divides by what may be less than 1");
-  constexpr int64_t limit = int64_t{1} << 30;
-  if (op == "mul" && (a.lowest() < -limit || a.highest() > limit || b.lowest() < -limit || b.highest() > limit))
-    fail(at, "it may pass 64 bits");
-  return error_ ? Expr() : found->second(a, b);
-}
-
-/// One for each axis of a view.
-std::vector<Expr> Reader::expressions(const At& at) {
-  std::vector<Expr> out;
-  each(at, [&](const At& item) { out.push_back(expression(item)); });
-  if (out.empty() || out.size() > isa::rank_limit) fail(at, "a view has 1 to 6 axes");
-  return out;
-}
-
-void Reader::storage(const At& at) {
-  static constexpr std::pair<const char*, isa::RegionKind> kinds[] = {
-      {"input", isa::RegionKind::input}, {"output", isa::RegionKind::output}, {"weight", isa::RegionKind::weight}};
+void TileReader::storage(const At& at) {
+  static constexpr std::pair<const char*, isa::RegionKind> kinds[] = {{"input", isa::RegionKind::input},
+                                                                      {"output", isa::RegionKind::output},
+                                                                      {"weight", isa::RegionKind::weight},
+                                                                      {"scratch", isa::RegionKind::scratch}};
   const std::string kind = text(get(at, "kind"));
   const auto* const found = std::find_if(std::begin(kinds), std::end(kinds), [&](auto& k) { return k.first == kind; });
   if (found == std::end(kinds)) return fail(get(at, "kind"), fmt::format("there is no kind \"{}\"", printable(kind)));
@@ -187,7 +22,7 @@ void Reader::storage(const At& at) {
   out_.storages.push_back({text(get(at, "name")), found->second, integer(get(at, "bytes"), 0)});
 }
 
-void Reader::tensor(const At& at) {
+void TileReader::tensor(const At& at) {
   tile::Tensor tensor{
       text(get(at, "name")),        static_cast<int>(number_below(get(at, "storage"), out_.storages.size())),
       dtype(get(at, "dtype")),      integers(get(at, "extents"), 0),
@@ -197,7 +32,7 @@ void Reader::tensor(const At& at) {
   out_.tensors.push_back(std::move(tensor));
 }
 
-void Reader::ring(const At& at) {
+void TileReader::ring(const At& at) {
   tile::Ring ring{text(get(at, "name")), named<isa::Queue>(get(at, "from"), isa::queue_named, "queue"),
                   named<isa::Queue>(get(at, "to"), isa::queue_named, "queue")};
   const auto moves = [](isa::Queue queue) { return queue != isa::Queue::sequencer && queue != isa::Queue::host; };
@@ -208,7 +43,7 @@ void Reader::ring(const At& at) {
 }
 
 /// Steps are [operation, [operands], alpha, beta]; operands are inputs from 0, and results of earlier steps from 8.
-void Reader::chain(const At& at) {
+void TileReader::chain(const At& at) {
   isa::Chain chain;
   chain.inputs = static_cast<uint8_t>(integer(get(at, "inputs"), 0, isa::chain_inputs));
   each(get(at, "steps"), [&](const At& step) {
@@ -227,14 +62,14 @@ void Reader::chain(const At& at) {
   out_.chains.push_back(std::move(chain));
 }
 
-void Reader::port(const At& at, std::vector<isa::Port>& to) {
+void TileReader::port(const At& at, std::vector<isa::Port>& to) {
   const DType type = dtype(get(at, "dtype"));
   to.push_back({text(get(at, "name")), type, type, integers(get(at, "shape"), 0),
                 static_cast<uint16_t>(number_below(get(at, "storage"), out_.storages.size()))});
 }
 
 /// A constant of f32 values.
-void Reader::weight(const At& at) {
+void TileReader::weight(const At& at) {
   std::vector<float> values;
   each(get(at, "values"), [&](const At& item) { values.push_back(static_cast<float>(real(item))); });
   auto bytes = std::make_shared<std::vector<float>>(std::move(values));
@@ -243,10 +78,10 @@ void Reader::weight(const At& at) {
       {text(get(at, "name")), static_cast<uint64_t>(integer(get(at, "offset"), 0)), {bytes, view}, view.size()});
 }
 
-tile::Operand Reader::operand(const At& at) {
+tile::Operand TileReader::operand(const At& at) {
   if (at.value.is_null()) return std::monostate{};
   if (at.value.is_object() && at.value.contains("tile"))
-    return tile::TileView{static_cast<int>(number_below(get(at, "tile"), out_.phases[0].tiles.size())),
+    return tile::TileView{static_cast<int>(number_below(get(at, "tile"), out_.phases.back().tiles.size())),
                           expressions(get(at, "extents"))};
   tile::Window window{static_cast<int>(number_below(get(at, "tensor"), out_.tensors.size())),
                       expressions(get(at, "origins")), expressions(get(at, "extents"))};
@@ -255,7 +90,7 @@ tile::Operand Reader::operand(const At& at) {
 }
 
 /// A field as its row has it: a choice by name, a real as a number.
-Expr Reader::field(const At& at, const isa::FieldRow& row) {
+Expr TileReader::field(const At& at, const isa::FieldRow& row) {
   if (row.kind == isa::FieldKind::real)
     return {static_cast<int64_t>(std::bit_cast<uint32_t>(static_cast<float>(real(at))))};
   if (row.kind == isa::FieldKind::chain) return {static_cast<int64_t>(number_below(at, out_.chains.size()))};
@@ -268,22 +103,22 @@ Expr Reader::field(const At& at, const isa::FieldRow& row) {
 }
 
 /// An operand lies where the row says; tiles are written by their ring's producer, and read by its two queues.
-void Reader::check_operand(const At& at, const tile::Statement& made, const isa::OperandRow& row,
-                           const tile::Operand& operand) {
+void TileReader::check_operand(const At& at, const tile::Statement& made, const isa::OperandRow& row,
+                               const tile::Operand& operand) {
   const bool in_scratchpad = row.spaces == isa::in_scratchpad;
   if (std::holds_alternative<std::monostate>(operand) ? !row.optional
                                                       : std::holds_alternative<tile::Window>(operand) == in_scratchpad)
     return fail(at, fmt::format("operand {} is not what the instruction takes", row.name));
   const auto* view = std::get_if<tile::TileView>(&operand);
   if (view == nullptr || error_) return;
-  const tile::Tile& tile = out_.phases[0].tiles[static_cast<size_t>(view->tile)];
+  const tile::Tile& tile = out_.phases.back().tiles[static_cast<size_t>(view->tile)];
   const tile::Ring& ring = out_.rings[static_cast<size_t>(tile.ring)];
   if (made.queue != ring.producer && (row.written || made.queue != ring.consumer))
     fail(at, fmt::format("the {} queue takes tile {}, whose ring is from {} to {}", name_of(made.queue),
                          printable(tile.name), name_of(ring.producer), name_of(ring.consumer)));
 }
 
-void Reader::instruction(const At& at, std::vector<tile::Statement>& to) {
+void TileReader::instruction(const At& at, std::vector<tile::Statement>& to) {
   const std::string name = text(get(at, "op"));
   const isa::Row* row = isa::row_named(name);
   if (row == nullptr) return fail(at, fmt::format("there is no instruction \"{}\"", printable(name)));
@@ -312,30 +147,48 @@ void Reader::instruction(const At& at, std::vector<tile::Statement>& to) {
   to.push_back(std::move(made));
 }
 
-void Reader::loop(const At& at, std::vector<tile::Statement>& to) {
+void TileReader::loop(const At& at, std::vector<tile::Statement>& to) {
   tile::Statement made;
   made.kind = tile::Statement::Kind::loop;
   made.count = expression(get(at, "count"));
   const std::string name = text(get(at, "loop"));
   made.index = Expr::variable(name, 0, std::max<int64_t>(made.count.highest() - 1, 0));
-  if (++loops_ > deepest) return fail(at, fmt::format("loops are nested more than {} deep", deepest));
+  const int64_t outer = trips_, trips = std::max<int64_t>(made.count.highest(), 1);
+  if (trips > most_tile_trips / outer) return fail(at, fmt::format("it makes more than {} trips", most_tile_trips));
+  if (variables_.size() > isa::loop_depth) return fail(at, fmt::format("loops nest at most {} deep", isa::loop_depth));
   if (!variables_.try_emplace(name, made.index).second) fail(at, fmt::format("{} is open already", printable(name)));
+  trips_ = outer * trips;
   each(get(at, "body"), [&](const At& item) { statement(item, made.body); });
   variables_.erase(name);
-  --loops_;
+  trips_ = outer;
   to.push_back(std::move(made));
 }
 
-void Reader::statement(const At& at, std::vector<tile::Statement>& to) {
+void TileReader::statement(const At& at, std::vector<tile::Statement>& to) {
   if (at.value.is_object() && at.value.contains("loop")) return loop(at, to);
   if (!at.value.is_object() || !at.value.contains("tile")) return instruction(at, to);
   tile::Statement made;
   made.kind = tile::Statement::Kind::tile;
-  made.tile = static_cast<int>(number_below(get(at, "tile"), out_.phases[0].tiles.size()));
+  made.tile = static_cast<int>(number_below(get(at, "tile"), out_.phases.back().tiles.size()));
   to.push_back(std::move(made));
 }
 
-Result<TileProgram> Reader::run() {
+void TileReader::phase(const At& at) {
+  tile::Phase& made = out_.phases.emplace_back();
+  made.layer = {text(get(at, "name")),
+                text(get(at, "op")),
+                {},
+                static_cast<uint64_t>(integer(get(at, "macs"), 0)),
+                static_cast<uint64_t>(integer(get(at, "bytes"), 0)),
+                dtype(get(at, "dtype"))};
+  each(get(at, "tiles"), [&](const At& item) {
+    made.tiles.push_back({text(get(item, "name")), static_cast<int>(number_below(get(item, "ring"), out_.rings.size())),
+                          dtype(get(item, "dtype"))});
+  });
+  each(get(at, "body"), [&](const At& item) { statement(item, made.body); });
+}
+
+Result<TileProgram> TileReader::run() {
   const At all{json_, ""};
   out_.model = text(get(all, "name"));
   out_.chip = text(get(all, "chip"));
@@ -349,32 +202,18 @@ Result<TileProgram> Reader::run() {
   each(get(all, "inputs"), [&](const At& item) { port(item, out_.inputs); });
   each(get(all, "outputs"), [&](const At& item) { port(item, out_.outputs); });
   each(get(all, "weights"), [&](const At& item) { weight(item); });
-  const At phase = get(all, "phase");
-  out_.phases.resize(1);
-  out_.phases[0].layer = {text(get(phase, "name")),
-                          text(get(phase, "op")),
-                          {},
-                          static_cast<uint64_t>(integer(get(phase, "macs"), 0)),
-                          static_cast<uint64_t>(integer(get(phase, "bytes"), 0)),
-                          dtype(get(phase, "dtype"))};
-  each(get(phase, "tiles"), [&](const At& item) {
-    out_.phases[0].tiles.push_back({text(get(item, "name")),
-                                    static_cast<int>(number_below(get(item, "ring"), out_.rings.size())),
-                                    dtype(get(item, "dtype"))});
-  });
-  each(get(phase, "body"), [&](const At& item) { statement(item, out_.phases[0].body); });
+  each(get(all, "phases"), [&](const At& item) { phase(item); });
+  if (out_.phases.empty()) fail(get(all, "phases"), "it has none");
   if (error_) return *error_;
   return TileProgram{std::move(out_), cores};
 }
 
-}  // namespace
-
 Result<TileProgram> parse_tile_program(std::string_view json) {
   if (json.size() > max_tile_program_bytes)
     return Error{"tiles.syntax", fmt::format("a tile program has at most {} bytes", max_tile_program_bytes)};
-  const Json parsed = Json::parse(json, nullptr, false);
+  const nlohmann::json parsed = nlohmann::json::parse(json, nullptr, false);
   if (parsed.is_discarded()) return Error{"tiles.syntax", "it is no JSON"};
-  return Reader(parsed).run();
+  return TileReader(parsed).run();
 }
 
 Result<Loaded> load_tiles(const TileProgram& program, const Source& source) {

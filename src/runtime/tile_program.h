@@ -17,9 +17,9 @@ struct TileProgram {
   int64_t cores = 1;  ///< That it deals its work to.
 };
 
-/// A tile program as JSON (docs/kernels.md): storages, tensors, rings, chains and one phase of statements, each of
+/// A tile program as JSON (docs/kernels.md): storages, tensors, rings, chains and phases of statements, each of
 /// which names the earlier ones by number. Errors: tiles.syntax, tiles.field with the path of what is wrong, as
-/// "phase.body[2].op". What the program does is checked when it is lowered and verified.
+/// "phases[0].body[2].op". What the program does is checked when it is lowered and verified.
 Result<TileProgram> parse_tile_program(std::string_view json);
 
 /// Lowers it for the source's chip, and verifies it. Errors: those of the chip, of lowering (plan.capacity,

@@ -161,6 +161,32 @@ def grid_in_a_loop(a, b, c):
             hd.store(c[m, k], hd.load(a[m, k]))
 
 
+def value_of_another_grid(a, b, c):
+    v = hd.load(b[0:1, :])
+    hidden = hd.scratch((64, 64), "f32")
+    for m in hd.grid((64, 32)):
+        hd.store(hidden[m, :], hd.load(a[m, :]))
+    for m in hd.grid((64, 32)):
+        hd.store(c[m, :], hd.load(hidden[m, :]) + v)  # here
+
+
+def scratch_before_it_is_stored(a, b, c):
+    hidden = hd.scratch((64, 64), "f32")
+    for m in hd.grid((64, 32)):
+        hd.store(hidden[m, :], hd.load(a[m, :]))
+        hd.store(c[m, :], hd.load(hidden[m, :]))  # here
+
+
+def store_outside_the_grid(a, b, c):
+    for m in hd.grid((64, 32)):
+        hd.store(c[m, :], hd.load(a[m, :]))
+    hd.store(c[:, :], hd.load(b))  # here
+
+
+def kernel_of_other_tensors(a, b, c):
+    product(a, b, hd.scratch((64, 32), "f32"))  # here
+
+
 def nothing_stored(a, b, c):
     hd.load(a)  # here
 
@@ -187,7 +213,9 @@ CODES = {
     span_of_another_axis: "window.bounds", too_few_axes: "window.rank", arithmetic_in_memory: "window.value",
     extents_that_differ: "map.shape", break_in_a_loop: "loop.left", counter_in_python: "loop.changes",
     flag_in_python: "loop.changes", unwritten_tile: "tile.unwritten", part_of_a_tile: "tile.part",
-    overlapping_stores: "grid.overlap", state_over_the_grid: "grid.state", grid_in_a_loop: "grid.nested", nothing_stored: "kernel.store",
+    overlapping_stores: "grid.overlap", state_over_the_grid: "grid.state", grid_in_a_loop: "grid.nested",
+    value_of_another_grid: "grid.closed", scratch_before_it_is_stored: "scratch.order",
+    store_outside_the_grid: "store.outside", kernel_of_other_tensors: "inline.shape", nothing_stored: "kernel.store",
     numpy_of_a_tile: "value.numpy", infinity: "value.number", sums_too_large: "plan.accumulator",
 }
 

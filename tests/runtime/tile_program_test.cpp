@@ -20,7 +20,7 @@ const std::string exponentials = R"({
   "inputs": [{"name": "x", "dtype": "f32", "shape": [100], "storage": 0}],
   "outputs": [{"name": "y", "dtype": "f32", "shape": [100], "storage": 1}],
   "weights": [],
-  "phase": {"name": "exponentials", "op": "kernel", "macs": 0, "bytes": 800, "dtype": "f32",
+  "phases": [{"name": "exponentials", "op": "kernel", "macs": 0, "bytes": 800, "dtype": "f32",
     "tiles": [{"name": "x", "ring": 0, "dtype": "f32"}, {"name": "y", "ring": 1, "dtype": "f32"},
               {"name": "most", "ring": 2, "dtype": "f32"}],
     "body": [{"loop": "i", "count": 4, "body": [
@@ -37,7 +37,7 @@ const std::string exponentials = R"({
       {"op": "map", "on": "vector", "fields": {"chain": 1}, "operands": [{"tile": 2, "extents": [1]}, {"tile": 2, "extents": [1]}]},
       {"op": "store", "on": "store", "fields": {}, "operands": [
         {"tensor": 1, "origins": [["mul", "i", 32]], "extents": [["min", 32, ["sub", 100, ["mul", "i", 32]]]]},
-        {"tile": 1, "extents": [["min", 32, ["sub", 100, ["mul", "i", 32]]]]}]}]}]}})";
+        {"tile": 1, "extents": [["min", 32, ["sub", 100, ["mul", "i", 32]]]]}]}]}]}]})";
 
 Result<Loaded> loaded(const std::string& json) {
   HADAL_TRY(const TileProgram tiles, parse_tile_program(json));
@@ -78,22 +78,22 @@ TEST(TileProgram, ProducerHandsOnAfterItsLastRead) {
 TEST(TileProgram, NamesThePlaceOfWhatIsWrong) {
   const std::vector<std::array<std::string, 3>> cases{
       {R"("cores": 1)", R"("cores": 0)", "cores"},
-      {R"("kind": "input")", R"("kind": "scratch")", "storages[0].kind"},
+      {R"("kind": "input")", R"("kind": "shared")", "storages[0].kind"},
       {R"("dtype": "f32", "extents")", R"("dtype": "f33", "extents")", "tensors[0].dtype"},
       {R"("storage": 1, "dtype")", R"("storage": 2, "dtype")", "tensors[1].storage"},
       {R"("from": "load")", R"("from": "host")", "rings[0]"},
       {R"(["exp", [0], 0, 0])", R"(["expo", [0], 0, 0])", "chains[0].steps[0][0]"},
-      {R"("ring": 1)", R"("ring": 3)", "phase.tiles[1].ring"},
-      {R"({"tile": 0},)", R"({"tile": 9},)", "phase.body[0].body[0].tile"},
-      {R"("op": "load", "on": "load")", R"("op": "load", "on": "store")", "phase.body[0].body[1]"},
-      {R"({"chain": 0})", R"({"chain": 7})", "phase.body[0].body[3].fields.chain"},
-      {R"({"chain": 0})", R"({"chains": 0})", "phase.body[0].body[3].fields"},
-      {R"("kind": "max")", R"("kind": "most")", "phase.body[0].body[5].fields.kind"},
+      {R"("ring": 1)", R"("ring": 3)", "phases[0].tiles[1].ring"},
+      {R"({"tile": 0},)", R"({"tile": 9},)", "phases[0].body[0].body[0].tile"},
+      {R"("op": "load", "on": "load")", R"("op": "load", "on": "store")", "phases[0].body[0].body[1]"},
+      {R"({"chain": 0})", R"({"chain": 7})", "phases[0].body[0].body[3].fields.chain"},
+      {R"({"chain": 0})", R"({"chains": 0})", "phases[0].body[0].body[3].fields"},
+      {R"("kind": "max")", R"("kind": "most")", "phases[0].body[0].body[5].fields.kind"},
       {R"({"tensor": 0, "origins": [["mul", "i", 32]])", R"({"tensor": 0, "origins": [["mul", "j", 32]])",
-       "phase.body[0].body[1].operands[1].origins[0][1]"},
+       "phases[0].body[0].body[1].operands[1].origins[0][1]"},
       {R"({"tensor": 0, "origins": [["mul", "i", 32]])", R"({"tensor": 0, "origins": [["div", 1, 0]])",
-       "phase.body[0].body[1].operands[1].origins[0]"},
-      {R"({"tile": 1, "extents")", R"({"tile": 0, "extents")", "phase.body[0].body[3]"},
+       "phases[0].body[0].body[1].operands[1].origins[0]"},
+      {R"({"tile": 1, "extents")", R"({"tile": 0, "extents")", "phases[0].body[0].body[3]"},
   };
   for (const auto& [from, to, place] : cases) {
     const auto program = parse_tile_program(with(from, to));

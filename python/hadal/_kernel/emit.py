@@ -10,19 +10,10 @@ from .errors import Site, wrong
 from .fuse import Fused, Group
 from .index import Index
 from .signature import BYTES
+from .sums import Sums, Target
 from .trace import Body, Op
 from .values import Tensor, Value
 from .work import multiply_accumulates, sharing
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """What of a chip a kernel is laid out for."""
-
-    name: str
-    cores: int
-    accumulator_bytes: int
-    accumulator_tiles: int
 
 
 @dataclasses.dataclass
@@ -60,19 +51,13 @@ class Emitter:
         ids = [op for op in fused.ops if op.kind == "ids"]
         self._first_id = min((op.start.low for op in ids), default=0)
         self._id_count = max((op.start.high + op.length.high for op in ids), default=0) - self._first_id
-        self._place_sums()
+        self._counted: set[Tensor] = set()  # Tensors that a phase has read or written.
 
     # --- The program.
 
     def json(self) -> dict[str, Any]:
-        trace = self.fused.trace
-        if trace.grid is None:
-            self._loop_over_units(1, lambda: self._body(trace.root))
-        else:
-            self._body(trace.root)
-        sizes = [index.product(t.shape) * BYTES[t.dtype] for t in self.tensors]
-        kinds = ["output" if t.written else "input" for t in self.tensors]
-        storages = [{"name": t.name, "kind": k, "bytes": b} for t, k, b in zip(self.tensors, kinds, sizes)]
+        phases = [self._phase(p) for p in sorted({op.phase for op in self.fused.ops})]
+        storages = [{"name": t.name, "kind": t.kind, "bytes": _bytes(t)} for t in self.tensors]
         described = [_described(t.name, i, t.dtype, t.shape) for i, t in enumerate(self.tensors)]
         weights = []
         if self._id_count:
@@ -80,17 +65,32 @@ class Emitter:
             described.append(_described("ids", len(self.tensors), "f32", (self._id_count,)))
             weights.append({"name": "ids", "offset": 0, "values": [self._first_id + i for i in range(self._id_count)]})
         port = lambda t: {"name": t.name, "dtype": t.dtype, "shape": list(t.shape), "storage": t.number}
-        products = {v.dtype for op in self.fused.ops if op.kind in ("matmul", "accumulate") for v in op.inputs}
-        dtype = min(products, default=self.tensors[0].dtype)
-        phase = {"name": trace.name, "op": "kernel", "macs": multiply_accumulates(self.fused), "bytes": sum(sizes),
-                 "dtype": dtype, "tiles": self._tiles, "body": self._out[0]}
-        return {"name": trace.name, "chip": self.target.name, "precision": dtype, "cores": self.target.cores,
-                "storages": storages, "tensors": described, "rings": [r.json() for r in self.rings], "chains": self._chains,
-                "inputs": [port(t) for t in self.tensors if not t.written],
-                "outputs": [port(t) for t in self.tensors if t.written], "weights": weights, "phase": phase}
+        return {"name": self.fused.trace.name, "chip": self.target.name, "precision": phases[0]["dtype"],
+                "cores": self.target.cores, "storages": storages, "tensors": described,
+                "rings": [r.json() for r in self.rings], "chains": self._chains,
+                "inputs": [port(t) for t in self.tensors if t.kind == "input"],
+                "outputs": [port(t) for t in self.tensors if t.kind == "output"], "weights": weights, "phases": phases}
 
-    def _body(self, body: Body) -> None:
-        for op in body.ops:
+    def _phase(self, number: int) -> dict[str, Any]:
+        """A grid with what stands before it; or a kernel without one, on one core."""
+        ops = [op for op in self.fused.ops if op.phase == number]
+        self._tiles, self._out, self._temporaries = [], [[]], []
+        self._sums = Sums(ops, self.target)
+        top = [op for op in self.fused.trace.root.ops if op.phase == number]
+        if self.fused.trace.phase == 0:
+            self._loop_over_units(1, lambda: self._body(top))
+        else:
+            self._body(top)
+        dtype = min({v.dtype for op in ops if op.kind in ("matmul", "accumulate") for v in op.inputs},
+                    default=self.tensors[0].dtype)
+        touched = {op.tensor for op in ops if op.kind in ("load", "store") and op.tensor.kind != "scratch"} - self._counted
+        self._counted |= touched
+        label = next((op.label for op in top if op.kind == "grid"), self.fused.trace.name)
+        return {"name": label, "op": "kernel", "macs": multiply_accumulates(ops), "bytes": sum(map(_bytes, touched)),
+                "dtype": dtype, "tiles": self._tiles, "body": self._out[0]}
+
+    def _body(self, ops: list[Op]) -> None:
+        for op in ops:
             if op in self.fused.live:
                 getattr(self, f"_{op.kind}", self._nothing)(op)
 
@@ -114,7 +114,7 @@ class Emitter:
         for total in op.attributes.get("totals", ()):
             if total in self.fused.live:
                 self._begin_total(total)
-        self._opened(op.counter.text, op.count, lambda: self._body(op.inner))
+        self._opened(op.counter.text, op.count, lambda: self._body(op.inner.ops))
         for total in op.attributes.get("totals", ()):
             if total in self.fused.live and self._epilogue_of(total) is None:
                 self._copies(total.value)
@@ -129,7 +129,7 @@ class Emitter:
             for d, count in enumerate(op.counts):
                 inner //= count
                 self._meaning[f"g{d}"] = index.modulo(index.divide("div", self._number, inner), count)
-            self._body(op.inner)
+            self._body(op.inner.ops)
 
         self._loop_over_units(total, body)
 
@@ -253,12 +253,12 @@ class Emitter:
         self._copies(op.value)
 
     def _store(self, op: Op) -> None:
-        grid = self.fused.trace.grid
         names = frozenset().union(*(o.names for o in op.origins))
-        for d, count in enumerate(grid or ()):
-            if op.body is self.fused.trace.root:
-                raise wrong("store.outside", "this store is outside hd.grid: every core would do it", "store in the grid's loop",
-                            op.site)
+        grid = next((body.loop for body in op.body.chain() if body.loop is not None and body.loop.kind == "grid"), None)
+        if grid is None and self.fused.trace.phase:
+            raise wrong("store.outside", "this store is outside hd.grid: every core would do it", "store in the grid's loop",
+                        op.site)
+        for d, count in enumerate(grid.counts if grid else ()):
             if count > 1 and f"g{d}" not in names:
                 raise wrong("grid.overlap", f"each of the {count} steps of the grid's axis {d} stores to the same window of "
                             f"{op.tensor}", "index the output by every axis of the grid, or loop over that axis with hd.tiles",
@@ -268,36 +268,6 @@ class Emitter:
                                         {"tile": tile[0], "extents": [self._expr(e) for e in op.extents]}])
 
     # --- Products.
-
-    def _place_sums(self) -> None:
-        """Sums that stay over a loop lie side by side; those that leave at once take turns in what is left. All of it is
-        there as often as the accumulator memory has tiles, where they fit: one part leaves while the next is filled."""
-        size = lambda op: 4 * index.product(op.value.dims)
-        self._products = [op for op in self.fused.ops if op.kind == "matmul"]
-        totals = [op.total for op in self.fused.ops if op.kind == "accumulate"]
-        self._sums: dict[Op, int] = {}
-        at = 0
-        for total in totals:
-            self._sums[total] = at
-            at += size(total)
-        most = max([size(op) for op in self._products], default=0)
-        self._sums.update({op: at for op in self._products})
-        room, parts = self.target.accumulator_bytes, max(self.target.accumulator_tiles, 1)
-        self._part_bytes, self._parts = (room // parts // 4 * 4, parts) if at + most <= room // parts else (0, 1)
-        if at + most > room:
-            largest = max(totals + self._products, key=size)
-            raise wrong("plan.accumulator", f"the sums of products take {at + most:,} bytes; the accumulator memory of "
-                        f"{self.target.name} has {room:,}; here {largest.value}", "take smaller tiles", largest.site)
-
-    def _sum_offset(self, op: Op) -> Index:
-        if self._parts == 1:
-            return index.constant(self._sums[op])
-        loop = op.body.loop
-        trip = index.constant(0) if loop is None else self._unit if loop.kind == "grid" else loop.counter
-        if op.kind == "matmul":
-            step = len(self._products) % self._parts  # Products of one trip take turns, too.
-            trip = trip * step + self._products.index(op)
-        return index.modulo(trip, self._parts) * self._part_bytes + self._sums[op]
 
     def _epilogue_of(self, product: Op) -> Group | None:
         return next((g for g in self.fused.roots() if g.product is product.value), None)
@@ -337,7 +307,7 @@ class Emitter:
             if steps != [["copy", [0], 0, 0]]:  # A rounding alone is the tile's type.
                 fields["epilogue"] = self._chain(steps, 1 + len(others))
         turned = op.attributes["turned"]
-        self._say_op("matmul", "matrix", operands, accumulator=self._expr(self._sum_offset(total or op)),
+        self._say_op("matmul", "matrix", operands, accumulator=self._expr(self._sums.offset(total or op, self._unit)),
                      accumulate=self._expr(accumulate), emit=self._expr(emit), transpose_a=int(turned[0]),
                      transpose_b=int(turned[1]), **fields)
 
@@ -391,6 +361,10 @@ class Emitter:
 
     def _say_op(self, op: str, queue: str, operands: list[Any], **fields: Any) -> None:
         self._say({"op": op, "on": queue, "operands": operands, "fields": fields})
+
+
+def _bytes(tensor: Tensor) -> int:
+    return index.product(tensor.shape) * BYTES[tensor.dtype]
 
 
 def _described(name: str, storage: int, dtype: str, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Fused:
         if any(op.kind == "read" and (op.seq < outer.seq or op in walk(outer.inner)) for op in uses):
             return False
         product = sums[0].inputs[0].op
-        total = Op("total", tile.op.body, outer.seq + 0.5, sums[0].site, product.inputs, {"loops": loops, "sum": sums[0]})
+        total = _like(sums[0], "total", outer.seq + 0.5, product.inputs, {"loops": loops, "sum": sums[0]}, tile.op.body)
         Value(total, tile.dims, "f32")
         outer.attributes.setdefault("totals", []).append(total)
         sums[0].inputs, sums[0].attributes["total"] = product.inputs, total
@@ -103,15 +103,15 @@ class Fused:
 
     def _sum_in_tile(self, tile: Accumulator, uses: list[Op]) -> None:
         """Otherwise the lanes add."""
-        _insert(tile.op, Op("assign", tile.op.body, tile.op.seq + 0.5, tile.op.site, (0.0,), {"tile": tile}))
+        _insert(tile.op, _like(tile.op, "assign", tile.op.seq + 0.5, (0.0,), {"tile": tile}))
         for op in uses:
             if op.kind != "accumulate":
                 continue
-            read = Op("read", op.body, op.seq + 0.1, op.site, (), {"tile": tile})
+            read = _like(op, "read", op.seq + 0.1, (), {"tile": tile})
             old = Value(read, tile.dims, "f32")
-            add = Op("map", op.body, op.seq + 0.2, op.site, (old, op.inputs[0]), {"name": "add", "casts": False})
+            add = _like(op, "map", op.seq + 0.2, (old, op.inputs[0]), {"name": "add", "casts": False})
             new = Value(add, tile.dims, "f32")
-            for made in (Op("assign", op.body, op.seq + 0.3, op.site, (new,), {"tile": tile}), add, read):
+            for made in (_like(op, "assign", op.seq + 0.3, (new,), {"tile": tile}), add, read):
                 _insert(op, made)
 
     def _absorb_transposes(self) -> None:
@@ -226,6 +226,11 @@ class Fused:
         """Whether the lanes have read a value for good before another queue does: not in a loop, where trips follow."""
         beside = all(op.body is value.op.body for op in self._consumers[value] if self.queue_of(op) == "vector")
         return beside and max(self.reads(value, "vector")) < min(self.reads(value, queue))
+
+
+def _like(op: Op, kind: str, seq: float, inputs: tuple, attributes: dict[str, Any], body: Body | None = None) -> Op:
+    """An operation that stands for another."""
+    return Op(kind, body or op.body, seq, op.site, op.phase, inputs, attributes)
 
 
 def _insert(after: Op, op: Op) -> None:

@@ -17,11 +17,12 @@ from .._chip import Chip, described
 from .._program import Program
 from .._report import Report
 from .._session import InferenceSession
-from .emit import Emitter, Target
-from .errors import KernelError, Site
+from .emit import Emitter
+from .errors import KernelError, Site, wrong
 from .fuse import Fused
 from .signature import Signature, Spec
-from .trace import tracing
+from .sums import Target
+from .trace import current, tracing
 from .values import Tensor
 
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 1000, "MB": 10**6}
@@ -61,7 +62,12 @@ class Kernel:
         self._sessions: dict[Program, InferenceSession] = {}
 
     def __call__(self, *arrays: Any, chip: Any = "hadal-1", **parameters: Any) -> Any:
-        """The outputs for NumPy arrays (or what shares their bytes): an array, or a tuple where there are several."""
+        """The outputs for NumPy arrays (or what shares their bytes): an array, or a tuple where there are several.
+
+        In another kernel, on its tensors, inputs then outputs: becomes a part of it, with its own hd.grid.
+        """
+        if any(isinstance(array, Tensor) for array in arrays):
+            return self._inline(arrays, parameters)
         return self._values(arrays, self.compile(*arrays, chip=chip, **parameters))
 
     def run(self, *arrays: Any, chip: Any = "hadal-1", **parameters: Any) -> tuple[Any, Report]:
@@ -104,11 +110,12 @@ class Kernel:
     def _traced(self, specs: list[Spec], chip: str, parameters: dict[str, Any]) -> tuple[bytes, Emitter]:
         inputs, outputs = self.signature.bind(specs, self.__name__)
         names = self.function.__code__.co_varnames
-        tensors = [Tensor(names[i] if i < len(names) else f"t{i}", i, spec.dtype, tuple(spec.dims), i >= len(inputs))
-                   for i, spec in enumerate([*inputs, *outputs])]
+        tensors = [Tensor(names[i] if i < len(names) else f"t{i}", i, spec.dtype, tuple(spec.dims),
+                          "input" if i < len(inputs) else "output") for i, spec in enumerate([*inputs, *outputs])]
         stamp = os.stat(chip).st_mtime_ns if os.path.exists(chip) else None
         target = _target(chip, stamp)
         with tracing(self.__name__) as trace:
+            trace.tensors += tensors
             try:
                 self.function(*tensors, **parameters)
             except TypeError as error:
@@ -116,8 +123,23 @@ class Kernel:
                     raise self._wrong("launch.parameters", str(error), "parameters are those behind * in its definition") from None
                 raise
             trace.finish()
-        emitter = Emitter(Fused(trace), tensors, target)
+        emitter = Emitter(Fused(trace), trace.tensors, target)
         return json.dumps(emitter.json()).encode(), emitter
+
+    def _inline(self, tensors: tuple[Any, ...], parameters: dict[str, Any]) -> None:
+        count = len(self.signature.inputs) + len(self.signature.outputs)
+        if len(tensors) != count or not all(isinstance(tensor, Tensor) for tensor in tensors):
+            raise wrong("inline.arguments", f"in a kernel, {self.__name__} takes {count} tensors, inputs then outputs; found "
+                        f"{len(tensors)} arguments", "make room for results: hd.scratch(shape, dtype)")
+        specs = [Spec(tensor.dtype, tensor.shape) for tensor in tensors]
+        _, outputs = self.signature.bind(specs[: len(self.signature.inputs)], self.__name__)
+        for tensor, want, found in zip(tensors[-len(outputs):], outputs, specs[-len(outputs):]):
+            if str(want) != str(found):
+                raise wrong("inline.shape", f"{self.__name__} gives {want}; {tensor} was found", "give it a tensor of that type")
+        trace, label = current(), current().label
+        trace.label = self.__name__
+        self.function(*tensors, **parameters)
+        trace.label = label
 
     def _lowered(self, text: bytes, emitter: Emitter, chip: str) -> Program:
         options, handle = library.Options(chip=os.fsencode(chip)), ctypes.c_void_p()

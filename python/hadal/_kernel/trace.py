@@ -18,8 +18,9 @@ from .index import Index
 class Op:
     """One recorded operation. `inputs` are Values or numbers; `value` is its result, if it has one."""
 
-    def __init__(self, kind: str, body: Body, seq: int, site: Site, inputs: tuple, attributes: dict[str, Any]):
-        self.kind, self.body, self.seq, self.site, self.inputs, self.attributes = kind, body, seq, site, inputs, attributes
+    def __init__(self, kind: str, body: Body, seq: float, site: Site, phase: int, inputs: tuple, attributes: dict[str, Any]):
+        self.kind, self.body, self.seq, self.site, self.phase = kind, body, seq, site, phase
+        self.inputs, self.attributes = inputs, attributes
         self.value: Any = None
         self.inner: Body | None = None
 
@@ -46,11 +47,11 @@ class Body:
 
 
 class Trace:
-    """A kernel being traced."""
+    """A kernel being traced. `phase` counts the grids that have ended; `label` names the kernel that is being inlined."""
 
     def __init__(self, name: str):
-        self.name, self.root = name, Body(None, None)
-        self.body, self.grid, self.tiles = self.root, None, []
+        self.name, self.label, self.root = name, name, Body(None, None)
+        self.body, self.phase, self.tiles, self.tensors = self.root, 0, [], []
         self._seq = 0
 
     def record(self, kind: str, inputs: tuple = (), **attributes: Any) -> Op:
@@ -59,16 +60,19 @@ class Trace:
             if hasattr(value, "op"):
                 self.check_visible(value, site)
         self._seq += 1
-        op = Op(kind, self.body, self._seq, site, inputs, attributes)
+        op = Op(kind, self.body, self._seq, site, self.phase, inputs, attributes)
         self.body.ops.append(op)
         return op
 
     def check_visible(self, value: Any, site: Site) -> None:
-        """A value lives in the loop that made it, for one trip."""
+        """A value lives in the loop that made it, for one trip; outside loops, until the next grid has ended."""
         open_bodies = list(self.body.chain())
-        if value.op.body in open_bodies:
-            return
         made = f"{value} was made at {value.op.site}"
+        if value.op.body in open_bodies:
+            if value.op.phase == self.phase:
+                return
+            raise wrong("grid.closed", f"this reads what stood before another hd.grid, whose cores have gone on; {made}",
+                        "make it again, or keep it in hd.scratch(shape, dtype)", site)
         if any(body in [b.twin for b in open_bodies if b.twin] for body in value.op.body.chain()):
             raise wrong("loop.carried", f"this reads a value of the previous trip, and a hardware loop keeps only tiles; {made}",
                         "before the loop: t = hd.full(dims, first); in it: t[:] = ...", site)
@@ -89,6 +93,7 @@ class Trace:
             self.body = outer
             if trial == 1:
                 _compare(op.inner, body)
+        self.phase += kind == "grid"
 
     def fail_open(self) -> None:
         """The innermost open loop was left before its end."""

@@ -60,10 +60,11 @@ def _ids(span: Span, axis: int, shift: int) -> Value:
 
 
 class Tensor:
-    """An argument of the kernel, in memory: `shape` (ints), `dtype`. Indexing names a window and moves nothing."""
+    """An argument of the kernel, or scratch, in memory: `shape` (ints), `dtype`. Indexing names a window and moves nothing."""
 
-    def __init__(self, name: str, number: int, dtype: str, shape: tuple[int, ...], written: bool):
-        self.name, self.number, self.dtype, self.shape, self.written = name, number, dtype, shape, written
+    def __init__(self, name: str, number: int, dtype: str, shape: tuple[int, ...], kind: str):
+        self.name, self.number, self.dtype, self.shape, self.kind = name, number, dtype, shape, kind
+        self.stored_in: int | None = None  # Of scratch: the phase that stores it.
 
     def __getitem__(self, key: Any) -> Window:
         keys = key if isinstance(key, tuple) else (key,)

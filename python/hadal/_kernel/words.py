@@ -22,8 +22,11 @@ def load(window: Window | Tensor) -> Value:
         window = window[(slice(None),) * len(window.shape)]
     if not isinstance(window, Window):
         raise wrong("load.window", f"hd.load takes a window of a tensor; found {window!r}", "hd.load(x[m, k])")
-    if window.tensor.written:
+    if window.tensor.kind == "output":
         raise wrong("load.output", f"this loads {window.tensor}, which the kernel writes", "keep what it needs in a tile")
+    if window.tensor.kind == "scratch" and window.tensor.stored_in in (None, current().phase):
+        raise wrong("scratch.order", f"this loads {window.tensor} before a grid that stores it has ended",
+                    "store it in one hd.grid, and load it in a later one")
     if not window.dims:
         raise wrong("load.rank", "a window keeps at least one axis", "name one axis by a span or a slice: x[i, 0:1]")
     op = current().record("load", tensor=window.tensor, origins=[a[0] for a in window.axes],
@@ -36,8 +39,13 @@ def store(window: Window, value: Value | Tile) -> None:
     """Writes a value to a window of an output: same extents, same type."""
     if not isinstance(window, Window):
         raise wrong("store.window", f"hd.store takes a window of a tensor; found {window!r}", "hd.store(y[m, n], value)")
-    if not window.tensor.written:
-        raise wrong("store.input", f"this stores to {window.tensor}, which is an input", "store to an argument after ->")
+    tensor, phase = window.tensor, current().phase
+    if tensor.kind == "input":
+        raise wrong("store.input", f"this stores to {tensor}, which is an input", "store to an argument after ->")
+    if tensor.kind == "scratch":
+        if tensor.stored_in not in (None, phase):
+            raise wrong("scratch.order", f"this stores {tensor} in a second grid", "take another hd.scratch")
+        tensor.stored_in = phase
     value = as_operand(value)
     if not isinstance(value, Value):
         raise wrong("store.value", f"hd.store takes a value; found {value!r}", "hd.full(dims, number) makes one")
@@ -97,8 +105,8 @@ def tiles(n: int, size: int, *, start: Any = 0, upto: Any = None, depth: int | s
 def grid(*axes: tuple[int, int | None], depth: int | str = "auto") -> Iterator[Any]:
     """Deals tiles to the cores: hd.grid((M, bm), (N, bn)) gives two spans; (H, None) gives an index. Steps are independent."""
     trace = current()
-    if trace.grid is not None or trace.body is not trace.root:
-        raise wrong("grid.nested", "a kernel has one hd.grid, outside its loops", "loop in it with hd.tiles or hd.range")
+    if trace.body is not trace.root:
+        raise wrong("grid.nested", "hd.grid stands outside all loops", "loop in it with hd.tiles or hd.range")
     for axis in axes:
         if not (isinstance(axis, tuple) and len(axis) == 2 and isinstance(axis[0], int) and axis[0] > 0):
             raise wrong("grid.axes", f"hd.grid takes pairs (extent, tile size); found {axis!r}", "hd.grid((M, bm), (N, bn))")
@@ -109,8 +117,19 @@ def grid(*axes: tuple[int, int | None], depth: int | str = "auto") -> Iterator[A
         at = index.variable(f"g{d}", 0, counts[d] - 1)
         extent = index.constant(step) if n % step == 0 else index.least(step, index.subtract(n, at * step))
         items.append(at if size is None else Span(index.multiply(at, step), step, extent, n))
-    trace.grid = counts
-    return trace.loop("grid", items[0] if len(items) == 1 else tuple(items), counts=counts, depth=_depth(depth))
+    return trace.loop("grid", items[0] if len(items) == 1 else tuple(items), counts=counts, depth=_depth(depth),
+                      label=trace.label)
+
+
+def scratch(shape: Sequence[int], dtype: str) -> Tensor:
+    """A tensor of the kernel's own, in memory or joined scratchpads: stored in one grid, loaded in later ones."""
+    if dtype not in BYTES:
+        raise wrong("dtype.unknown", f"there is no type {dtype!r}", f"the types are {', '.join(BYTES)}")
+    tensors = current().tensors
+    if not all(isinstance(extent, int) and extent > 0 for extent in shape):
+        raise wrong("scratch.shape", f"extents are positive Python integers; found {shape!r}", "hd.scratch((M, N), x.dtype)")
+    tensors.append(Tensor(f"scratch{len(tensors)}", len(tensors), dtype, tuple(shape), "scratch"))
+    return tensors[-1]
 
 
 def _dims(dims: Any) -> tuple[Index, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterable
 
 import numpy as np
 
@@ -17,10 +17,10 @@ def _loops(op: Op) -> list[Op]:
     return [body.loop for body in op.body.chain() if body.loop is not None][::-1]
 
 
-def multiply_accumulates(fused: Fused) -> int:
-    """Of all products, over all trips of their loops: m * n * k as the clamped spans have them."""
+def multiply_accumulates(ops: Iterable[Op]) -> int:
+    """Of all products among them, over all trips of their loops: m * n * k as the clamped spans have them."""
     total = 0
-    for op in fused.ops:
+    for op in ops:
         if op.kind in ("matmul", "accumulate"):
             result = op.total.value if op.kind == "accumulate" else op.value
             depth = op.inputs[0].dims[0 if op.turned[0] else 1]
@@ -58,10 +58,10 @@ def _summed(factors: list[Index], loops: list[Op]) -> int:
 def sharing(fused: Fused, op: Op, origins: Any, extents: Any, cores: int) -> tuple[int, int]:
     """Cores that run a load together, (size, step), as the graph compiler finds them: those whose windows, and whose loops
     around it, are the same at the same time. (1, 1): none."""
-    counts = fused.trace.grid
     loops = _loops(op)
-    if counts is None or not loops or loops[0].kind != "grid":
-        return (cores, 1) if counts is not None and not loops else (1, 1)
+    if not loops or loops[0].kind != "grid":
+        return (cores, 1) if fused.trace.phase and not loops else (1, 1)  # Before a grid all cores do the same.
+    counts = loops[0].counts
     names = frozenset().union(*(e.names for e in [*origins, *extents]), *(loop.count.names for loop in loops[1:]))
     varies = [f"g{d}" in names for d in range(len(counts))]
     total = int(np.prod(counts))
