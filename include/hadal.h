@@ -71,8 +71,8 @@ typedef struct hadal_program hadal_program;
 /* Compiles a .onnx model, or reads a program file. Errors: those of the model, the chip and the compiler. */
 HADAL_API hadal_status* hadal_program_load(const char* file, const hadal_options*, hadal_program** out);
 /* Lowers a tile program, as the kernel language of the Python package traces it: JSON, described in docs/kernels.md. Of
- * the options, those of values, threads and memory count. Errors: tiles.syntax, tiles.field, those of the chip, of lowering
- * and of the verifier. */
+ * the options, those of values, threads and memory count. Errors: tiles.syntax, tiles.field, those of the chip, of
+ * lowering and of the verifier. */
 HADAL_API hadal_status* hadal_program_from_tiles(const char* json, const hadal_options*, hadal_program** out);
 /* The same tile program as text to read; to be freed by hadal_string_free. Errors: tiles.syntax, tiles.field. */
 HADAL_API hadal_status* hadal_tiles_text(const char* json, char** text);

@@ -63,6 +63,21 @@ def comparison_of_an_index(a, b, c):
             hd.store(c[i, 0:1], hd.load(a[i, 0:1]))
 
 
+def equality_of_an_index(a, b, c):
+    for i in hd.range(4):
+        if i == 0:  # here
+            hd.store(c[i, 0:1], hd.load(a[i, 0:1]))
+
+
+def fraction_of_an_index(a, b, c):
+    for i in hd.range(4):
+        hd.store(c[i, 0:1], hd.load(a[i / 2, 0:1]))  # here
+
+
+def inequality_of_tiles(a, b, c):
+    hd.store(c[:, :], hd.where(hd.load(a) != 0.0, 1.0, 0.0))  # here
+
+
 def store_of_another_shape(a, b, c):
     for m in hd.grid((a.shape[0], 32)):
         hd.store(c[m, :], hd.sum(hd.load(a[m, :]), axis=1))  # here
@@ -207,7 +222,8 @@ def sums_too_large(a, b, c):
 CODES = {
     dot_of_shapes: "dot.shape", dot_of_types: "dot.dtype", carried_value: "loop.carried", value_after_its_loop: "loop.closed",
     branch_on_a_tile: "value.branch", python_max: "value.branch", python_range_of_an_index: "index.python",
-    branch_on_an_index: "index.branch", comparison_of_an_index: "index.compare", store_of_another_shape: "store.shape",
+    branch_on_an_index: "index.branch", comparison_of_an_index: "index.compare", equality_of_an_index: "index.compare", fraction_of_an_index: "index.type",
+    inequality_of_tiles: "value.unequal", store_of_another_shape: "store.shape",
     store_of_another_type: "store.dtype", store_to_an_input: "store.input", load_of_an_output: "load.output",
     unknown_type: "dtype.unknown", index_past_the_edge: "window.bounds", slice_past_the_edge: "window.bounds",
     span_of_another_axis: "window.bounds", too_few_axes: "window.rank", arithmetic_in_memory: "window.value",

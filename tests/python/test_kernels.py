@@ -141,6 +141,15 @@ def test_no_order_of_queues_changes_a_value(kernel, shapes, parameters):
 
 
 @pytest.mark.parametrize("kernel, shapes, parameters", CASES, ids=[case[0].__name__ for case in CASES])
+def test_cores_change_no_bit(kernel, shapes, parameters):
+    r = np.random.default_rng(7)
+    x = arrays(shapes(r), np.float32, r)
+    first = kernel(*x, **parameters)
+    for chip in ("hadal-edge", hd.Chip("hadal-1", cores=3, **{"network.x": 3, "network.y": 1})):
+        np.testing.assert_array_equal(kernel(*x, chip=chip, **parameters), first)
+
+
+@pytest.mark.parametrize("kernel, shapes, parameters", CASES, ids=[case[0].__name__ for case in CASES])
 def test_usual_tiles_fit_the_chip(kernel, shapes, parameters):
     r = np.random.default_rng(2)
     for dtype in ("f32", "bf16"):
@@ -253,3 +262,66 @@ def test_words_of_the_language():
     np.testing.assert_allclose(shifted, np.where(2 * x + 1 > 1, 2 * x + 1, 1), atol=1e-5)
     for kernel, arguments in ((transposed, [x]), (copied, [x[0]]), (reused, [x])):
         kernel.check(*arguments)
+
+# --- Accumulators, in every place that sums can have.
+
+@hd.kernel("f32[M,K], f32[K,N], f32[N] -> f32[M,N], f32[M,N], f32[M,1], f32[M,N]")
+def sums(x, w, bias, y, z, most, halved, *, bm, bn, bk):
+    (M, K), N = x.shape, w.shape[1]
+    for m, n in hd.grid((M, bm), (1, 1)):
+        acc, twice = hd.accumulator(m, N), hd.accumulator(m, N)
+        for _ in hd.range(2):
+            for k in hd.tiles(K, bk):
+                acc += hd.load(x[m, k]) @ hd.load(w[k, :])
+        for outer in hd.range(0, K, 2 * bk):
+            for k in hd.tiles(K, bk, start=outer, upto=hd.minimum(outer + 2 * bk, K)):  # of which no trip is certain
+                twice += hd.load(x[m, k]) @ hd.load(w[k, :])
+                twice += hd.load(x[m, k]) @ hd.load(w[k, :])  # two products a trip
+        fading = hd.accumulator(m, N)
+        for k in hd.tiles(K, bk):
+            fading[:] = fading * 0.5 + hd.load(x[m, k]) @ hd.load(w[k, :])
+        hd.store(y[m, :], hd.relu(acc + hd.load(bias)))      # its epilogue loads after the loop
+        hd.store(most[m, :], hd.max(twice, axis=1))
+        hd.store(z[m, :], twice.to("f32"))
+        hd.store(halved[m, :], fading.to("f32"))
+
+
+@pytest.mark.parametrize("shape", [(50, 70, 30), (3, 8, 5), (64, 64, 64), (17, 100, 33)])
+def test_accumulators(shape):
+    (m, k, n), r = shape, np.random.default_rng(8)
+    x, w, bias = arrays([(m, k), (k, n), (n,)], np.float32, r)
+    y, z, most, halved = sums(x, w, bias, bm=16, bn=16, bk=8)
+    np.testing.assert_allclose(y, np.maximum(2 * (x @ w) + bias, 0), atol=1e-4)
+    np.testing.assert_allclose(z, 2 * (x @ w), atol=1e-4)
+    np.testing.assert_allclose(most, 2 * (x @ w).max(1, keepdims=True), atol=1e-4)
+    faded = np.zeros((m, n), np.float32)
+    for first in range(0, k, 8):
+        faded = faded * 0.5 + x[:, first : first + 8] @ w[first : first + 8]
+    np.testing.assert_allclose(halved, faded, atol=1e-4)
+    sums.check(x, w, bias, bm=16, bn=16, bk=8)
+    assert "accumulate" in sums.trace(x, w, bias, bm=16, bn=16, bk=8)
+
+
+@hd.kernel("f32[M,N] -> f32[M,N]")
+def triangle(x, y, *, size=8):
+    """Loops whose bounds come from outer ones, some without a trip: sums over all earlier blocks of rows."""
+    for m in hd.grid((x.shape[0], size)):
+        acc = hd.zeros((1, x.shape[1]))
+        for i in hd.tiles(x.shape[0], size, upto=m.start):
+            acc += hd.sum(hd.load(x[i, :]), axis=0)
+        hd.store(y[m, :], hd.load(x[m, :]) + acc)
+
+
+def test_loops_without_a_trip():
+    x = np.random.default_rng(9).standard_normal((45, 12), dtype=np.float32)
+    want = np.concatenate([x[i : i + 8] + x[:i].sum(0) for i in range(0, 45, 8)])
+    np.testing.assert_allclose(triangle(x), want, atol=1e-5)
+    triangle.check(x)
+
+
+@pytest.mark.parametrize("dtype", ["f16", "f8e4m3", "f8e5m2"])
+def test_small_floats(dtype):
+    kind = {"f16": np.float16, "f8e4m3": ml_dtypes.float8_e4m3fn, "f8e5m2": ml_dtypes.float8_e5m2}[dtype]
+    a, b = arrays([(40, 50), (50, 30)], kind, np.random.default_rng(10))
+    want = (a.astype(np.float32) @ b.astype(np.float32)).astype(kind).astype(np.float32)
+    np.testing.assert_allclose(matmul(a, b).astype(np.float32), want, rtol=0.26 if dtype != "f16" else 2e-3, atol=1e-2)

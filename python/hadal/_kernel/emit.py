@@ -43,7 +43,7 @@ class Emitter:
         self._chains: list[dict[str, Any]] = []
         self._at: dict[tuple[Value, str], tuple[int, Any]] = {}  # Tile number and extents of a value, by reading queue.
         self._buffers: dict[Any, tuple[int, Any]] = {}           # Of the kernel's own tiles.
-        self._temporaries: list[tuple[Value, int]] = []          # Of the lanes alone, with their rings.
+        self._temporaries: dict[Value, int] = {}                 # Of the lanes alone, with their rings.
         self._loaded: set[Op] = set()
         self._meaning: dict[str, Index] = {}  # Of the grid's coordinates.
         self._unit = self._number = index.constant(0)  # Of the grid's steps: on this core, and of all.
@@ -74,7 +74,7 @@ class Emitter:
     def _phase(self, number: int) -> dict[str, Any]:
         """A grid with what stands before it; or a kernel without one, on one core."""
         ops = [op for op in self.fused.ops if op.phase == number]
-        self._tiles, self._out, self._temporaries = [], [[]], []
+        self._tiles, self._out, self._temporaries = [], [[]], {}
         self._sums = Sums(ops, self.target)
         top = [op for op in self.fused.trace.root.ops if op.phase == number]
         if self.fused.trace.phase == 0:
@@ -170,15 +170,15 @@ class Emitter:
         if number is None:
             number = self._ring(name, producer, consumer, value.dims, dtype, value.op.body, value.op.site, f"{name} {value}")
         if (producer, consumer) == ("vector", "vector"):
-            self._temporaries.append((value, self._tiles[number]["ring"]))
+            self._temporaries[value] = self._tiles[number]["ring"]
         self._at[value, consumer] = self._at[value, "vector" if early else consumer] = (number, value.dims)
         return number, value.dims
 
     def _again(self, value: Value, dtype: str) -> int | None:
         """A tile in the place of an earlier one of the same loop that the lanes, which work in order, have read for good."""
-        for old, ring in self._temporaries:
+        for old, ring in self._temporaries.items():
             if old.op.body is value.op.body and max(self.fused.reads(old, "vector")) < value.op.seq:
-                self._temporaries.remove((old, ring))
+                del self._temporaries[old]
                 if (size := index.product(value.dims) * BYTES[dtype]) > self.rings[ring].bytes:
                     self.rings[ring].bytes, self.rings[ring].site, self.rings[ring].what = size, value.op.site, f"v {value}"
                 return self._take(ring, f"{self.rings[ring].name}_{len(self._tiles)}", dtype)
@@ -318,10 +318,11 @@ class Emitter:
         known: dict[Any, int] = {value: i for i, value in enumerate(leaves)}
 
         def number(operand: Any) -> int:
-            if operand not in known:
+            key = operand if isinstance(operand, Value) else ("constant", operand)
+            if key not in known:
                 steps.append(["constant", [], operand, 0])
-                known[operand] = 7 + len(steps)
-            return known[operand]
+                known[key] = 7 + len(steps)
+            return known[key]
 
         for op in sorted(group.members, key=lambda op: op.seq):
             operands = [number(v) for v in op.inputs]

@@ -190,7 +190,7 @@ class Fused:
         for group in set(self.groups.values()):
             leaves = group.leaves()
             products = [v for v in leaves if v.op.kind in ("matmul", "total")]
-            others = [v for v in leaves if v not in products]
+            others = [v for v in leaves if v.op.kind not in ("matmul", "total")]
             if (group.root.kind == "map" and len(products) == 1 and len(others) <= EPILOGUE_INPUTS
                     and all(v.op.kind in ("load", "ids") for v in others)
                     and texts(products[0].dims) == texts(group.dims) and products[0].op.body is group.root.body

@@ -74,6 +74,9 @@ class Index:
 
     __rmul__ = __mul__
 
+    def __neg__(self) -> Index:
+        return subtract(0, self)
+
     def __floordiv__(self, other: Any) -> Index:
         return divide("div", self, other)
 
@@ -97,11 +100,37 @@ class Index:
 
     __int__ = __index__
 
-    def _compare(self, other: Any) -> Any:
-        raise wrong("index.compare", f"Python compares the loop index {self.text}, which differs from trip to trip",
+    def _compared(self, other: Any, compare: Callable[[int, int], bool]) -> bool:
+        other = as_index(other)
+        if self.is_constant and other.is_constant:
+            return compare(self.low, other.low)
+        raise wrong("index.compare", f"Python compares the loop index {self.text} with {other}, and it differs from trip to trip",
                     "hd.minimum and hd.maximum take indices; mask by hd.where(i.ids(0) >= j.ids(1), ...)")
 
-    __lt__ = __le__ = __gt__ = __ge__ = _compare
+    def __eq__(self, other: Any) -> bool:
+        return self._compared(other, operator.eq)
+
+    def __ne__(self, other: Any) -> bool:
+        return self._compared(other, operator.ne)
+
+    def __lt__(self, other: Any) -> bool:
+        return self._compared(other, operator.lt)
+
+    def __le__(self, other: Any) -> bool:
+        return self._compared(other, operator.le)
+
+    def __gt__(self, other: Any) -> bool:
+        return self._compared(other, operator.gt)
+
+    def __ge__(self, other: Any) -> bool:
+        return self._compared(other, operator.ge)
+
+    __hash__ = object.__hash__
+
+    def _fraction(self, _: Any) -> Any:
+        raise wrong("index.type", f"{self} is divided into fractions, and an index is whole", "divide by //")
+
+    __truediv__ = __rtruediv__ = _fraction
 
 
 def constant(value: int) -> Index:

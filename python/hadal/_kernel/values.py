@@ -180,6 +180,15 @@ class Arithmetic:
     def __ge__(self, other: Any) -> Value:
         return elementwise("greater_equal", self, other)
 
+    def __eq__(self, other: Any) -> Value:  # type: ignore[override]
+        return elementwise("equal", self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        raise wrong("value.unequal", "there is no operation for !=", "hd.where(a == b, y, x)")
+
+    def __abs__(self) -> Value:
+        return elementwise("abs", self)
+
     def __matmul__(self, other: Any) -> Value:
         return dot(self, other)
 
