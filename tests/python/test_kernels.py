@@ -183,6 +183,8 @@ def test_report_knows_the_work():
     assert layer["macs"] == 512 * 256 * 384 and layer["precision"] == "bf16"
     causal = attention.simulate("f32[2,100,16]", "f32[1,100,16]", "f32[1,100,16]", bq=20, bk=10, parts=1)
     assert causal.layers[0]["macs"] == 2 * 2 * 16 * sum(20 * min(20 * (i + 1), 100) for i in range(5))
+    ragged = matmul.simulate("f32[1000,999]", "f32[999,777]", bm=17, bn=19, bk=100)
+    assert ragged.layers[0]["macs"] == 1000 * 999 * 777
 
 
 def test_flagship_kernels_are_near_the_roofline():
@@ -234,6 +236,19 @@ def copied(x, y, *, size=64):
         hd.store(y[i], hd.load(x[i]))
 
 
+@hd.kernel("f32[M,N], f32[N,K] -> f32[M,N], f32[M,K], f32[K,M]")
+def forked(x, w, y, product, turned):
+    """A value that is stored and multiplied; a loaded one, too; a tile read transposed before it is written again."""
+    e, weights = hd.exp(hd.load(x)), hd.load(w)
+    t = hd.zeros((x.shape[0], w.shape[1]))
+    t[:] = e @ weights
+    across = t.T
+    t[:] = t + hd.sum(weights)
+    hd.store(y[:, :], e)
+    hd.store(product[:, :], t.to("f32"))
+    hd.store(turned[:, :], across)
+
+
 @hd.kernel("f32[M,N] -> f32[M,N], f32[1,N], f32[M,N]")
 def reused(x, y, columns, shifted):
     """A load with several readers, a tile read before and after it is written, a product of a product."""
@@ -256,6 +271,12 @@ def test_words_of_the_language():
     y, most = several(x, w)
     np.testing.assert_allclose(y, np.maximum(x @ w.T, 0) * 2, atol=1e-4)
     np.testing.assert_allclose(most, (x @ w.T).max(1, keepdims=True), atol=1e-4)
+    u = r.standard_normal((70, 20), dtype=np.float32)
+    y, product, turned = forked(x, u)
+    np.testing.assert_allclose(y, np.exp(x), rtol=1e-5)
+    np.testing.assert_allclose(product, np.exp(x) @ u + u.sum(), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(turned, (np.exp(x) @ u).T, rtol=1e-3, atol=1e-3)
+    forked.check(x, u)
     y, columns, shifted = reused(x)
     np.testing.assert_allclose(y, x @ (x.T @ x), rtol=1e-3, atol=1e-2)
     np.testing.assert_allclose(columns, x.sum(0, keepdims=True), atol=1e-4)

@@ -34,7 +34,7 @@ class Ring:
 
 
 class Emitter:
-    """Writes the one phase of a kernel. `rings` tells afterwards where the scratchpad goes."""
+    """Writes the phases of a kernel. `rings` tells afterwards where the scratchpad goes."""
 
     def __init__(self, fused: Fused, tensors: list[Tensor], target: Target):
         self.fused, self.tensors, self.target = fused, tensors, target
@@ -177,7 +177,7 @@ class Emitter:
     def _again(self, value: Value, dtype: str) -> int | None:
         """A tile in the place of an earlier one of the same loop that the lanes, which work in order, have read for good."""
         for old, ring in self._temporaries.items():
-            if old.op.body is value.op.body and max(self.fused.reads(old, "vector")) < value.op.seq:
+            if old.op.body is value.op.body and max(self.fused.reads(old, "vector"), default=old.op.seq) < value.op.seq:
                 del self._temporaries[old]
                 if (size := index.product(value.dims) * BYTES[dtype]) > self.rings[ring].bytes:
                     self.rings[ring].bytes, self.rings[ring].site, self.rings[ring].what = size, value.op.site, f"v {value}"

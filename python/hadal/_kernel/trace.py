@@ -93,7 +93,8 @@ class Trace:
             self.body = outer
             if trial == 1:
                 _compare(op.inner, body)
-        self.phase += kind == "grid"
+        if kind == "grid":
+            self.phase += 1
 
     def fail_open(self) -> None:
         """The innermost open loop was left before its end."""

@@ -266,6 +266,10 @@ class Tile(Arithmetic):
     def shape(self) -> tuple[Index, ...]:
         return self.dims
 
+    @property
+    def T(self) -> Value:
+        return self.read().T
+
     def read(self) -> Value:
         current().check_visible(self, here())
         if not self.written:

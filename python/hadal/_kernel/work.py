@@ -29,30 +29,37 @@ def multiply_accumulates(ops: Iterable[Op]) -> int:
 
 
 def _summed(factors: list[Index], loops: list[Op]) -> int:
-    """The sum of a product over all trips of loops; those that change no factor and no count only multiply."""
-    axes: list[tuple[Index, Index]] = []
+    """The sum of a product over all trips of loops: of sums over indices that meet in no factor and in no count."""
+    axes: dict[str, tuple[int, Index]] = {}  # Most trips, and their number.
     for loop in loops:
         if loop.kind == "grid":
-            axes += [(index.variable(f"g{d}", 0, count - 1), index.constant(count)) for d, count in enumerate(loop.counts)]
+            axes.update({f"g{d}": (count, index.constant(count)) for d, count in enumerate(loop.counts)})
+        elif not loop.counter.is_constant:
+            axes[loop.counter.text] = (loop.count.high, loop.count)
         else:
-            axes.append((loop.counter, loop.count))
-    used = frozenset().union(*(f.names for f in factors), *(count.names for _, count in axes))
-    times, known, shape = 1, {}, [c.high for v, c in axes if v.names & used]
-    for variable, count in axes:
-        if not variable.names & used:
-            if count.is_constant:
-                times *= count.low
-                continue
-            factors = [*factors, count]
-    valid: Any = True
-    for position, (variable, count) in enumerate((v, c) for v, c in axes if v.names & used):
-        numbers = np.arange(count.high).reshape([-1 if d == position else 1 for d in range(len(shape))])
-        known[variable.text] = numbers
-        valid = valid & (numbers < count.value(known))
-    product: Any = 1
+            factors = [*factors, loop.count]  # One trip, or none.
+    together = [set(f.names) for f in factors] + [{name} | count.names for name, (_, count) in axes.items()]
+    total = 1
+    while axes:
+        names = {next(iter(axes))}
+        while met := [part for part in together if part & names and not part <= names]:
+            names.update(*met)
+        own = {name: axes.pop(name) for name in list(axes) if name in names}
+        total *= _sum_over([f for f in factors if f.names & names], own)
+    for factor in factors:
+        total *= 1 if factor.names else max(factor.low, 0)
+    return total
+
+
+def _sum_over(factors: list[Index], axes: dict[str, tuple[int, Index]]) -> int:
+    shape = [most for most, _ in axes.values()]
+    known = dict(zip(axes, np.indices(shape, sparse=True)))
+    product: Any = np.ones(shape, np.int64)
+    for name, (_, count) in axes.items():
+        product = product * (known[name] < count.value(known))
     for factor in factors:
         product = product * np.maximum(factor.value(known), 0)
-    return times * int(np.sum(np.where(valid, product, 0) * np.ones(shape, np.int64)))
+    return int(np.sum(product))
 
 
 def sharing(fused: Fused, op: Op, origins: Any, extents: Any, cores: int) -> tuple[int, int]:
