@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 os.environ.setdefault("HADAL_LIBRARY", str(ROOT / "build/release/libhadal.so"))
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "kernels")]
 
+import hadal as hd  # noqa: E402
 from add_gelu import add_gelu  # noqa: E402
 from attention import attention  # noqa: E402
 from matmul import matmul  # noqa: E402
@@ -21,6 +22,14 @@ from norms import layer_norm, rms_norm  # noqa: E402
 from rotary import rotary  # noqa: E402
 from softmax import softmax  # noqa: E402
 from swiglu import feed_forward, swiglu  # noqa: E402
+
+
+@hd.kernel("T[N] -> T[N]")
+def copy(x, y, *, size=65536):
+    """What memory gives at best to reads and as many writes."""
+    for i in hd.grid((x.shape[0], size)):
+        hd.store(y[i], hd.load(x[i]))
+
 
 HEADS, ROWS = 32, 4096
 QKV = [f"bf16[{HEADS},{ROWS},128]", f"bf16[8,{ROWS},128]", f"bf16[8,{ROWS},128]"]
@@ -37,6 +46,7 @@ ROWS_OF_TABLE = [
     (rms_norm, ["bf16[8192,4096]", "bf16[4096]"], {}, 1),
     (rotary, ["bf16[65536,128]", "bf16[65536,64]", "bf16[65536,64]"], {}, 1),
     (add_gelu, ["bf16[16777216]"] * 2, {}, 1),
+    (copy, ["bf16[33554432]"], {}, 1),
 ]
 
 
