@@ -192,10 +192,17 @@ def scratch_before_it_is_stored(a, b, c):
         hd.store(c[m, :], hd.load(hidden[m, :]))  # here
 
 
-def store_outside_the_grid(a, b, c):
+def output_of_two_grids(a, b, c):
     for m in hd.grid((64, 32)):
         hd.store(c[m, :], hd.load(a[m, :]))
+    for m in hd.grid((64, 16)):
+        hd.store(c[m, :], hd.load(b[m, :]))  # here
+
+
+def store_outside_the_grid(a, b, c):
     hd.store(c[:, :], hd.load(b))  # here
+    for m in hd.grid((64, 32)):
+        hd.store(c[m, :], hd.load(a[m, :]))
 
 
 def kernel_of_other_tensors(a, b, c):
@@ -230,7 +237,7 @@ CODES = {
     extents_that_differ: "map.shape", break_in_a_loop: "loop.left", counter_in_python: "loop.changes",
     flag_in_python: "loop.changes", unwritten_tile: "tile.unwritten", part_of_a_tile: "tile.part",
     overlapping_stores: "grid.overlap", state_over_the_grid: "grid.state", grid_in_a_loop: "grid.nested",
-    value_of_another_grid: "grid.closed", scratch_before_it_is_stored: "scratch.order",
+    value_of_another_grid: "grid.closed", scratch_before_it_is_stored: "grid.order", output_of_two_grids: "grid.order",
     store_outside_the_grid: "store.outside", kernel_of_other_tensors: "inline.shape", nothing_stored: "kernel.store",
     numpy_of_a_tile: "value.numpy", infinity: "value.number", sums_too_large: "plan.accumulator",
 }
@@ -271,6 +278,7 @@ def product(a, b, c, *, scale=1.0):
     ("launch.rank", ["f32[8,8]", "f32[8]"], {}),
     ("launch.shape", ["f32[8,9]", "f32[8,8]"], {}),
     ("launch.shape", ["f32[8,0]", "f32[0,8]"], {}),
+    ("launch.shape", ["f32[M,8]", "f32[8,8]"], {}),
     ("launch.dtype", ["f32[8,8]", "bf16[8,8]"], {}),
     ("launch.dtype", ["f16[8,8]", "f16[8,8]"], {}),
     ("launch.dtype", [np.zeros((8, 8), np.int32)] * 2, {}),

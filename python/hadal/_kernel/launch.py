@@ -43,7 +43,10 @@ def _target(name: str, stamp: Any) -> Target:
 
 def _spec(value: Any, number: int) -> Spec:
     if isinstance(value, str):
-        return Spec.parse(value)
+        spec = Spec.parse(value)
+        if not all(isinstance(extent, int) for extent in spec.dims):
+            raise KernelError("launch.shape", f"argument {number} is {spec}; its extents must be numbers", repr(value), '"f32[64,64]"')
+        return spec
     array = as_array(f"argument {number}", value)
     return Spec(name_of(array.dtype), array.shape)
 
@@ -95,7 +98,8 @@ class Kernel:
         return library.text_from(library.tiles_text, text)
 
     def compile(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> Program:
-        """The program for arrays or types as text. The same again costs nothing."""
+        """The program for arrays or types as text; the same again costs nothing. Errors: KernelError (docs/kernels.md), those
+        of the chip."""
         found = [_spec(s, i) for i, s in enumerate(specs, 1)]
         stamp = os.stat(chip).st_mtime_ns if isinstance(chip, (str, os.PathLike)) and os.path.exists(chip) else None
         key = (tuple(map(str, found)), repr(chip), stamp, repr(sorted(parameters.items())))

@@ -64,7 +64,7 @@ class Tensor:
 
     def __init__(self, name: str, number: int, dtype: str, shape: tuple[int, ...], kind: str):
         self.name, self.number, self.dtype, self.shape, self.kind = name, number, dtype, shape, kind
-        self.stored_in: int | None = None  # Of scratch: the phase that stores it.
+        self.stored_in: int | None = None  # The phase that stores it.
 
     def __getitem__(self, key: Any) -> Window:
         keys = key if isinstance(key, tuple) else (key,)

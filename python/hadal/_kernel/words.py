@@ -25,7 +25,7 @@ def load(window: Window | Tensor) -> Value:
     if window.tensor.kind == "output":
         raise wrong("load.output", f"this loads {window.tensor}, which the kernel writes", "keep what it needs in a tile")
     if window.tensor.kind == "scratch" and window.tensor.stored_in in (None, current().phase):
-        raise wrong("scratch.order", f"this loads {window.tensor} before a grid that stores it has ended",
+        raise wrong("grid.order", f"this loads {window.tensor} before a grid that stores it has ended",
                     "store it in one hd.grid, and load it in a later one")
     if not window.dims:
         raise wrong("load.rank", "a window keeps at least one axis", "name one axis by a span or a slice: x[i, 0:1]")
@@ -42,10 +42,10 @@ def store(window: Window, value: Value | Tile) -> None:
     tensor, phase = window.tensor, current().phase
     if tensor.kind == "input":
         raise wrong("store.input", f"this stores to {tensor}, which is an input", "store to an argument after ->")
-    if tensor.kind == "scratch":
-        if tensor.stored_in not in (None, phase):
-            raise wrong("scratch.order", f"this stores {tensor} in a second grid", "take another hd.scratch")
-        tensor.stored_in = phase
+    if tensor.stored_in not in (None, phase):
+        raise wrong("grid.order", f"this stores {tensor} in a second grid, whose cores do not wait for those of the first",
+                    "store a tensor in one grid, or keep what is stored first in hd.scratch")
+    tensor.stored_in = phase
     value = as_operand(value)
     if not isinstance(value, Value):
         raise wrong("store.value", f"hd.store takes a value; found {value!r}", "hd.full(dims, number) makes one")
