@@ -229,7 +229,8 @@ def sums_too_large(a, b, c):
 CODES = {
     dot_of_shapes: "dot.shape", dot_of_types: "dot.dtype", carried_value: "loop.carried", value_after_its_loop: "loop.closed",
     branch_on_a_tile: "value.branch", python_max: "value.branch", python_range_of_an_index: "index.python",
-    branch_on_an_index: "index.branch", comparison_of_an_index: "index.compare", equality_of_an_index: "index.compare", fraction_of_an_index: "index.type",
+    branch_on_an_index: "index.branch", comparison_of_an_index: "index.compare",
+    equality_of_an_index: "index.compare", fraction_of_an_index: "index.type",
     inequality_of_tiles: "value.unequal", store_of_another_shape: "store.shape",
     store_of_another_type: "store.dtype", store_to_an_input: "store.input", load_of_an_output: "load.output",
     unknown_type: "dtype.unknown", index_past_the_edge: "window.bounds", slice_past_the_edge: "window.bounds",
@@ -311,7 +312,8 @@ def test_nothing_is_left_of_a_wrong_kernel():
     np.testing.assert_array_equal(product(a, a, scale=2.0), 2 * a)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": 3}', '{"name": "x", "chip": "", "precision": "", "cores": 0}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": 3}',
+                                  '{"name": "x", "chip": "", "precision": "", "cores": 0}'])
 def test_text_that_is_no_tile_program(text):
     from hadal import _library
     with pytest.raises(hd.HadalError, match=r"\[tiles\.(syntax|field)\]"):

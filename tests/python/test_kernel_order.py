@@ -70,7 +70,8 @@ def statements(r, depth=0):
     """Random statements, as names and operand numbers; a loop has its own."""
     made = []
     for _ in range(r.integers(5, 12)):
-        kind = r.choice(["load", "add", "mul", "blend", "where", "tanh", "row", "column", "product", "rounded", "write", "write", "update"])
+        kind = r.choice(["load", "add", "mul", "blend", "where", "tanh", "row", "column", "product", "rounded", "write", "write",
+                         "update"])
         made.append((kind, *map(int, r.integers(0, 1000, 3))))
     if depth < 2:
         made.insert(r.integers(1, len(made)), ("loop", int(r.integers(1, 4)), statements(r, depth + 1), 0))

@@ -197,8 +197,8 @@ class Emitter:
             number = self._ring("copy", "vector", queue, value.dims, dtype, value.op.body, value.op.site, f"copy {value}")
             self._at[value, queue] = (number, value.dims)
             rank = len(value.dims)
-            self._say_op("map", "vector", [self._view((number, value.dims), rank), self._view(self._at[value, "vector"], rank)],
-                         chain=self._chain([["copy", [0], 0, 0]], 1))
+            views = [self._view(self._at[value, q], rank) for q in (queue, "vector")]
+            self._say_op("map", "vector", views, chain=self._chain([["copy", [0], 0, 0]], 1))
 
     def _load(self, op: Op) -> None:
         self._load_window(op, op.tensor.number, op.origins, op.extents, op.tensor.name)
@@ -337,7 +337,8 @@ class Emitter:
     def _say_chain(self, group: Group, tile: tuple[int, Any]) -> None:
         leaves, rank = group.leaves(), len(tile[1])
         views = [self._view(self._at[v, "vector"], rank) for v in leaves]
-        self._say_op("map", "vector", [self._view(tile, rank), *views], chain=self._chain(self._steps(group, leaves), len(leaves)))
+        chain = self._chain(self._steps(group, leaves), len(leaves))
+        self._say_op("map", "vector", [self._view(tile, rank), *views], chain=chain)
 
     def _chain(self, steps: list[list[Any]], inputs: int) -> int:
         chain = {"inputs": inputs, "steps": steps}

@@ -104,8 +104,8 @@ class Index:
         other = as_index(other)
         if self.is_constant and other.is_constant:
             return compare(self.low, other.low)
-        raise wrong("index.compare", f"Python compares the loop index {self.text} with {other}, and it differs from trip to trip",
-                    "hd.minimum and hd.maximum take indices; mask by hd.where(i.ids(0) >= j.ids(1), ...)")
+        raise wrong("index.compare", f"Python compares the loop index {self.text} with {other}, and it differs from trip to "
+                    "trip", "hd.minimum and hd.maximum take indices; mask by hd.where(i.ids(0) >= j.ids(1), ...)")
 
     def __eq__(self, other: Any) -> bool:
         return self._compared(other, operator.eq)

@@ -45,7 +45,8 @@ def _spec(value: Any, number: int) -> Spec:
     if isinstance(value, str):
         spec = Spec.parse(value)
         if not all(isinstance(extent, int) for extent in spec.dims):
-            raise KernelError("launch.shape", f"argument {number} is {spec}; its extents must be numbers", repr(value), '"f32[64,64]"')
+            raise KernelError("launch.shape", f"argument {number} is {spec}; its extents must be numbers", repr(value),
+                              'write "f32[64,64]"')
         return spec
     array = as_array(f"argument {number}", value)
     return Spec(name_of(array.dtype), array.shape)
@@ -54,8 +55,8 @@ def _spec(value: Any, number: int) -> Spec:
 class Kernel:
     """A kernel: a Python function that is traced once for each shapes, types, parameters and chip.
 
-    kernel(a, b) computes values on hadal-1; kernel.run(a, b, chip=...) gives values and a Report; kernel.simulate("f32[64,64]",
-    ...) a Report alone. Parameters behind `*` are given by name. Errors: KernelError.
+    kernel(a, b) computes values on hadal-1; kernel.run(a, b, chip=...) gives values and a Report;
+    kernel.simulate("f32[64,64]", ...) a Report alone. Parameters behind `*` are given by name. Errors: KernelError.
     """
 
     def __init__(self, function: Callable[..., None], signature: Signature):
@@ -124,7 +125,7 @@ class Kernel:
                 self.function(*tensors, **parameters)
             except TypeError as error:
                 if error.__traceback__ and error.__traceback__.tb_next is None:  # The call itself.
-                    raise self._wrong("launch.parameters", str(error), "parameters are those behind * in its definition") from None
+                    raise self._wrong("launch.parameters", str(error), "parameters stand behind * in its definition") from None
                 raise
             trace.finish()
         emitter = Emitter(Fused(trace), trace.tensors, target)
@@ -139,7 +140,7 @@ class Kernel:
         _, outputs = self.signature.bind(specs[: len(self.signature.inputs)], self.__name__)
         for tensor, want, found in zip(tensors[-len(outputs):], outputs, specs[-len(outputs):]):
             if str(want) != str(found):
-                raise wrong("inline.shape", f"{self.__name__} gives {want}; {tensor} was found", "give it a tensor of that type")
+                raise wrong("inline.shape", f"{self.__name__} gives {want}; found {tensor}", "give it a tensor of that type")
         trace, label = current(), current().label
         trace.label = self.__name__
         self.function(*tensors, **parameters)

@@ -74,8 +74,8 @@ class Trace:
             raise wrong("grid.closed", f"this reads what stood before another hd.grid, whose cores have gone on; {made}",
                         "make it again, or keep it in hd.scratch(shape, dtype)", site)
         if any(body in [b.twin for b in open_bodies if b.twin] for body in value.op.body.chain()):
-            raise wrong("loop.carried", f"this reads a value of the previous trip, and a hardware loop keeps only tiles; {made}",
-                        "before the loop: t = hd.full(dims, first); in it: t[:] = ...", site)
+            raise wrong("loop.carried", "this reads a value of the previous trip, and a hardware loop keeps only tiles; "
+                        + made, "before the loop: t = hd.full(dims, first); in it: t[:] = ...", site)
         raise wrong("loop.closed", f"this reads a value after the loop that made it; {made}",
                     "make a tile before the loop, write t[:] = ... in it, and read t afterwards", site)
 

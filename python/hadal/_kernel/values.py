@@ -34,7 +34,8 @@ class Span:
     def parts(self, count: int) -> list[Span]:
         """The same indices in `count` spans of equal size, clamped; those that are always past the edge are left out."""
         if count < 1 or self.size % count:
-            raise wrong("span.parts", f"a span of {self.size} has no {count} equal parts", "take a tile size that divides")
+            raise wrong("span.parts", f"a span of {self.size} has no {count} equal parts",
+                        "take a tile size that divides")
         size = self.size // count
         part = lambda p: index.least(size, index.greatest(index.subtract(self.extent, p * size), 0)).within(0, size)
         return [Span(self.start + p * size, size, part(p), self.total) for p in range(count) if part(p).high > 0]
@@ -42,7 +43,8 @@ class Span:
     def ids(self, axis: int) -> Value:
         """The indices themselves, f32: [extent, 1] for axis 0, [1, extent] for axis 1."""
         if axis not in (0, 1):
-            raise wrong("ids.axis", f"ids are a column (axis 0) or a row (axis 1); found axis {axis!r}", "i.ids(0) or i.ids(1)")
+            raise wrong("ids.axis", f"ids are a column (axis 0) or a row (axis 1); found axis {axis!r}",
+                        "i.ids(0) or i.ids(1)")
         return _ids(self, axis, 0)
 
     def __repr__(self) -> str:
@@ -94,7 +96,8 @@ def _axis(tensor: Tensor, axis: int, key: Any) -> tuple[Index, Index, bool]:
         low = 0 if key.start is None else key.start
         high = extent if key.stop is None else key.stop
         if not (isinstance(low, int) and isinstance(high, int) and key.step in (None, 1)):
-            raise wrong("window.slice", f"axis {axis} of {tensor}: a slice has constant ends and step 1", "use a span: hd.tiles")
+            raise wrong("window.slice", f"axis {axis} of {tensor}: a slice has constant ends and step 1",
+                        "use a span: hd.tiles")
         if not 0 <= low < high <= extent:
             raise outside(f"the slice {low}:{high}")
         return index.constant(low), index.constant(high - low), True
@@ -137,7 +140,7 @@ class Arithmetic:
 
     def __add__(self, other: Any) -> Value:
         if isinstance(self, Value) and self.op.kind == "ids" and isinstance(other, int):
-            return _ids(self.op.span, self.op.axis, self.op.shift + other)  # Still a constant, which the array's way out takes.
+            return _ids(self.op.span, self.op.axis, self.op.shift + other)  # Still a load, which epilogues take.
         return elementwise("add", self, other)
 
     def __radd__(self, other: Any) -> Value:
@@ -193,7 +196,7 @@ class Arithmetic:
         return dot(self, other)
 
     def __bool__(self) -> bool:
-        raise wrong("value.branch", "`if`, `and` or Python's max asks for the elements of a tile, which exist only on the chip",
+        raise wrong("value.branch", "`if`, `and` or Python's max asks for the elements of a tile, which only the chip has",
                     "hd.where(condition, a, b), hd.maximum(a, b) work element by element")
 
     def __iter__(self) -> Any:
@@ -295,9 +298,10 @@ class Tile(Arithmetic):
     def _check_writable(self) -> None:
         trace = current()
         trace.check_visible(self, here())
-        if any(body.loop is not None and body.loop.kind == "grid" for body in trace.body.chain()) and self.op.body is trace.root:
-            raise wrong("grid.state", f"a step of hd.grid writes the tile of {self.op.site}, made before it; steps are independent, "
-                        "and dealt to the cores", "make the tile inside the grid's loop")
+        in_grid = any(body.loop is not None and body.loop.kind == "grid" for body in trace.body.chain())
+        if in_grid and self.op.body is trace.root:
+            raise wrong("grid.state", f"a step of hd.grid writes the tile of {self.op.site}, made before it; steps are "
+                        "independent, and dealt to the cores", "make the tile inside the grid's loop")
 
     def to(self, dtype: str) -> Value:
         return self.read().to(dtype)
@@ -319,7 +323,8 @@ class Accumulator(Tile):
         if not (isinstance(other, Value) and other.op.kind == "matmul" and other.op.body.ops[-1] is other.op):
             return super().__iadd__(other)
         if [d.text for d in other.dims] != [d.text for d in self.dims]:
-            raise wrong("dot.shape", f"this adds {other} to an accumulator {self}", "hd.accumulator(m, n) for x[m, k] @ w[k, n]")
+            raise wrong("dot.shape", f"this adds {other} to an accumulator {self}",
+                        "hd.accumulator(m, n) for x[m, k] @ w[k, n]")
         self._check_writable()
         current().record("accumulate", (other,), tile=self)
         return self
