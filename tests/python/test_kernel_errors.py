@@ -121,6 +121,26 @@ def arithmetic_in_memory(a, b, c):
     hd.store(c[:, :], hd.load(a) + b[:, :])  # here
 
 
+def assignment_to_memory(a, b, c):
+    c[:, :] = hd.load(a)  # here
+
+
+def product_in_memory(a, b, c):
+    hd.store(c[:, :], a @ b)  # here
+
+
+def python_loop_over_memory(a, b, c):
+    for row in a:  # here
+        hd.store(c[:, :], hd.load(row))
+
+
+def sum_rebound(a, b, c):
+    acc = hd.accumulator(64, 64)
+    for k in hd.tiles(64, 32):
+        acc = acc + hd.load(a[:, k]) @ hd.load(b[k, :])  # here
+    hd.store(c[:, :], acc)
+
+
 def extents_that_differ(a, b, c):
     hd.store(c[:, :], hd.load(a[:, 0:32]) + hd.load(a[:, 0:48]))  # here
 
@@ -235,7 +255,8 @@ CODES = {
     store_of_another_type: "store.dtype", store_to_an_input: "store.input", load_of_an_output: "load.output",
     unknown_type: "dtype.unknown", index_past_the_edge: "window.bounds", slice_past_the_edge: "window.bounds",
     span_of_another_axis: "window.bounds", too_few_axes: "window.rank", arithmetic_in_memory: "window.value",
-    extents_that_differ: "map.shape", break_in_a_loop: "loop.left", counter_in_python: "loop.changes",
+    assignment_to_memory: "window.write", product_in_memory: "window.value", python_loop_over_memory: "window.loop",
+    sum_rebound: "loop.carried", extents_that_differ: "map.shape", break_in_a_loop: "loop.left", counter_in_python: "loop.changes",
     flag_in_python: "loop.changes", unwritten_tile: "tile.unwritten", part_of_a_tile: "tile.part",
     overlapping_stores: "grid.overlap", state_over_the_grid: "grid.state", grid_in_a_loop: "grid.nested",
     value_of_another_grid: "grid.closed", scratch_before_it_is_stored: "grid.order", output_of_two_grids: "grid.order",
@@ -298,6 +319,11 @@ def test_wrong_signature(code, text):
     with pytest.raises(hd.KernelError) as error:
         hd.kernel(text)
     assert error.value.code == code
+
+
+def test_kernel_without_a_signature():
+    with pytest.raises(hd.KernelError, match="signature.syntax"):
+        hd.kernel(lambda x, y: None)
 
 
 def test_words_outside_a_kernel():

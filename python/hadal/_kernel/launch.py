@@ -125,7 +125,8 @@ class Kernel:
                 self.function(*tensors, **parameters)
             except TypeError as error:
                 if error.__traceback__ and error.__traceback__.tb_next is None:  # The call itself.
-                    raise self._wrong("launch.parameters", str(error), "parameters stand behind * in its definition") from None
+                    raise self._wrong("launch.parameters", str(error), "its function takes inputs, outputs, and parameters "
+                                      "behind *") from None
                 raise
             trace.finish()
         emitter = Emitter(Fused(trace), trace.tensors, target)
@@ -181,5 +182,7 @@ def kernel(signature: str, *, where: dict[str, str] | None = None) -> Callable[[
     The function takes the inputs, then the outputs, as tensors in memory, and parameters behind `*`. Equal letters are equal
     extents or types. Errors: KernelError signature.*.
     """
+    if not isinstance(signature, str):
+        raise wrong("signature.syntax", "@hd.kernel stands without a signature", '@hd.kernel("T[M,K], T[K,N] -> T[M,N]")')
     parsed = Signature(signature, where)
     return lambda function: Kernel(function, parsed)

@@ -75,6 +75,20 @@ class Tensor:
                         "name each axis: a span, an index, a slice or `:`")
         return Window(self, [_axis(self, i, k) for i, k in enumerate(keys)])
 
+    def __setitem__(self, *_: Any) -> None:
+        raise wrong("window.write", f"this assigns to {self}, which lies in memory", "hd.store(y[m, n], value)")
+
+    def __iter__(self) -> Any:
+        raise wrong("window.loop", f"Python iterates over {self}, which lies in memory", "for i in hd.tiles(x.shape[0], 128)")
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def _arithmetic(self, *_: Any) -> Any:
+        raise wrong("window.value", f"this computes with {self}, which lies in memory", f"write hd.load({self.name})")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __truediv__ = __neg__ = _arithmetic
+
     def __str__(self) -> str:
         return f"{self.name} {self.dtype}[{','.join(map(str, self.shape))}]"
 
