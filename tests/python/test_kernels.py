@@ -150,11 +150,12 @@ def test_cores_change_no_bit(kernel, shapes, parameters):
 
 
 @pytest.mark.parametrize("kernel, shapes, parameters", CASES, ids=[case[0].__name__ for case in CASES])
-def test_usual_tiles_fit_the_chip(kernel, shapes, parameters):
+def test_usual_tiles_fit_the_chip_and_keep_to_the_roofline(kernel, shapes, parameters):
     r = np.random.default_rng(2)
     for dtype in ("f32", "bf16"):
         shape = [tuple(8 * int(d) for d in s) if kernel is not attention else (s[0], 2048, 128) for s in shapes(r)]
-        assert kernel.simulate(*[f"{dtype}[{','.join(map(str, s))}]" for s in shape]).cycles > 0
+        report = kernel.simulate(*[f"{dtype}[{','.join(map(str, s))}]" for s in shape])
+        assert all(0 < layer["roofline_cycles"] <= layer["cycles"] for layer in report.layers)
 
 
 def test_depth_and_chip_change_time_and_no_bit():
