@@ -9,10 +9,11 @@ from . import index
 from .errors import Site, wrong
 from .fuse import Fused, Group
 from .index import Index
+from .memory import Tensor
 from .signature import BYTES
 from .sums import Sums, Target
 from .trace import Body, Op
-from .values import Tensor, Value
+from .values import Value
 from .work import multiply_accumulates, sharing
 
 

@@ -20,10 +20,10 @@ from .._session import InferenceSession
 from .emit import Emitter
 from .errors import KernelError, Site, wrong
 from .fuse import Fused
+from .memory import Tensor
 from .signature import Signature, Spec
 from .sums import Target
 from .trace import current, tracing
-from .values import Tensor
 
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 1000, "MB": 10**6}
 _KEPT = 32  # Programs of one kernel.

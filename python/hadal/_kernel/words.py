@@ -8,9 +8,10 @@ from typing import Any, Callable, Iterator, Sequence
 from . import index
 from .errors import wrong
 from .index import Index
+from .memory import Span, Tensor, Window
 from .signature import BYTES
 from .trace import current, new_index
-from .values import Accumulator, Span, Tensor, Tile, Value, Window, as_operand, elementwise
+from .values import Accumulator, Tile, Value, as_operand, elementwise
 
 
 def load(window: Window | Tensor) -> Value:
