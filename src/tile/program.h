@@ -35,7 +35,7 @@ struct Tensor {
 };
 
 /// Slots of the scratchpad through which tiles flow from one queue to another. Its tiles are given back in the order
-/// they were taken. Slot size and further slots are the planner's.
+/// they were taken; the producer may read a tile before it hands it on. Slot size and further slots are the planner's.
 struct Ring {
   std::string name;
   isa::Queue producer = isa::Queue::load, consumer = isa::Queue::matrix;
