@@ -35,9 +35,9 @@ class Passes {
 };
 
 std::string text_of(const Plan& plan, const chip::Chip& chip) {
-  std::string text =
-      fmt::format("{} of {} cores, contended {}, held {}, {} tiles of weights, attention {}\n", plan.cores, chip.cores,
-                  plan.contended, plan.held, plan.weight_slots, plan.joined ? "joined" : "in parts");
+  std::string text = fmt::format("{} of {} cores, contended {}, pace {}, held {}, {} tiles of weights, attention {}\n",
+                                 plan.cores, chip.cores, plan.contended, plan.pace, plan.held, plan.weight_slots,
+                                 plan.joined ? "joined" : "in parts");
   for (const std::string& name : plan.far) text += fmt::format("in HBM: {}\n", printable(name));
   return text;
 }

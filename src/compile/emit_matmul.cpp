@@ -203,13 +203,13 @@ void MatmulPhase::share() {
   parts_.push_back(tile_.whole || tile_.panel ? p_.n : tile_.n);
   counts_ = counts_of(whole_.extents, parts_);
   counts_.push_back(tile_.splits);
-  std::vector<bool> varies_a(counts_.size(), true), varies_b(counts_.size(), true), varies_n(counts_.size(), false);
+  Dims varies_a = Dims().set(), varies_b = Dims().set(), varies_n;
   for (size_t i = 0; i < row_; ++i) {
     varies_a[i] = p_.a[i] != 0;
     varies_b[i] = p_.b[i] != 0;
   }
   varies_b[row_] = varies_a[row_ + 1] = false;
-  varies_n[row_ + 1] = varies_n.back() = true;
+  varies_n[row_ + 1] = varies_n[row_ + 2] = true;
   share_n_ = e_.sharing(counts_, varies_n);
   share_a_ = e_.sharing(counts_, varies_a);
   share_b_ = e_.sharing(counts_, varies_b);

@@ -205,7 +205,7 @@ void Emitter::units(const std::vector<int64_t>& counts,
 /// Units that differ only in neighbouring dims stand `step` apart, `size` of them: those share. Cores do where they
 /// work on such units at the same time, in every round: core c on unit c, or where all have as many units, on c *
 /// rounds + i.
-isa::Sharing Emitter::sharing(const std::vector<int64_t>& counts, const std::vector<bool>& varies) const {
+isa::Sharing Emitter::sharing(std::span<const int64_t> counts, Dims varies) const {
   const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{1}, std::multiplies<>());
   const int64_t rounds = total / cores();
   isa::Sharing best;

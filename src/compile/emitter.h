@@ -1,9 +1,12 @@
 // What the emitters of all ops share: where values lie, rings, and the phase being written.
 #pragma once
 
+#include <bitset>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +38,14 @@ struct Interface {
   std::string precision;
   std::vector<DType> inputs, outputs;
 };
+
+/// A set of dims: of grids of work, which have fewer than 16.
+using Dims = std::bitset<16>;
+inline Dims dims_of(std::initializer_list<bool> in) {
+  Dims dims;
+  for (size_t d = 0; d < in.size(); ++d) dims[d] = in.begin()[d];
+  return dims;
+}
 
 /// Turns groups into phases, and keeps where every value lies.
 class Emitter {
@@ -119,7 +130,7 @@ class Emitter {
   tile::TileView load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape = {},
                       const isa::Sharing& sharing = {}, std::optional<double> fill = std::nullopt);
   /// Who may share what differs between units only along the dims that `varies` names.
-  [[nodiscard]] isa::Sharing sharing(const std::vector<int64_t>& counts, const std::vector<bool>& varies) const;
+  [[nodiscard]] isa::Sharing sharing(std::span<const int64_t> counts, Dims varies) const;
   void store(const tile::Window& window, const tile::TileView& tile);
   /// The phase that stored last to where `placed` lies; -1: none.
   [[nodiscard]] int stored_at(const Placed& placed) const;

@@ -1,6 +1,7 @@
 #include "compile/matrix_tiling.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -68,9 +69,10 @@ struct Cost {
     const auto count = [](int64_t extent, int64_t part) { return (extent + part - 1) / part; };
     const int64_t columns = count(layer.n, tile.n), high = count(layer.rows, tile.rows * tile.stack);
     const int64_t rows = layer.batch * high;
-    const std::vector<int64_t> counts{layer.batch, high, columns, tile.splits};
-    const auto share_w = static_cast<double>(e.sharing(counts, {!layer.constant_weights, false, true, true}).size);
-    const auto share_x = static_cast<double>(e.sharing(counts, {true, true, layer.grouped, true}).size);
+    const std::array<int64_t, 4> counts{layer.batch, high, columns, tile.splits};
+    const auto share_w =
+        static_cast<double>(e.sharing(counts, dims_of({!layer.constant_weights, false, true, true})).size);
+    const auto share_x = static_cast<double>(e.sharing(counts, dims_of({true, true, layer.grouped, true})).size);
     const int64_t units = rows * columns * tile.splits, chunks = count(tile.part, tile.k);
     const auto steps = static_cast<double>(count(units, e.cores()) * chunks * tile.stack);
     const auto all = static_cast<double>(units * chunks * tile.stack);
@@ -196,7 +198,7 @@ namespace {
 std::vector<MatrixTile> search_tiles(const Emitter& e, const MatrixLayer& layer) {
   const chip::Chip& chip = e.chip();
   Cost cost{
-      e, layer, chip.memory.bytes_per_second * chip.memory.efficiency / chip.clock.hertz(),
+      e, layer, e.plan().pace * chip.memory.bytes_per_second * chip.memory.efficiency / chip.clock.hertz(),
       std::max(chip.dma.bytes_per_cycle, 1.0),
       chip.network.topology == "none" ? std::max(chip.dma.bytes_per_cycle, 1.0) : chip.network.link_bytes_per_cycle};
   const int64_t sums = chip.scratchpad.accumulator_bytes / std::max<int64_t>(chip.scratchpad.accumulator_tiles, 1) / 4;
@@ -255,7 +257,7 @@ MatrixTile choose_tile(Emitter& e, const MatrixShape& layer, const std::vector<M
 
 std::vector<MatrixTile> matrix_tiles(const Emitter& e, const MatrixLayer& layer) {
   if (!e.plan().found) return search_tiles(e, layer);
-  return e.plan().found->get({layer, e.cores(), e.plan().contended, e.plan().held},
+  return e.plan().found->get({layer, e.cores(), e.plan().contended, e.plan().held, e.plan().pace},
                              [&] { return search_tiles(e, layer); });
 }
 

@@ -38,7 +38,7 @@ class TileMemo {
   struct Key {
     MatrixShape layer;
     int64_t cores = 1;
-    double contended = 0, held = 0;  ///< Of the plan.
+    double contended = 0, held = 0, pace = 1;  ///< Of the plan.
     auto operator<=>(const Key&) const = default;
   };
   std::vector<MatrixTile> get(const Key& key, const std::function<std::vector<MatrixTile>()>& search);

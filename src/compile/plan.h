@@ -18,6 +18,7 @@ class TileMemo;
 struct Plan {
   int64_t cores = 1;                 ///< Of the chip's, those that work.
   double contended = 0.5;            ///< How much of a layer's time at the memory counts: other layers run meanwhile.
+  double pace = 1;                   ///< Share of the memory's bandwidth that layers reckon with.
   double held = 0;                   ///< How much of the time counts that room for weights takes from later layers.
   int weight_slots = 2;              ///< Tiles of weights that have room at least: more run further ahead of the array.
   bool whole = true;                 ///< Operands are loaded whole where the profile does that.

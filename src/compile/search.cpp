@@ -64,6 +64,7 @@ class Search {
   [[nodiscard]] std::vector<Trial> core_counts() const;
   void refine(Trial& best) const;
   void try_tiles(Trial& best) const;
+  void try_plans(const std::vector<Plan>& plans, Trial& best) const;
   [[nodiscard]] Trial attempt(const Plan& plan) const {
     Trial trial{plan};
     if (Status status = measure(trial); !status.ok()) trial.cycles = INT64_MAX;
@@ -127,17 +128,25 @@ void Search::refine(Trial& best) const {
   }
   if (std::ranges::any_of(groups_, [](const Group& group) { return !group.before.empty(); }))
     vary([&](Plan& plan) { plan.joined = false; });
-  // More regard for the memory, or else less.
-  const auto contend = [&](double contended) {
-    vary([&](Plan& plan) { plan.contended = contended; });
-    return best.plan.contended == contended;
+  const auto with = [&](double contended, double pace, double held) {
+    Plan plan = best.plan;
+    plan.contended = contended, plan.pace = pace, plan.held = held;
+    return plan;
   };
-  if (contend(1.0))
-    contend(2.0);
-  else
-    contend(0.25);
-  // Some regard for what weights lie in each other's way.
-  vary([&](Plan& plan) { plan.held = 0.02; });
+  // More regard for the memory, or less.
+  try_plans({with(1, 1, 0), with(0.25, 1, 0)}, best);
+  if (best.plan.contended == 1) try_plans({with(2, 1, 0)}, best);
+  // Memory that seems slower: what is best there is seldom worse here, so that a faster memory costs no cycles. Or some
+  // regard for what weights lie in each other's way.
+  try_plans({with(2, 0.5, 0), with(best.plan.contended, 1, 0.02)}, best);
+}
+
+/// Side by side; the best of them, if it is better.
+void Search::try_plans(const std::vector<Plan>& plans, Trial& best) const {
+  std::vector<Trial> trials(plans.size());
+  for_each_index(plans.size(), options_.threads, [&](size_t i) { trials[i] = attempt(plans[i]); });
+  for (Trial& trial : trials)
+    if (trial.cycles < best.cycles) best = std::move(trial);
 }
 
 bool has_room(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
@@ -154,14 +163,10 @@ void Search::try_tiles(Trial& best) const {
   std::ranges::stable_sort(layers, std::greater{}, [](const auto& layer) { return layer.second.cycles; });
   auto left = static_cast<size_t>(options_.effort);
   for (const auto& [layer, choice] : layers) {
-    std::vector<Trial> others(std::min(left, choice.tiles - 1), {best.plan});
+    std::vector<Plan> others(std::min(left, choice.tiles - 1), best.plan);
     left -= others.size();
-    for_each_index(others.size(), options_.threads, [&](size_t i) {
-      others[i].plan.tiles[layer] = i + 1;
-      others[i] = attempt(others[i].plan);
-    });
-    for (Trial& other : others)
-      if (other.cycles < best.cycles) best = std::move(other);
+    for (size_t i = 0; i < others.size(); ++i) others[i].tiles[layer] = i + 1;
+    try_plans(others, best);
   }
 }
 

@@ -1,10 +1,9 @@
 #include "runtime/levers.h"
 
 #include <algorithm>
-#include <atomic>
 #include <optional>
-#include <thread>
 
+#include "base/parallel.h"
 #include "chip/fields.h"
 
 namespace hadal::runtime {
@@ -85,22 +84,13 @@ Result<std::vector<Lever>> levers_of(const Outcome& outcome, int threads) {
     if (auto variant = variant_of(chip, figure)) variants.push_back(std::move(*variant));
 
   std::vector<std::optional<Error>> errors(variants.size());
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t i = next++; i < variants.size(); i = next++) {
-      const auto timing =
-          machine::time_program(outcome.program, variants[i].chip, {.warm = outcome.warm, .exact_memory = false});
-      if (timing)
-        variants[i].lever.cycles = timing->cycles;
-      else
-        errors[i] = timing.error();
-    }
-  };
-  {
-    std::vector<std::jthread> team;
-    for (int t = 1; t < threads; ++t) team.emplace_back(work);
-    work();
-  }
+  for_each_index(variants.size(), static_cast<size_t>(threads), [&](size_t i) {
+    const auto timing = machine::time_program(outcome.program, variants[i].chip, {.warm = outcome.warm});
+    if (timing)
+      variants[i].lever.cycles = timing->cycles;
+    else
+      errors[i] = timing.error();
+  });
   std::vector<Lever> levers;
   for (size_t i = 0; i < variants.size(); ++i) {
     if (errors[i]) return std::move(*errors[i]);
