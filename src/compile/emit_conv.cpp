@@ -149,8 +149,8 @@ ConvPhase::ConvPhase(Emitter& e, ConvLayer& layer, const MatrixTile& tile)
   to_ = split_ ? e.tensor(partial_, name + ".parts") : layer.out_tensor;
   chain_ = split_ || layer.group.chain.steps.empty() ? Expr(isa::no_chain) : Expr(e.add_chain(layer.group.chain));
   // Of [N, D, H, W, C, part], activations do not differ in C (unless it says which groups), weights only in C and part.
-  share_x_ = e.sharing(counts_, dims_of({true, true, true, true, layer.groups > 1, true}));
-  share_c_ = e.sharing(counts_, dims_of({false, false, false, false, true, true}));
+  share_x_ = e.sharing(counts_, tile::dims_of({true, true, true, true, layer.groups > 1, true}));
+  share_c_ = e.sharing(counts_, tile::dims_of({false, false, false, false, true, true}));
   once_ = chunks_ == 1 && counts_[4] == 1 && !split_;
   share_w_ = once_ ? isa::Sharing{e.cores(), 1} : share_c_;
 }

@@ -203,7 +203,7 @@ void MatmulPhase::share() {
   parts_.push_back(tile_.whole || tile_.panel ? p_.n : tile_.n);
   counts_ = counts_of(whole_.extents, parts_);
   counts_.push_back(tile_.splits);
-  Dims varies_a = Dims().set(), varies_b = Dims().set(), varies_n;
+  tile::Dims varies_a = tile::Dims().set(), varies_b = varies_a, varies_n;
   for (size_t i = 0; i < row_; ++i) {
     varies_a[i] = p_.a[i] != 0;
     varies_b[i] = p_.b[i] != 0;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <numeric>
 
 namespace hadal::compile {
 
@@ -183,52 +182,13 @@ void Emitter::loop(const std::string& name, const Expr& count, const std::functi
 
 void Emitter::units(const std::vector<int64_t>& counts,
                     const std::function<void(const std::vector<Expr>&, const Expr&)>& body) {
-  const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{1}, std::multiplies<>());
-  const int64_t rounds = total / cores();
-  // Equal shares are taken in one piece, as pages of the shared space are: a core finds there what it stored.
-  const bool in_turn = total % cores() != 0 || plan_.profile;
-  const Expr trips = total % cores() == 0
-                         ? Expr(rounds)
-                         : floor_div(Expr(total + cores() - 1) - core_, Expr(cores())).within(rounds, rounds + 1);
-  loop("u", trips, [&](const Expr& i) {
-    const Expr unit = (in_turn ? core_ + i * Expr(cores()) : core_ * Expr(rounds) + i).within(0, total - 1);
-    std::vector<Expr> at(counts.size());
-    int64_t inner = total;
-    for (size_t d = 0; d < counts.size(); ++d) {
-      inner /= counts[d];
-      at[d] = mod(floor_div(unit, Expr(inner)), Expr(counts[d]));
-    }
-    body(at, i);
-  });
+  loop("u", tile::trips_of(counts, cores()),
+       [&](const Expr& i) { body(tile::unit_at(counts, cores(), i, plan_.profile != nullptr), i); });
 }
 
-/// Units that differ only in neighbouring dims stand `step` apart, `size` of them: those share. Cores do where they
-/// work on such units at the same time, in every round: core c on unit c, or where all have as many units, on c *
-/// rounds + i.
-isa::Sharing Emitter::sharing(std::span<const int64_t> counts, Dims varies) const {
-  const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{1}, std::multiplies<>());
-  const int64_t rounds = total / cores();
-  isa::Sharing best;
-  if (plan_.profile) return best;  // Measured chips have a cache for that.
-  int64_t step = 1;
-  for (size_t d = counts.size(); d-- > 0;) {
-    if (varies[d]) {
-      step *= counts[d];
-      continue;
-    }
-    int64_t size = counts[d];
-    while (d > 0 && (!varies[d - 1] || counts[d - 1] == 1)) size *= counts[--d];
-    isa::Sharing sharing;
-    if (total <= cores())
-      sharing = {size, step};
-    else if (total % cores() == 0 && step % rounds == 0)
-      sharing = {size, step / rounds};
-    else if (total % cores() == 0 && rounds % step == 0 && size * step % rounds == 0)
-      sharing = {size * step / rounds, 1};
-    if (sharing.size > best.size) best = sharing;
-    step *= size;
-  }
-  return best;
+isa::Sharing Emitter::sharing(std::span<const int64_t> counts, tile::Dims varies) const {
+  if (plan_.profile) return {};  // Measured chips have a cache for that.
+  return tile::sharing_of(counts, varies, cores());
 }
 
 Expr real_field(double value) { return Expr(static_cast<int64_t>(std::bit_cast<uint32_t>(static_cast<float>(value)))); }

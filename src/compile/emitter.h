@@ -1,9 +1,7 @@
 // What the emitters of all ops share: where values lie, rings, and the phase being written.
 #pragma once
 
-#include <bitset>
 #include <functional>
-#include <initializer_list>
 #include <map>
 #include <optional>
 #include <span>
@@ -16,6 +14,7 @@
 #include "compile/rings.h"
 #include "graph/graph.h"
 #include "isa/sharing.h"
+#include "tile/deal.h"
 #include "tile/program.h"
 
 namespace hadal::compile {
@@ -38,14 +37,6 @@ struct Interface {
   std::string precision;
   std::vector<DType> inputs, outputs;
 };
-
-/// A set of dims: of grids of work, which have fewer than 16.
-using Dims = std::bitset<16>;
-inline Dims dims_of(std::initializer_list<bool> in) {
-  Dims dims;
-  for (size_t d = 0; d < in.size(); ++d) dims[d] = in.begin()[d];
-  return dims;
-}
 
 /// Turns groups into phases, and keeps where every value lies.
 class Emitter {
@@ -129,8 +120,8 @@ class Emitter {
   /// A shared load's window is the same for all cores of a group. What passes the tensor's edges is `fill`, if given.
   tile::TileView load(Ring ring, const tile::Window& window, const std::string& name, std::vector<Expr> shape = {},
                       const isa::Sharing& sharing = {}, std::optional<double> fill = std::nullopt);
-  /// Who may share what differs between units only along the dims that `varies` names.
-  [[nodiscard]] isa::Sharing sharing(std::span<const int64_t> counts, Dims varies) const;
+  /// tile::sharing_of; nobody under a profile.
+  [[nodiscard]] isa::Sharing sharing(std::span<const int64_t> counts, tile::Dims varies) const;
   void store(const tile::Window& window, const tile::TileView& tile);
   /// The phase that stored last to where `placed` lies; -1: none.
   [[nodiscard]] int stored_at(const Placed& placed) const;

@@ -62,30 +62,33 @@ struct Cost {
     return k == 0 ? 0 : even_part(part / layer.k_step, k / layer.k_step) * layer.k_step;
   }
 
+  /// Of one tile's chunk.
+  [[nodiscard]] rules::MatrixCycles array(const MatrixTile& tile) const {
+    const int64_t rows = tile.rows * layer.row_pixels, parallel = groups(tile.n);
+    if (layer.depthwise) {
+      rules::MatrixCycles lanes{};
+      lanes.array = rules::depthwise_cycles(e.chip(), rows, tile.n, layer.k, layer.operands);
+      return lanes;
+    }
+    const int64_t block = layer.scaled ? isa::scale_block : 0;
+    return rules::matrix_cycles(e.chip().matrix, {rows, tile.k, tile.n / parallel, parallel, layer.operands, block});
+  }
+
   /// The layer on its own: the first operands come in, chunks follow one another at the pace of the array or of the
   /// loads, the last results go out; and no faster than ports, network and memory take the bytes of all units.
-  [[nodiscard]] double cycles(const MatrixTile& tile) const {
+  [[nodiscard]] double cycles(const MatrixTile& tile, const rules::MatrixCycles& array) const {
     const chip::Chip& chip = e.chip();
     const auto count = [](int64_t extent, int64_t part) { return (extent + part - 1) / part; };
     const int64_t columns = count(layer.n, tile.n), high = count(layer.rows, tile.rows * tile.stack);
     const int64_t rows = layer.batch * high;
     const std::array<int64_t, 4> counts{layer.batch, high, columns, tile.splits};
     const auto share_w =
-        static_cast<double>(e.sharing(counts, dims_of({!layer.constant_weights, false, true, true})).size);
-    const auto share_x = static_cast<double>(e.sharing(counts, dims_of({true, true, layer.grouped, true})).size);
+        static_cast<double>(e.sharing(counts, tile::dims_of({!layer.constant_weights, false, true, true})).size);
+    const auto share_x = static_cast<double>(e.sharing(counts, tile::dims_of({true, true, layer.grouped, true})).size);
     const int64_t units = rows * columns * tile.splits, chunks = count(tile.part, tile.k);
     const auto steps = static_cast<double>(count(units, e.cores()) * chunks * tile.stack);
     const auto all = static_cast<double>(units * chunks * tile.stack);
     const auto fresh = 1 / static_cast<double>(tile.stack);  // Weights that a step loads.
-    const int64_t parallel = groups(tile.n);
-    const int64_t block = layer.scaled ? isa::scale_block : 0;
-    const rules::MatrixWork work{
-        tile.rows * layer.row_pixels, tile.k, tile.n / parallel, parallel, layer.operands, block};
-    rules::MatrixCycles array{.array = 0, .last = 0};
-    if (layer.depthwise)
-      array.array = rules::depthwise_cycles(chip, work.m, tile.n, layer.k, layer.operands);
-    else
-      array = rules::matrix_cycles(chip.matrix, work);
     const int64_t results = tile.rows * layer.row_pixels * tile.n;
     const int64_t emit = rules::emit_cycles(chip.matrix, results);
     const int64_t stored = tile.splits > 1 ? 4 : layer.stored_bytes, bytes = bytes_of(layer.operands);
@@ -104,8 +107,9 @@ struct Cost {
     };
     const double first = load(stream, layer.far_stream, share_x);
     const double loads = first + (layer.constant_weights ? 0 : load(weights * fresh, layer.far_weights, share_w));
-    const double pace = std::max(std::sqrt(std::hypot(compute * compute, loads * loads)),
-                                 static_cast<double>(emit) / static_cast<double>(chunks));
+    const double pace =
+        std::max(std::sqrt(std::sqrt(compute * compute * compute * compute + loads * loads * loads * loads)),
+                 static_cast<double>(emit) / static_cast<double>(chunks));
     const double last = static_cast<double>(rules::emit_tail(array, emit)) + load(result_bytes, layer.far_result, 1);
     const double alone = loads + steps * pace + last;
     const double port = steps * (stream + weights * fresh) / port_bytes_per_cycle;
@@ -226,9 +230,10 @@ std::vector<MatrixTile> search_tiles(const Emitter& e, const MatrixLayer& layer)
                           .part = part};
           const auto chunks = [&](int64_t of) { return (of + k - 1) / k; };
           if (chunks(layer.k - (tile.splits - 1) * part) != chunks(part)) continue;  // No part may run out of chunks.
+          const rules::MatrixCycles array = cost.array(tile);
           for (const int64_t stack : stack_sizes(layer, tile, e.cores())) {
             tile.stack = stack;
-            tile.cycles = cost.cycles(tile);
+            tile.cycles = cost.cycles(tile, array);
             if (tile.cycles < best.cycles) best = tile;
           }
         }

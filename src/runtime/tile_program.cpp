@@ -7,6 +7,7 @@
 #include "isa/verify.h"
 #include "runtime/stopwatch.h"
 #include "runtime/tile_reader.h"
+#include "tile/deal.h"
 
 namespace hadal::runtime {
 
@@ -118,6 +119,20 @@ void TileReader::check_operand(const At& at, const tile::Statement& made, const 
                          printable(tile.name), name_of(ring.producer), name_of(ring.consumer)));
 }
 
+/// Who shares a load that varies along these dims of the grid; outside of one, all do.
+void TileReader::share(const At& at, tile::Statement& load) {
+  const std::vector<int64_t> varies = integers(get(at, "varies"), 0);
+  if (load.op != isa::Opcode::load) return fail(at, "loads alone are shared");
+  tile::Dims dims;
+  for (const int64_t d : varies) {
+    if (d >= std::ssize(grid_)) return fail(get(at, "varies"), "the grid has no such dim");
+    dims[static_cast<size_t>(d)] = true;
+  }
+  const isa::Sharing sharing = grid_.empty() ? isa::Sharing{cores_, 1} : tile::sharing_of(grid_, dims, cores_);
+  load.fields[isa::at::load_share] = Expr(sharing.size);
+  load.fields[isa::at::load_step] = Expr(sharing.step);
+}
+
 void TileReader::instruction(const At& at, std::vector<tile::Statement>& to) {
   const std::string name = text(get(at, "op"));
   const isa::Row* row = isa::row_named(name);
@@ -144,14 +159,46 @@ void TileReader::instruction(const At& at, std::vector<tile::Statement>& to) {
     made.fields.push_back(given ? field(get(fields, field_name.c_str()), field_row) : Expr(field_row.otherwise));
   }
   if (known != fields.value.size()) fail(fields, fmt::format("{} lacks one of these fields", name));
+  if (at.value.contains("varies")) share(at, made);
   to.push_back(std::move(made));
 }
 
 void TileReader::loop(const At& at, std::vector<tile::Statement>& to) {
+  repeat(at, text(get(at, "loop")), expression(get(at, "count")), to);
+}
+
+/// Its body's variables are `unit`, which counts a core's units, and g0, g1 …: the coordinates of one.
+void TileReader::grid(const At& at, std::vector<tile::Statement>& to) {
+  const std::vector<int64_t> counts = integers(get(at, "grid"), 1);
+  if (!grid_.empty()) return fail(at, "it stands in another grid");
+  if (counts.empty() || counts.size() > tile::Dims().size()) return fail(at, "it has 1 to 16 dims");
+  int64_t total = 1;
+  for (const int64_t count : counts) {
+    if (count > most_tile_trips / total) return fail(at, fmt::format("it makes more than {} units", most_tile_trips));
+    total *= count;
+  }
+  grid_ = counts;
+  const Expr trips = tile::trips_of(counts, cores_);
+  const bool is_single = trips.is_constant() && trips.constant() == 1;
+  const Expr unit = is_single ? Expr(0) : Expr::variable("unit", 0, std::max<int64_t>(trips.highest() - 1, 0));
+  const std::vector<Expr> coordinates = tile::unit_at(counts, cores_, unit);
+  for (size_t d = 0; d < counts.size(); ++d) variables_.insert_or_assign(fmt::format("g{}", d), coordinates[d]);
+  if (is_single) {
+    variables_.insert_or_assign("unit", unit);
+    each(get(at, "body"), [&](const At& item) { statement(item, to); });
+    variables_.erase("unit");
+  } else {
+    repeat(at, "unit", trips, to);
+  }
+  for (size_t d = 0; d < counts.size(); ++d) variables_.erase(fmt::format("g{}", d));
+  grid_.clear();
+}
+
+/// A loop around a body.
+void TileReader::repeat(const At& at, const std::string& name, const Expr& count, std::vector<tile::Statement>& to) {
   tile::Statement made;
   made.kind = tile::Statement::Kind::loop;
-  made.count = expression(get(at, "count"));
-  const std::string name = text(get(at, "loop"));
+  made.count = count;
   made.index = Expr::variable(name, 0, std::max<int64_t>(made.count.highest() - 1, 0));
   const int64_t outer = trips_, trips = std::max<int64_t>(made.count.highest(), 1);
   if (trips > most_tile_trips / outer) return fail(at, fmt::format("it makes more than {} trips", most_tile_trips));
@@ -166,6 +213,7 @@ void TileReader::loop(const At& at, std::vector<tile::Statement>& to) {
 
 void TileReader::statement(const At& at, std::vector<tile::Statement>& to) {
   if (at.value.is_object() && at.value.contains("loop")) return loop(at, to);
+  if (at.value.is_object() && at.value.contains("grid")) return grid(at, to);
   if (!at.value.is_object() || !at.value.contains("tile")) return instruction(at, to);
   tile::Statement made;
   made.kind = tile::Statement::Kind::tile;
@@ -193,8 +241,8 @@ Result<TileProgram> TileReader::run() {
   out_.model = text(get(all, "name"));
   out_.chip = text(get(all, "chip"));
   out_.precision = text(get(all, "precision"));
-  const int64_t cores = integer(get(all, "cores"), 1, 255);
-  variables_.emplace("core", tile::core_id(cores));
+  cores_ = std::max<int64_t>(1, integer(get(all, "cores"), 1, 255));
+  variables_.emplace("core", tile::core_id(cores_));
   each(get(all, "storages"), [&](const At& item) { storage(item); });
   each(get(all, "tensors"), [&](const At& item) { tensor(item); });
   each(get(all, "rings"), [&](const At& item) { ring(item); });
@@ -205,7 +253,7 @@ Result<TileProgram> TileReader::run() {
   each(get(all, "phases"), [&](const At& item) { phase(item); });
   if (out_.phases.empty()) fail(get(all, "phases"), "it has none");
   if (error_) return *error_;
-  return TileProgram{std::move(out_), cores};
+  return TileProgram{std::move(out_), cores_};
 }
 
 Result<TileProgram> parse_tile_program(std::string_view json) {

@@ -53,7 +53,10 @@ class TileReader {
   void phase(const At& at);
   void statement(const At& at, std::vector<tile::Statement>& to);
   void loop(const At& at, std::vector<tile::Statement>& to);
+  void grid(const At& at, std::vector<tile::Statement>& to);
+  void repeat(const At& at, const std::string& name, const Expr& count, std::vector<tile::Statement>& to);
   void instruction(const At& at, std::vector<tile::Statement>& to);
+  void share(const At& at, tile::Statement& load);
   tile::Operand operand(const At& at);
   void check_operand(const At& at, const tile::Statement& made, const isa::OperandRow& row,
                      const tile::Operand& operand);
@@ -63,7 +66,9 @@ class TileReader {
   const nlohmann::json none_;
   tile::Program out_;
   std::map<std::string, Expr, std::less<>> variables_;
-  int64_t trips_ = 1;  ///< Of the loops that are open, at most.
+  int64_t cores_ = 1;
+  std::vector<int64_t> grid_;  ///< Counts of the grid that is open; empty: none.
+  int64_t trips_ = 1;          ///< Of the loops that are open, at most.
   std::optional<Error> error_;
 };
 

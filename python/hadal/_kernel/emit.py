@@ -14,7 +14,7 @@ from .signature import BYTES
 from .sums import Sums, Target
 from .trace import Body, Op
 from .values import Value
-from .work import multiply_accumulates, sharing
+from .work import multiply_accumulates, varies
 
 
 @dataclasses.dataclass
@@ -46,8 +46,7 @@ class Emitter:
         self._buffers: dict[Any, tuple[int, Any]] = {}           # Of the kernel's own tiles.
         self._temporaries: dict[Value, int] = {}                 # Of the lanes alone, with their rings.
         self._loaded: set[Op] = set()
-        self._meaning: dict[str, Index] = {}  # Of the grid's coordinates.
-        self._unit = self._number = index.constant(0)  # Of the grid's steps: on this core, and of all.
+        self._unit = index.constant(0)  # Of the grid's steps on this core.
         self._out: list[list[Any]] = [[]]
         ids = [op for op in fused.ops if op.kind == "ids"]
         self._first_id = min((op.start.low for op in ids), default=0)
@@ -79,7 +78,7 @@ class Emitter:
         self._sums = Sums(ops, self.target)
         top = [op for op in self.fused.trace.root.ops if op.phase == number]
         if self.fused.trace.phase == 0:
-            self._loop_over_units(1, lambda: self._body(top))
+            self._deal([1], top)
         else:
             self._body(top)
         dtype = min({v.dtype for op in ops if op.kind in ("matmul", "accumulate") for v in op.inputs},
@@ -121,30 +120,16 @@ class Emitter:
                 self._copies(total.value)
 
     def _grid(self, op: Op) -> None:
-        total = 1
-        for count in op.counts:
-            total *= count
+        self._deal(op.counts, op.inner.ops)
 
-        def body() -> None:
-            inner = total
-            for d, count in enumerate(op.counts):
-                inner //= count
-                self._meaning[f"g{d}"] = index.modulo(index.divide("div", self._number, inner), count)
-            self._body(op.inner.ops)
-
-        self._loop_over_units(total, body)
-
-    def _loop_over_units(self, total: int, body: Any) -> None:
-        """Deals units to the cores, as the graph compiler does: equal shares in one piece, else in turn."""
-        cores = self.target.cores
-        rounds, even = total // cores, total % cores == 0
-        core = index.variable("core", 0, cores - 1)
-        count = index.constant(rounds) if even else index.divide(
-            "div", index.subtract(total + cores - 1, core), cores).within(rounds, rounds + 1)
-        self._unit = index.variable("unit", 0, max(count.high - 1, 0))
-        number = core * rounds + self._unit if even else core + self._unit * cores
-        self._number = number.within(0, total - 1)
-        self._opened("unit", count, body)
+    def _deal(self, counts: list[int], ops: list[Op]) -> None:
+        """Deals a grid to the cores."""
+        most = -(-index.product(counts) // self.target.cores)
+        self._unit = index.variable("unit", 0, max(most - 1, 0))
+        self._out.append([])
+        self._body(ops)
+        body = self._out.pop()
+        self._say({"grid": counts, "body": body})
 
     # --- Values.
 
@@ -212,9 +197,9 @@ class Emitter:
             return
         self._loaded.add(op)
         tile = self._make(op.value, "load", name)
-        size, step = sharing(self.fused, op, origins, extents, self.target.cores)
-        self._say_op("load", "load", [self._view(tile, len(tile[1])), self._window(tensor, origins, extents)],
-                     share=size, step=step)
+        self._say_op("load", "load", [self._view(tile, len(tile[1])), self._window(tensor, origins, extents)])
+        if (dims := varies(self.fused, op, origins, extents)) is not None:
+            self._out[-1][-1]["varies"] = dims
         self._copies(op.value)
 
     def _tile(self, op: Op) -> None:
@@ -350,7 +335,7 @@ class Emitter:
     # --- Text.
 
     def _expr(self, value: Index) -> Any:
-        return value.json(self._meaning)
+        return value.json()
 
     def _view(self, tile: tuple[int, Any], rank: int) -> dict[str, Any]:
         number, dims = tile

@@ -46,16 +46,15 @@ class Index:
             return np.clip(self.parts[0].value(known), self.low, self.high)
         return _VALUES[self.op](self.parts[0].value(known), self.parts[1].value(known))
 
-    def json(self, meaning: Mapping[str, Any]) -> Any:
-        """As a tile program has it; names of `meaning` stand for other expressions."""
+    def json(self) -> Any:
+        """As a tile program has it."""
         if self.op == "constant":
             return self.low
         if self.op == "variable":
-            found = meaning.get(self.text)
-            return found.json(meaning) if found is not None else self.text
+            return self.text
         if self.op == "within":
-            return ["within", self.parts[0].json(meaning), self.low, self.high]
-        return [self.op, self.parts[0].json(meaning), self.parts[1].json(meaning)]
+            return ["within", self.parts[0].json(), self.low, self.high]
+        return [self.op, self.parts[0].json(), self.parts[1].json()]
 
     def __add__(self, other: Any) -> Index:
         return add(self, other)

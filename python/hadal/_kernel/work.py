@@ -1,4 +1,4 @@
-"""How much a kernel multiplies, and which cores load the same."""
+"""How much a kernel multiplies, and what its loads differ by."""
 
 from __future__ import annotations
 
@@ -62,33 +62,11 @@ def _sum_over(factors: list[Index], axes: dict[str, tuple[int, Index]]) -> int:
     return int(np.sum(product))
 
 
-def sharing(fused: Fused, op: Op, origins: Any, extents: Any, cores: int) -> tuple[int, int]:
-    """Cores that run a load together, (size, step), as the graph compiler finds them: those whose windows, and whose loops
-    around it, are the same at the same time. (1, 1): none."""
+def varies(fused: Fused, op: Op, origins: Any, extents: Any) -> list[int] | None:
+    """The dims of the grid along which a load differs: cores that differ in others alone read it together. None: it is not
+    shared."""
     loops = _loops(op)
     if not loops or loops[0].kind != "grid":
-        return (cores, 1) if fused.trace.phase and not loops else (1, 1)  # Before a grid all cores do the same.
-    counts = loops[0].counts
+        return [] if fused.trace.phase and not loops else None  # Before a grid all cores do the same.
     names = frozenset().union(*(e.names for e in [*origins, *extents]), *(loop.count.names for loop in loops[1:]))
-    varies = [f"g{d}" in names for d in range(len(counts))]
-    total = int(np.prod(counts))
-    rounds, best, step, d = total // cores, (1, 1), 1, len(counts)
-    while d > 0:
-        d -= 1
-        if varies[d]:
-            step *= counts[d]
-            continue
-        size = counts[d]
-        while d > 0 and (not varies[d - 1] or counts[d - 1] == 1):
-            d -= 1
-            size *= counts[d]
-        found = (1, 1)
-        if total <= cores:
-            found = (size, step)
-        elif total % cores == 0 and step % rounds == 0:
-            found = (size, step // rounds)
-        elif total % cores == 0 and rounds % step == 0 and size * step % rounds == 0:
-            found = (size * step // rounds, 1)
-        best = max(best, found, key=lambda sharing: sharing[0])
-        step *= size
-    return best
+    return [d for d in range(len(loops[0].counts)) if f"g{d}" in names]
