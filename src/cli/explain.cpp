@@ -45,11 +45,7 @@ struct Explained {
 Result<Explained> explained(const ExplainFlags& flags, Progress& progress) {
   runtime::Request request;
   HADAL_TRY(request.source, flags.model.source());
-  request.threads = runtime::usable_cpus();
-  if (flags.threads) {
-    HADAL_TRY(const int64_t threads, read_integer(*flags.threads, "--threads", 1, threads_most));
-    request.threads = static_cast<int>(threads);
-  }
+  HADAL_TRY(request.threads, read_threads(flags.threads));
   request.values = false;
   request.slices = true;
   runtime::limit_memory(request.source.memory_limit);

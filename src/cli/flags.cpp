@@ -53,6 +53,13 @@ Result<int64_t> read_integer(std::string_view text, std::string_view flag, int64
   return value;
 }
 
+Result<int> read_threads(const std::optional<std::string>& text) {
+  constexpr int64_t most = 1024;
+  if (!text) return runtime::usable_cpus();
+  HADAL_TRY(const int64_t threads, read_integer(*text, "--threads", 1, most));
+  return static_cast<int>(threads);
+}
+
 Result<double> read_quantity(std::string_view text, std::string_view flag, Unit unit) {
   auto value = parse_quantity(text, unit);
   if (!value) return Error{"usage.value", fmt::format("{}: {}", flag, value.error().message), {}, value.error().remedy};

@@ -14,11 +14,10 @@
 
 namespace hadal::cli {
 
-/// Of --threads.
-inline constexpr int64_t threads_most = 1024;
-
 /// A whole number in [least, most]. Errors: usage.value.
 Result<int64_t> read_integer(std::string_view text, std::string_view flag, int64_t least, int64_t most);
+/// Of --threads; absent: all usable CPUs. Errors: usage.value.
+Result<int> read_threads(const std::optional<std::string>& text);
 /// A quantity above 0, such as "4 GiB" or "100ms". Errors: usage.value.
 Result<double> read_quantity(std::string_view text, std::string_view flag, Unit unit);
 /// "f32", "bf16", "int8" … Errors: usage.value, with a suggestion.

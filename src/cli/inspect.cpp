@@ -105,13 +105,11 @@ std::string layers_text(const report::Facts& facts) {
                        {"roofline cycles", Align::right},
                        {"nodes"}});
   for (const report::LayerFacts& layer : facts.layers) {
-    std::string nodes;
-    for (const std::string& node : layer.layer->nodes) nodes += (nodes.empty() ? "" : ", ") + printable(node, 60);
     table.add({report::fitted(layer.layer->name, 36), report::fitted(layer.layer->op, 20),
                std::string(report::name_of(layer.engine)), std::string(name_of(layer.layer->precision)),
                report::scaled(static_cast<double>(layer.layer->macs), ""), size_text(layer.layer->compulsory_bytes),
-               report::grouped(static_cast<int64_t>(std::min(layer.roofline_cycles, 9e18))),
-               report::fitted(nodes, 60)});
+               report::grouped(report::whole(layer.roofline_cycles)),
+               report::fitted(report::listed(layer.layer->nodes, 60), 60)});
   }
   return table.text("  ");
 }
@@ -155,7 +153,7 @@ Result<int> execute(const InspectFlags& flags) {
   if (!loaded.compiled) text = program_text(outcome.program);
   for (const std::string& note : loaded.notes) text += fmt::format("\nnote: {}\n", printable(note, 2000));
   text += fmt::format("\non {}, at best {} cycles, {}\n{}", printable(outcome.chip.name),
-                      report::grouped(static_cast<int64_t>(std::min(facts.roofline_cycles, 9e18))),
+                      report::grouped(report::whole(facts.roofline_cycles)),
                       report::scaled(outcome.chip.seconds(facts.roofline_cycles), "s"), engines_text(facts));
   text += fmt::format("\n{}\nmemory\n{}", layers_text(facts), memory_text(outcome.program, outcome.chip));
   HADAL_CHECK(put(stdout, text));

@@ -89,11 +89,7 @@ Result<double> read_tolerance(const std::string& text) {
 }
 
 Status read_numbers(const RunFlags& flags, runtime::Request& request) {
-  request.threads = runtime::usable_cpus();
-  if (flags.threads) {
-    HADAL_TRY(const int64_t threads, read_integer(*flags.threads, "--threads", 1, threads_most));
-    request.threads = static_cast<int>(threads);
-  }
+  HADAL_TRY(request.threads, read_threads(flags.threads));
   if (flags.seed) {
     HADAL_TRY(const int64_t seed, read_integer(*flags.seed, "--seed", 0, INT64_MAX));
     request.seed = static_cast<uint64_t>(seed);

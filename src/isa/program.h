@@ -106,6 +106,8 @@ struct ResampleTable {
 
 enum class Queue : uint8_t { sequencer, load, prefetch, store, matrix, vector, host };
 inline constexpr int queue_count = 7;
+/// Of the core's DMA.
+constexpr bool is_dma(Queue queue) { return queue == Queue::load || queue == Queue::prefetch || queue == Queue::store; }
 
 /// A counting semaphore of every core: same number, own count.
 struct Semaphore {

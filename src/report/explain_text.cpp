@@ -87,8 +87,7 @@ std::string layers_text(const Explanation& explanation, const Facts& facts, size
     const LayerFacts& layer = facts.layers[layers[i]];
     const PathCycles& path = explanation.layers[layers[i]];
     table.add({fitted(layer.layer->name, 36), fitted(layer.layer->op, 20), grouped(sum(path)),
-               percent(share(sum(path), explanation.cycles)),
-               grouped(std::llround(std::min(layer.roofline_cycles, 9e18))), mostly(path)});
+               percent(share(sum(path), explanation.cycles)), grouped(whole(layer.roofline_cycles)), mostly(path)});
   }
   return "\nlayers: their parts of the path, the longest first\n" + table.text("  ");
 }
@@ -128,12 +127,10 @@ std::string layer_text(const Explanation& explanation, const runtime::Outcome& o
     table.add({profile.path > 0 ? grouped(profile.path) : "", grouped(profile.runs),
                grouped(profile.busy / profile.runs), grouped(profile.waiting / profile.runs), text});
   }
-  std::string nodes;
-  for (const std::string& node : program.layers[layer].nodes)
-    nodes += (nodes.empty() ? "" : ", ") + printable(node, 60);
   return fmt::format(
       "\n{} ({}), of {}: cycles on the path; runs on all cores; mean cycles of a run and of its wait\n{}",
-      printable(program.layers[layer].name), printable(program.layers[layer].op), nodes, table.text("  "));
+      printable(program.layers[layer].name), printable(program.layers[layer].op),
+      listed(program.layers[layer].nodes, 60), table.text("  "));
 }
 
 }  // namespace hadal::report

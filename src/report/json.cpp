@@ -5,6 +5,7 @@
 
 #include "isa/encode.h"
 #include "isa/table.h"
+#include "report/json_number.h"
 #include "runtime/resources.h"
 
 namespace hadal::report {
@@ -17,8 +18,6 @@ template <class T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
-/// JSON has no infinity.
-Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json resolved(const runtime::Request& request, const runtime::Outcome& outcome) {
   Json chip = Json::object();

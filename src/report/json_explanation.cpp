@@ -1,8 +1,8 @@
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "isa/table.h"
 #include "report/explanation.h"
+#include "report/json_number.h"
 
 namespace hadal::report {
 
@@ -40,25 +40,23 @@ std::string json_of(const Explanation& explanation, const runtime::Outcome& outc
         {{"field", lever.field}, {"before", lever.before}, {"after", lever.after}, {"cycles", lever.cycles}});
   for (size_t i = 0; i < facts.layers.size(); ++i) {
     const LayerFacts& layer = facts.layers[i];
-    const double least = layer.roofline_cycles;
     layers.push_back({{"name", layer.layer->name},
                       {"op", layer.layer->op},
                       {"nodes", layer.layer->nodes},
-                      {"roofline_cycles", std::isfinite(least) ? Json(least) : Json(nullptr)},
+                      {"roofline_cycles", finite(layer.roofline_cycles)},
                       {"path", path_json(explanation.layers[i])}});
   }
-  const Json out{
-      {"schema", "hadal.explain/1"},
-      {"model", outcome.program.model},
-      {"chip", outcome.chip.name},
-      {"precision", hadal::name_of(outcome.precision)},
-      {"cycles", explanation.cycles},
-      {"seconds", *facts.seconds},
-      {"roofline_cycles", std::isfinite(facts.roofline_cycles) ? Json(facts.roofline_cycles) : Json(nullptr)},
-      {"path", path_json(explanation.path)},
-      {"queues", queues_json(explanation.queues)},
-      {"levers", std::move(levers)},
-      {"layers", std::move(layers)}};
+  const Json out{{"schema", "hadal.explain/1"},
+                 {"model", outcome.program.model},
+                 {"chip", outcome.chip.name},
+                 {"precision", hadal::name_of(outcome.precision)},
+                 {"cycles", explanation.cycles},
+                 {"seconds", *facts.seconds},
+                 {"roofline_cycles", finite(facts.roofline_cycles)},
+                 {"path", path_json(explanation.path)},
+                 {"queues", queues_json(explanation.queues)},
+                 {"levers", std::move(levers)},
+                 {"layers", std::move(layers)}};
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -13,8 +13,6 @@ namespace {
 
 using Align = Table::Align;
 
-int64_t whole(double cycles) { return std::isfinite(cycles) ? std::llround(std::min(cycles, 9e18)) : 0; }
-
 std::string head_text(const runtime::Request& request, const runtime::Outcome& outcome) {
   std::string out;
   for (const std::string& note : outcome.notes) out += fmt::format("note: {}\n", printable(note, 2000));

@@ -38,6 +38,14 @@ std::string grouped(int64_t value) {
   return digits;
 }
 
+int64_t whole(double value) { return std::isfinite(value) ? std::llround(std::min(value, 9e18)) : 0; }
+
+std::string listed(const std::vector<std::string>& names, size_t width) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + printable(name, width);
+  return text;
+}
+
 std::string scaled(double value, std::string_view unit) {
   static constexpr std::array<std::string_view, 10> prefixes{"p", "n", "u", "m", "", "k", "M", "G", "T", "P"};
   if (value == 0) return fmt::format("0 {}", unit);

@@ -10,6 +10,10 @@ namespace hadal::report {
 
 /// "1,234,567"
 std::string grouped(int64_t value);
+/// To the nearest integer, of what one holds; 0 for what is no number.
+int64_t whole(double value);
+/// "a, b", each cut to `width` letters; control characters escaped.
+std::string listed(const std::vector<std::string>& names, size_t width);
 /// Three digits and a decimal prefix: scaled(12345678, "B") is "12.3 MB", scaled(0.00042, "s") "420 us", scaled(0, "s")
 /// "0 s".
 std::string scaled(double value, std::string_view unit);

@@ -13,10 +13,7 @@ namespace hadal::machine::timing {
 namespace {
 
 constexpr uint8_t number(isa::Queue queue) { return static_cast<uint8_t>(queue); }
-constexpr bool is_dma(uint8_t queue) {
-  return queue == number(isa::Queue::load) || queue == number(isa::Queue::prefetch) ||
-         queue == number(isa::Queue::store);
-}
+constexpr bool is_dma(uint8_t queue) { return isa::is_dma(static_cast<isa::Queue>(queue)); }
 
 /// HBM: its channels, dealt to the memory ports in turn. A device runs at the clock that gives the chip's bandwidth.
 Servers memory_of(const chip::Chip& chip, const memory::Device* device, const Network& network, const Cycles& clock) {

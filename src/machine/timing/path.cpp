@@ -20,10 +20,6 @@ namespace {
 
 constexpr size_t none = Release::none;
 
-bool is_transfer(const Slice& slice) {
-  return slice.queue == isa::Queue::load || slice.queue == isa::Queue::prefetch || slice.queue == isa::Queue::store;
-}
-
 Spent kind_of(const Slice& slice) {
   if (slice.on_chip) return Spent::on_chip;
   switch (slice.queue) {
@@ -143,7 +139,7 @@ Point Walk::from_end_of(size_t s) {
   const Slice& slice = slices_[s];
   const size_t before = orders_.in_queue(s, 1);
   if (before != none && slice.end == at_ && slices_[before].end >= at_) return {Point::Of::end, before};
-  const bool was_asked_late = is_transfer(slice) && slice.asked > slice.begin + dma_issue_;
+  const bool was_asked_late = isa::is_dma(slice.queue) && slice.asked > slice.begin + dma_issue_;
   const bool ran_behind = before != none && slices_[before].end > slice.begin;
   if (const size_t last = last_to_meet(s); last != s) {
     charge(kind_of(slice), s, slices_[last].asked);
