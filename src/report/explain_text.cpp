@@ -127,10 +127,10 @@ std::string layer_text(const Explanation& explanation, const runtime::Outcome& o
     table.add({profile.path > 0 ? grouped(profile.path) : "", grouped(profile.runs),
                grouped(profile.busy / profile.runs), grouped(profile.waiting / profile.runs), text});
   }
-  return fmt::format(
-      "\n{} ({}), of {}: cycles on the path; runs on all cores; mean cycles of a run and of its wait\n{}",
-      printable(program.layers[layer].name), printable(program.layers[layer].op),
-      listed(program.layers[layer].nodes, 60), table.text("  "));
+  const std::vector<std::string>& nodes = program.layers[layer].nodes;
+  return fmt::format("\n{} ({}){}: cycles on the path; runs on all cores; mean cycles of a run and of its wait\n{}",
+                     printable(program.layers[layer].name), printable(program.layers[layer].op),
+                     nodes.empty() ? "" : ", of " + listed(nodes, 60), table.text("  "));
 }
 
 }  // namespace hadal::report

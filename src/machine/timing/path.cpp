@@ -180,6 +180,7 @@ Point Walk::from_issue_of(size_t s) {
 }
 
 std::vector<Stretch> Walk::from_end(const Timing& timing) {
+  if (slices_.empty()) return {{.end = timing.cycles}};  // A launch alone.
   at_ = timing.cycles;
   size_t last = none, first = 0;
   for (size_t s = 0; s < slices_.size(); ++s)
@@ -200,10 +201,8 @@ std::vector<Stretch> Walk::from_end(const Timing& timing) {
         break;
     }
   }
-  if (!slices_.empty()) {
-    charge(Spent::issue, first, timing.launch_cycles);
-    charge(Spent::launch, first, 0);
-  }
+  charge(Spent::issue, first, timing.launch_cycles);
+  charge(Spent::launch, first, 0);
   std::ranges::reverse(out_);
   return std::move(out_);
 }

@@ -35,6 +35,13 @@ Path path_of(Builder& builder, const chip::Chip& chip) {
 
 }  // namespace
 
+TEST(CriticalPath, AnEmptyProgramIsItsLaunch) {
+  chip::Chip chip = small_chip();
+  chip.host.launch_femtoseconds = 50'000'000;
+  Builder b;
+  EXPECT_EQ(path_of(b, chip).spent, (std::map<std::string, int64_t>{{"launch", 50}}));
+}
+
 TEST(CriticalPath, OneInstruction) {
   Builder b;
   b.map(1600);  // 104 cycles.
