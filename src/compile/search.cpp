@@ -6,7 +6,7 @@
 
 #include "base/parallel.h"
 #include "compile/backend.h"
-#include "compile/matrix_tiling.h"
+#include "compile/tile_search.h"
 
 namespace hadal::compile {
 
@@ -39,6 +39,16 @@ struct Trial {
   [[nodiscard]] bool works() const { return cycles < INT64_MAX; }
 };
 
+constexpr double held_regard = 0.02;
+
+/// All that plans are tried with.
+std::vector<Regard> regards() {
+  std::vector<Regard> out;
+  for (const double contended : {0.25, 0.5, 1.0, 2.0})
+    for (const double held : {0.0, held_regard}) out.push_back({contended, held});
+  return out;
+}
+
 class Search {
  public:
   Search(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
@@ -48,7 +58,7 @@ class Search {
         interface_(interface),
         chip_(chip),
         options_(options),
-        found_(std::make_shared<TileMemo>()) {}
+        found_(std::make_shared<TileMemo>(regards())) {}
 
   [[nodiscard]] Plan best() const {
     std::vector<Trial> lines = core_counts();
@@ -128,17 +138,17 @@ void Search::refine(Trial& best) const {
   }
   if (std::ranges::any_of(groups_, [](const Group& group) { return !group.before.empty(); }))
     vary([&](Plan& plan) { plan.joined = false; });
-  const auto with = [&](double contended, double pace, double held) {
+  const auto with = [&](const Regard& regard, double pace = 1) {
     Plan plan = best.plan;
-    plan.contended = contended, plan.pace = pace, plan.held = held;
+    plan.regard = regard, plan.pace = pace;
     return plan;
   };
   // More regard for the memory, or less.
-  try_plans({with(1, 1, 0), with(0.25, 1, 0)}, best);
-  if (best.plan.contended == 1) try_plans({with(2, 1, 0)}, best);
+  try_plans({with({1}), with({0.25})}, best);
+  if (best.plan.regard.contended == 1) try_plans({with({2})}, best);
   // Memory that seems slower: what is best there is seldom worse here, so that a faster memory costs no cycles. Or some
   // regard for what weights lie in each other's way.
-  try_plans({with(2, 0.5, 0), with(best.plan.contended, 1, 0.02)}, best);
+  try_plans({with({2}, 0.5), with({best.plan.regard.contended, held_regard})}, best);
 }
 
 /// Side by side; the best of them, if it is better.

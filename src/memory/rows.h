@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "memory/device.h"
+#include "memory/divisor.h"
 #include "network/calendar.h"
 
 namespace hadal::memory {
@@ -82,7 +83,8 @@ class RowModel {
   bool refresh(Channel& channel, int64_t until) const;
 
   RowTimes times_;
-  int64_t groups_, columns_, banks_, queue_, queue_part_, drained_;
+  Divisor groups_, columns_, banks_, queue_part_;
+  int64_t queue_, drained_;
   std::vector<Channel> channels_;
 };
 
