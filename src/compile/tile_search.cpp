@@ -235,7 +235,7 @@ class TileSearch {
       : e_(e),
         layer_(layer),
         chip_(e.chip()),
-        cost_{e, layer, e.plan().pace * chip_.memory.bytes_per_second * chip_.memory.efficiency / chip_.clock.hertz(),
+        cost_{e, layer, e.plan().pace * chip_.memory.bytes_per_second * chip_.memory.efficiency / chip_.clock.hertz,
               std::max(chip_.dma.bytes_per_cycle, 1.0),
               chip_.network.topology == "none" ? std::max(chip_.dma.bytes_per_cycle, 1.0)
                                                : chip_.network.link_bytes_per_cycle} {
