@@ -21,6 +21,25 @@ graph::Graph outline(const graph::Graph& graph) {
   return out;
 }
 
+/// The groups that plans are tried on: all, or of a model with many weights the first ones. It is made of many equal
+/// blocks, and a few of them tell plans apart.
+std::vector<Group> tried_part(const graph::Graph& graph, const std::vector<Group>& groups) {
+  constexpr int64_t enough_bytes = int64_t{1} << 30;
+  constexpr int enough_products = 24;  // Of weights: three blocks of a transformer.
+  int64_t bytes = 0;
+  int products = 0;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (const int n : groups[g].nodes)
+      for (const graph::ValueId v : graph.nodes[static_cast<size_t>(n)].inputs)
+        if (graph.is_constant(v)) bytes += elements(graph.type(v).shape) * bytes_of(graph.type(v).dtype);
+    const graph::Node* main = groups[g].main >= 0 ? &graph.nodes[static_cast<size_t>(groups[g].main)] : nullptr;
+    if (main && main->inputs.size() > 1 && graph.is_constant(main->inputs[1])) ++products;
+    if (bytes >= enough_bytes && products >= enough_products)
+      return {groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(g) + 1};
+  }
+  return groups;
+}
+
 /// Storages of a tile program that lie in HBM, though they may lie in the shared space.
 std::set<std::string> far_of(const tile::Program& tiles, const isa::Program& program) {
   std::set<std::string> far;
@@ -191,6 +210,9 @@ Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, co
     return plan;
   }
   if (!options.cycles) return {.cores = chip.cores};
+  const std::vector<Group> part = tried_part(graph, groups);
+  const Plan plan = Search(graph, part, interface, chip, options).best();
+  if (part.size() == groups.size() || has_room(graph, groups, interface, chip, plan)) return plan;
   return Search(graph, groups, interface, chip, options).best();
 }
 

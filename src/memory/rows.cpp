@@ -45,8 +45,8 @@ RowModel::RowModel(const Device& device, const RowTimes& times, int64_t channels
   }
 }
 
-RowModel::Service RowModel::serve(int64_t number, int64_t first, int64_t bursts, bool write, int64_t at) {
-  Channel& channel = channels_[static_cast<size_t>(number)];
+RowModel::Service RowModel::serve(size_t number, int64_t first, int64_t bursts, bool write, int64_t at) {
+  Channel& channel = channels_[number];
   Service service{at, write ? at : INT64_MAX, at};
   for (int64_t from = first; from < first + bursts;) {
     const Run run = run_of(channel, from, first + bursts);

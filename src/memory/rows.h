@@ -44,7 +44,9 @@ class RowModel {
   };
   /// `bursts` bursts of a channel, from its burst number `first` on, that come at time `at`. Times of one channel may
   /// go back by no more than what its calendars remember.
-  Service serve(int64_t channel, int64_t first, int64_t bursts, bool write, int64_t at);
+  Service serve(size_t channel, int64_t first, int64_t bursts, bool write, int64_t at);
+  /// Gives a channel the state of another one.
+  void copy(size_t from, size_t to) { channels_[to] = channels_[from]; }
 
  private:
   static constexpr size_t queue_parts = 4;
