@@ -1,6 +1,8 @@
 #include "compile/precision.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <set>
 #include <vector>
 
@@ -48,6 +50,28 @@ std::set<graph::ValueId> exact_constants(const graph::Graph& graph) {
   return exact;
 }
 
+/// The largest finite number of a type that has infinities.
+float largest_of(DType type) {
+  if (type == DType::f16) return from_f16(0x7bff);
+  if (type == DType::bf16) return from_bf16(0x7f7f);
+  if (type == DType::f8e5m2) return from_f8e5m2(0x7b);
+  return std::numeric_limits<float>::infinity();
+}
+
+/// A constant in a narrower type, in which what is finite stays so: masks are made of the lowest f32, and of 0 times
+/// it.
+Tensor narrowed(const Tensor& tensor, DType precision) {
+  const float most = largest_of(precision);
+  const Tensor wide = cast(tensor, DType::f32);
+  const auto passes = [&](float x) { return std::isfinite(x) && std::abs(x) > most; };
+  if (std::ranges::none_of(wide.as<float>(), passes)) return cast(tensor, precision);
+  std::byte* data = nullptr;
+  const Tensor held = Tensor::zeros(DType::f32, tensor.shape, data);
+  std::ranges::transform(wide.as<float>(), reinterpret_cast<float*>(data),
+                         [&](float x) { return passes(x) ? std::copysign(most, x) : x; });
+  return cast(held, precision);
+}
+
 }  // namespace
 
 Status set_precision(graph::Graph& graph, DType precision, bool values) {
@@ -73,7 +97,7 @@ Status set_precision(graph::Graph& graph, DType precision, bool values) {
     if (value.constant->bytes.view.empty())
       value.constant->dtype = precision;
     else
-      value.constant = cast(*value.constant, precision);
+      value.constant = narrowed(*value.constant, precision);
   }
   for (graph::Node& node : graph.nodes)
     if (node.op == &ops::cast && is_float(graph.type(node.outputs[0]).dtype))
