@@ -1,29 +1,12 @@
 // Attention, as matrix products around a softmax.
 #include <cmath>
+#include <optional>
 
-#include "onnx/terms.h"
+#include "onnx/heads.h"
 
 namespace hadal::onnx {
 
 namespace {
-
-/// [B,S,heads*size] as [B,heads,S,size].
-ValueId split_heads(Site& n, ValueId x, int64_t heads) {
-  if (n.b.rank(x) == 4) return x;
-  const Shape s = n.b.shape(x);
-  if (s.size() != 3 || heads < 1 || s[2] % heads != 0) fail("onnx.shape", "{} heads in {}", heads, text_of(s));
-  return n.b.transpose(n.b.reshape(x, {s[0], s[1], heads, s[2] / heads}), {0, 2, 1, 3});
-}
-
-/// Repeats each head of a key or value for the query heads that share it.
-ValueId repeat_heads(Site& n, ValueId x, int64_t heads) {
-  const Shape s = n.b.shape(x);
-  if (s[1] == heads) return x;
-  if (s[1] < 1 || heads % s[1] != 0) fail("onnx.shape", "{} heads of keys for {} of queries", s[1], heads);
-  const int64_t times = heads / s[1];
-  const ValueId wide = n.b.broadcast(n.b.reshape(x, {s[0], s[1], 1, s[2], s[3]}), {s[0], s[1], times, s[2], s[3]});
-  return n.b.reshape(wide, {s[0], heads, s[2], s[3]});
-}
 
 /// Which keys a query may see by its place: query i is key i + past.
 struct Reach {
@@ -88,9 +71,8 @@ struct Heads {
 
 /// Queries, keys and values by head, the past ones first.
 Heads heads_of(Site& n) {
-  Heads h{{&n.b, split_heads(n, n[0], n.integer("q_num_heads"))},
-          {&n.b, split_heads(n, n[1], n.integer("kv_num_heads"))},
-          {&n.b, split_heads(n, n[2], n.integer("kv_num_heads"))}};
+  Heads h{split_heads(input(n, 0), n.integer("q_num_heads")), split_heads(input(n, 1), n.integer("kv_num_heads")),
+          split_heads(input(n, 2), n.integer("kv_num_heads"))};
   if (h.q.shape().size() != 4 || h.k.shape().size() != 4 || h.v.shape().size() != 4)
     fail("onnx.shape", "queries, keys and values have 3 or 4 axes");
   if (n.has(4) != n.has(5)) fail("onnx.inputs", "past keys and past values come together");
@@ -101,14 +83,18 @@ Heads heads_of(Site& n) {
   return h;
 }
 
-/// Adds all masks to the scores.
-Term masked(Site& n, Term scores, const Heads& h) {
-  const int64_t queries = scores.shape()[2], keys = scores.shape()[3];
-  const DType dtype = scores.dtype();
-  if (n.has(3)) scores = scores + Term{&n.b, additive_mask(n, n[3], dtype, keys)};
+/// The sum of all masks, which the scores are added to; none where every query sees every key.
+std::optional<Term> bias_of(Site& n, const Heads& h, const SharedHeads& groups, DType dtype) {
+  const int64_t queries = h.q.shape()[2], keys = h.k.shape()[2];
+  std::optional<Term> bias;
+  const auto add = [&](const Term& mask) { bias = bias ? *bias + mask : mask; };
+  if (n.has(3)) add(groups.apart({&n.b, additive_mask(n, n[3], dtype, keys)}));
   const Reach reach = reach_of(n);
-  if (n.has(6)) return scores + counted_mask(n, reach, dtype, queries, keys);
-  return reach.limits() ? scores + Term{&n.b, place_mask(n, reach, dtype, queries, keys, h.past)} : scores;
+  if (n.has(6))
+    add(groups.apart(counted_mask(n, reach, dtype, queries, keys)));
+  else if (reach.limits())
+    add({&n.b, place_mask(n, reach, dtype, queries, keys, h.past)});
+  return bias;
 }
 
 /// The type that the model wants the softmax in.
@@ -119,7 +105,9 @@ DType softmax_type(const Site& n, DType otherwise) {
   return *dtype;
 }
 
-Term softmax_of(const Term& scores) { return scores.apply(ops::softmax, {{"axis", int64_t{3}}}); }
+Term softmax_of(const Term& scores) {
+  return scores.apply(ops::softmax, {{"axis", static_cast<int64_t>(scores.shape().size()) - 1}});
+}
 
 Values attention(Site& n) {
   const bool flat = n.b.rank(n[0]) == 3;
@@ -127,22 +115,25 @@ Values attention(Site& n) {
   const Shape query = h.q.shape();
   const double scale = n.number("scale", 1 / std::sqrt(static_cast<double>(query[3])));
   std::vector<Term> stages;  // What the fourth output may be.
-  stages.push_back(product(h.q, h.k.with(repeat_heads(n, h.k.id, query[1])), true) * scale);
+  const SharedHeads groups(h.q, h.k);
+  stages.push_back(product(groups.apart(h.q), groups.shared(h.k), true) * scale);
   stages.push_back(stages[0]);
   if (const double cap = n.number("softcap"); cap != 0) stages[1] = (stages[0] * (1 / cap)).apply(ops::tanh) * cap;
-  stages.push_back(masked(n, stages[1], h));
-  Term weights = softmax_of(stages[2].as(softmax_type(n, h.q.dtype()))).as(h.q.dtype());
-  if (n.has(3) || n.has(6) || n.has("left_window_size") || n.has("right_window_size"))
-    weights = where(weights.apply(ops::is_nan), weights.number(0), weights);  // A query that sees no key gives zeros.
-  stages.push_back(weights);
-  Term y = product(weights, h.v.with(repeat_heads(n, h.v.id, query[1])));
-  if (flat) {
-    const Shape s = y.shape();
-    y = y.transposed({0, 2, 1, 3}).reshaped({s[0], s[2], s[1] * s[3]});
-  }
+  const std::optional<Term> bias = bias_of(n, h, groups, h.q.dtype());
+  stages.push_back(bias ? stages[1] + *bias : stages[1]);
+  const Term weights = softmax_of(stages[2].as(softmax_type(n, h.q.dtype()))).as(h.q.dtype());
+  // A query that sees no key gives zeros. That is seen by the masks, so that scores and weights need not leave the
+  // core.
+  std::optional<Term> blind;
+  if (bias && (n.has(3) || n.has(6) || n.has("left_window_size") || n.has("right_window_size")))
+    blind = bias->reduced("max", {std::ssize(bias->shape()) - 1}) <= -INFINITY;
+  const auto guarded = [&](const Term& x) { return blind ? where(*blind, x.number(0), x) : x; };
+  stages.push_back(guarded(weights));
+  Term y = groups.together(guarded(product(weights, groups.shared(h.v))));
+  if (flat) y = merged_heads(y);
   const int64_t stage = n.integer("qk_matmul_output_mode");
   if (stage < 0 || stage > 3) fail("onnx.attribute", "qk_matmul_output_mode is {}", stage);
-  return {y.id, h.k.id, h.v.id, stages[static_cast<size_t>(stage)].id};
+  return {y.id, h.k.id, h.v.id, groups.together(stages[static_cast<size_t>(stage)]).id};
 }
 
 /// Attention whose scores and weights go through graphs of the model.
@@ -158,16 +149,16 @@ Values flex_attention(Site& n) {
     return x.with(out[0]);
   };
   const double scale = n.number("scale", 1 / std::sqrt(static_cast<double>(query[3])));
-  const Term scores = product(q, k.with(repeat_heads(n, k.id, query[1])), true) * scale;
+  const Term scores = product(q, repeat_heads(k, query[1]), true) * scale;
   const DType wide = softmax_type(n, scores.dtype() == DType::f64 ? DType::f64 : DType::f32);
   const Term weights = softmax_of(modified("score_mod", scores.as(wide)));
   const Term used = modified("prob_mod", weights).as(v.dtype());
-  return {product(used, v.with(repeat_heads(n, v.id, query[1]))).id};
+  return {product(used, repeat_heads(v, query[1])).id};
 }
 
 constexpr Operator rows[] = {
     {"Attention", attention,
-     "matmul mul add softmax tanh where is_nan pad concat reshape transpose broadcast less less_equal and sub neg cast",
+     "matmul mul add softmax reduce tanh where pad concat reshape transpose broadcast less less_equal and sub neg cast",
      3, 7,
      "is_causal:i kv_num_heads:i left_window_size:i q_num_heads:i qk_matmul_output_mode:i right_window_size:i scale:f "
      "softcap:f softmax_precision:i"},

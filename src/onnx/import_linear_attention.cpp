@@ -1,7 +1,7 @@
 // Layers of language models around attention: rotary positions, linear attention, causal convolution, gated units.
 #include <cmath>
 
-#include "onnx/terms.h"
+#include "onnx/heads.h"
 
 namespace hadal::onnx {
 
@@ -40,20 +40,11 @@ Values rotary_embedding(Site& n) {
   }
   const Shape s = x.shape();
   if (s.size() != 4) fail("onnx.shape", "the operand is {}", text_of(given));
-  const int64_t turned = n.integer("rotary_embedding_dim") != 0 ? n.integer("rotary_embedding_dim") : s[3];
-  if (turned < 2 || turned % 2 != 0 || turned > s[3]) fail("onnx.shape", "{} of {} elements turn", turned, s[3]);
-  const int64_t half = turned / 2;
+  const int64_t turning = n.integer("rotary_embedding_dim") != 0 ? n.integer("rotary_embedding_dim") : s[3];
+  if (turning < 2 || turning % 2 != 0 || turning > s[3]) fail("onnx.shape", "{} of {} elements turn", turning, s[3]);
+  const int64_t half = turning / 2;
   const Term cosine = angles(n, 1, s, half), sine = angles(n, 2, s, half);
-  const bool neighbours = n.integer("interleaved") != 0;
-  const Term part = x.slice(3, 0, turned);
-  const Term pairs = neighbours ? part.reshaped({s[0], s[1], s[2], half, 2})
-                                : part.reshaped({s[0], s[1], s[2], 2, half}).transposed({0, 1, 2, 4, 3});
-  const auto side = [&](int64_t i) { return pairs.slice(4, i, 1).reshaped({s[0], s[1], s[2], half}); };
-  const Term a = side(0), b = side(1), first = cosine * a - sine * b, second = sine * a + cosine * b;
-  const Shape one{s[0], s[1], s[2], half, 1};
-  Term y = neighbours ? joined({first.reshaped(one), second.reshaped(one)}, 4).reshaped({s[0], s[1], s[2], turned})
-                      : joined({first, second}, 3);
-  if (turned < s[3]) y = joined({y, x.slice(3, turned, s[3] - turned)}, 3);
+  const Term y = turned(x, cosine, sine, n.integer("interleaved") != 0);
   return {given.size() == 4 ? y.transposed({0, 2, 1, 3}).id : y.reshaped(given).id};
 }
 
