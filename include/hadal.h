@@ -17,7 +17,7 @@ extern "C" {
 #define HADAL_API __attribute__((visibility("default")))
 
 /* Grows by one with each change that breaks callers; hadal_abi_version() is that of the library. */
-#define HADAL_ABI_VERSION 1
+#define HADAL_ABI_VERSION 2
 
 HADAL_API uint32_t hadal_abi_version(void);
 /* "0.1.0" */
@@ -52,6 +52,13 @@ typedef struct hadal_array {
 /* Programs ----------------------------------------------------------------------------------------------------------
  */
 
+/* An input that the next run of a session finds as this one leaves an output, of the same type and shape: a cache, a
+ * recurrent state. It stays in the chip's memory. A `*` in both names stands for the same text. */
+typedef struct hadal_state {
+  const char* input;
+  const char* output;
+} hadal_state;
+
 /* All zero: everything by default. */
 typedef struct hadal_options {
   const char* chip;         /* Name of a shipped chip, or a file; NULL: the program's, else hadal-1. */
@@ -64,6 +71,8 @@ typedef struct hadal_options {
   int32_t exact;        /* Not 0: values by plain loops in a fixed order. */
   int32_t exact_memory; /* Not 0: time DRAM command by command. */
   int64_t memory_limit; /* Bytes of this computer; 0: 80 % of what is usable. */
+  const hadal_state* states;
+  size_t state_count;
 } hadal_options;
 
 /* A model compiled for a chip. */
@@ -90,6 +99,8 @@ HADAL_API void hadal_string_free(char*);
 HADAL_API size_t hadal_program_input_count(const hadal_program*);
 HADAL_API size_t hadal_program_output_count(const hadal_program*);
 /* Name, type and shape; no data. `index` is below the count. */
+/* Which output an input of state follows; SIZE_MAX: it is none. */
+HADAL_API size_t hadal_program_state(const hadal_program*, size_t input);
 HADAL_API void hadal_program_input(const hadal_program*, size_t index, hadal_array* out);
 HADAL_API void hadal_program_output(const hadal_program*, size_t index, hadal_array* out);
 
@@ -102,9 +113,14 @@ typedef struct hadal_outputs hadal_outputs;
 /* Errors: run.precision, memory.limit, program.weights. */
 HADAL_API hadal_status* hadal_session_new(const hadal_program*, hadal_session** out);
 HADAL_API void hadal_session_free(hadal_session*);
-/* All inputs by name, in any order; their bytes are read where they are, and left alone afterwards. Errors: input.name,
- * input.missing, input.shape, input.type; run.cancelled; those of the program. */
+/* All inputs by name, in any order; their bytes are read where they are, and left alone afterwards. State that is not
+ * given is as the last run left it, at first 0. Outputs of state have no data. Errors: input.name, input.missing,
+ * input.shape, input.type; run.cancelled; those of the program. */
 HADAL_API hadal_status* hadal_session_run(hadal_session*, const hadal_array* inputs, size_t count, hadal_outputs** out);
+/* A copy of the state, at the places of its outputs; others have no data. */
+HADAL_API hadal_status* hadal_session_state(hadal_session*, hadal_outputs** out);
+/* All state is 0 again. */
+HADAL_API hadal_status* hadal_session_reset(hadal_session*);
 /* From another thread: the run under way ends soon, in run.cancelled. */
 HADAL_API void hadal_session_cancel(hadal_session*);
 

@@ -9,7 +9,7 @@ import pathlib
 from ctypes import POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_void_p
 from typing import Any
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 
 class HadalError(RuntimeError):
@@ -28,10 +28,15 @@ class Array(Structure):
                 ("data", c_void_p), ("bytes", c_size_t)]
 
 
+class State(Structure):
+    _fields_ = [("input", c_char_p), ("output", c_char_p)]
+
+
 class Options(Structure):
     _fields_ = [("chip", c_char_p), ("profile", c_char_p), ("precision", c_char_p), ("given", POINTER(Array)),
                 ("given_count", c_size_t), ("threads", c_int32), ("no_values", c_int32), ("exact", c_int32),
-                ("exact_memory", c_int32), ("memory_limit", c_int64)]
+                ("exact_memory", c_int32), ("memory_limit", c_int64),
+                ("states", POINTER(State)), ("state_count", c_size_t)]
 
 
 def _find() -> str:
@@ -73,11 +78,14 @@ program_check = _declare("hadal_program_check", c_void_p, c_void_p)
 program_simulate = _declare("hadal_program_simulate", c_void_p, c_void_p, POINTER(c_void_p))
 input_count = _declare("hadal_program_input_count", c_size_t, c_void_p)
 output_count = _declare("hadal_program_output_count", c_size_t, c_void_p)
+program_state = _declare("hadal_program_state", c_size_t, c_void_p, c_size_t)
 program_input = _declare("hadal_program_input", None, c_void_p, c_size_t, POINTER(Array))
 program_output = _declare("hadal_program_output", None, c_void_p, c_size_t, POINTER(Array))
 session_new = _declare("hadal_session_new", c_void_p, c_void_p, POINTER(c_void_p))
 session_free = _declare("hadal_session_free", None, c_void_p)
 session_run = _declare("hadal_session_run", c_void_p, c_void_p, POINTER(Array), c_size_t, POINTER(c_void_p))
+session_state = _declare("hadal_session_state", c_void_p, c_void_p, POINTER(c_void_p))
+session_reset = _declare("hadal_session_reset", c_void_p, c_void_p)
 session_cancel = _declare("hadal_session_cancel", None, c_void_p)
 outputs_free = _declare("hadal_outputs_free", None, c_void_p)
 outputs_get = _declare("hadal_outputs_get", None, c_void_p, c_size_t, POINTER(Array))

@@ -22,6 +22,7 @@ class NodeArg:
     name: str
     type: str
     shape: list[int]
+    follows: str | None = None  # Of an input of state: the output whose value it has in the next run.
 
 
 class Program:
@@ -35,7 +36,10 @@ class Program:
 
     @property
     def inputs(self) -> list[NodeArg]:
-        return self._ports(library.input_count, library.program_input)
+        outputs = self.outputs
+        follows = [library.program_state(self._handle.value, i) for i in range(library.input_count(self._handle.value))]
+        return [dataclasses.replace(port, follows=outputs[output].name if output < len(outputs) else None)
+                for port, output in zip(self._ports(library.input_count, library.program_input), follows)]
 
     @property
     def outputs(self) -> list[NodeArg]:
@@ -70,7 +74,7 @@ class Program:
 def compile(model: Path, chip: str | os.PathLike[str] | Chip | None = None, *, precision: str | None = None,
             profile: str | None = None, shapes: Mapping[str, Sequence[int]] | None = None,
             values: Mapping[str, Any] | None = None, threads: int = 0, numerics: str = "fast", memory: str = "fast",
-            memory_limit: int = 0, weights: bool = True) -> Program:
+            memory_limit: int = 0, weights: bool = True, state: Mapping[str, str] | None = None) -> Program:
     """Compiles a .onnx model, or reads a program file.
 
     chip: a shipped chip's name, a file, or a Chip; None: the program's own, else hadal-1.
@@ -82,6 +86,8 @@ def compile(model: Path, chip: str | os.PathLike[str] | Chip | None = None, *, p
     numerics, memory: "fast", or "exact": values by plain loops in a fixed order; DRAM command by command.
     memory_limit: bytes of this computer; 0: 80 % of what is usable.
     weights: False where only the time is wanted: they may then be absent.
+    state: inputs that a session's next run finds as this one leaves an output, {"past": "present"}; a * in both names
+        stands for the same text.
 
     Errors: HadalError, with the place in the model or the chip.
     """
@@ -92,10 +98,12 @@ def compile(model: Path, chip: str | os.PathLike[str] | Chip | None = None, *, p
     only_shapes = Shapes({name: tuple(shape) for name, shape in (shapes or {}).items() if name not in (values or {})})
     given = (library.Array * max(1, arrays.count + len(only_shapes.list)))(*arrays.list[: arrays.count], *only_shapes.list)
     text = lambda value: value.encode() if value else None
+    states = [library.State(source.encode(), output.encode()) for source, output in (state or {}).items()]
     with described(chip) as name:
         options = library.Options(os.fsencode(name) or None, text(profile), text(precision), given,
                                   arrays.count + len(only_shapes.list), threads, not weights, numerics == "exact",
-                                  memory == "exact", memory_limit)
+                                  memory == "exact", memory_limit, (library.State * max(1, len(states)))(*states),
+                                  len(states))
         handle = ctypes.c_void_p()
         library.check(library.program_load(os.fsencode(model), ctypes.byref(options), ctypes.byref(handle)))
     return Program(library.Handle(handle.value or 0, library.program_free))

@@ -18,6 +18,9 @@ class InferenceSession:
 
     Takes a .onnx file, a program file or a Program, and the options of `compile`. Threads may share a session: their runs
     follow one another. A process forked from the one that made it cannot run it, and makes its own.
+
+    With state={"past.*": "present.*"}, inputs that no run is given are what the last one left in those outputs, at first
+    zeros. They stay in the chip's memory: a decoder runs token after token, and its cache moves nowhere.
     """
 
     def __init__(self, model: Path | Program, chip: Any = None, **options: Any):
@@ -36,9 +39,9 @@ class InferenceSession:
         return self._outputs
 
     def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any]) -> list[np.ndarray]:
-        """Computes the outputs named, or all for None.
+        """Computes the outputs named, or all but the state for None.
 
-        input_feed: an array for every input, by name: NumPy's, or anything with the buffer protocol or DLPack in this
+        input_feed: an array for every input but the state, by name: NumPy's, or anything with the buffer protocol or DLPack in this
         computer's memory. Dense row-major arrays of the input's type are read where they are, also read-only ones; others
         are copied. Outputs are arrays over the machine's own memory, which later runs leave alone.
 
@@ -46,9 +49,27 @@ class InferenceSession:
         KeyboardInterrupt ends a run; the session stays usable.
         """
         numbers = self._numbers(output_names)
+        states = {port.follows for port in self._inputs}
+        if output_names is None:
+            numbers = [i for i in numbers if self._outputs[i].name not in states]
         arguments = Arguments({name: as_array(name, value) for name, value in input_feed.items()})
         outputs = outputs_handle(self._run(arguments))
-        return [output(outputs, i) for i in numbers]
+        state = self._copied_state() if any(self._outputs[i].name in states for i in numbers) else outputs
+        return [output(state if self._outputs[i].name in states else outputs, i) for i in numbers]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """A copy of what the next run finds, by the inputs' names."""
+        copies, names = self._copied_state(), [port.name for port in self._outputs]
+        return {port.name: output(copies, names.index(port.follows)) for port in self._inputs if port.follows is not None}
+
+    def reset(self) -> None:
+        """All state is zeros again."""
+        library.check(library.session_reset(self._handle.value))
+
+    def _copied_state(self) -> library.Handle:
+        handle = ctypes.c_void_p()
+        library.check(library.session_state(self._handle.value, ctypes.byref(handle)))
+        return outputs_handle(handle.value or 0)
 
     def simulate(self) -> Any:
         """How long a run takes on the chip: a Report."""

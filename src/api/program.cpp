@@ -38,6 +38,8 @@ Result<runtime::Source> source_of(const char* file, const hadal_options& options
     source.shapes[options.given[i].name] = tensor.shape;
     if (options.given[i].data != nullptr) source.values[options.given[i].name] = std::move(tensor);
   }
+  for (size_t i = 0; i < options.state_count; ++i)
+    source.states.emplace_back(options.states[i].input, options.states[i].output);
   source.allow_absent_data = options.no_values != 0;
   source.threads = options.threads > 0 ? options.threads : runtime::usable_cpus();
   source.memory_limit = options.memory_limit;
@@ -132,6 +134,11 @@ size_t hadal_program_input_count(const hadal_program* program) {
 }
 size_t hadal_program_output_count(const hadal_program* program) {
   return program->compiled->loaded.program.outputs.size();
+}
+size_t hadal_program_state(const hadal_program* program, size_t input) {
+  const auto& states = program->compiled->loaded.program.states;
+  const auto found = std::ranges::find(states, input, &hadal::isa::State::input);
+  return found == states.end() ? SIZE_MAX : found->output;
 }
 void hadal_program_input(const hadal_program* program, size_t index, hadal_array* out) {
   const hadal::isa::Port& port = program->compiled->loaded.program.inputs[index];

@@ -29,10 +29,22 @@ Result<std::vector<Tensor>> inputs_of(const isa::Program& program, const hadal_a
     given.push_back({{arrays[i].name, {}, {}, false}, std::move(tensor), {}});
   }
   HADAL_CHECK(runtime::check_names(given, program.inputs));
-  for (const isa::Port& port : program.inputs)
-    if (std::ranges::none_of(given, [&](const auto& input) { return input.source.name == port.name; }))
+  std::vector<isa::Port> ports;
+  std::vector<size_t> numbers;
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < program.inputs.size(); ++i) {
+    const isa::Port& port = program.inputs[i];
+    inputs.push_back({port.dtype, port.shape, {}});
+    if (std::ranges::any_of(given, [&](const auto& input) { return input.source.name == port.name; })) {
+      ports.push_back(port);
+      numbers.push_back(i);
+    } else if (std::ranges::count(program.states, i, &isa::State::input) == 0) {
       return Error{"input.missing", fmt::format("input \"{}\" is not given", printable(port.name))};
-  return runtime::bind_inputs(program.inputs, given, 0);
+    }
+  }
+  HADAL_TRY(std::vector<Tensor> bound, runtime::bind_inputs(ports, given, 0));
+  for (size_t i = 0; i < bound.size(); ++i) inputs[numbers[i]] = std::move(bound[i]);
+  return inputs;
 }
 
 Status run(hadal_session& session, const hadal_array* arrays, size_t count, hadal_outputs** out) {
@@ -40,6 +52,16 @@ Status run(hadal_session& session, const hadal_array* arrays, size_t count, hada
   const std::lock_guard lock(session.mutex);
   machine::ValueCounts counts;
   HADAL_TRY(std::vector<Tensor> outputs, session.values.run(inputs, counts));
+  *out = new hadal_outputs{session.compiled, std::move(outputs)};
+  return {};
+}
+
+Status copy_state(hadal_session& session, hadal_outputs** out) {
+  const isa::Program& program = session.compiled->loaded.program;
+  std::vector<Tensor> outputs;
+  for (const isa::Port& port : program.outputs) outputs.push_back({port.dtype, port.shape, {}});
+  const std::lock_guard lock(session.mutex);
+  for (const isa::State& state : program.states) outputs[state.output] = session.values.state(state);
   *out = new hadal_outputs{session.compiled, std::move(outputs)};
   return {};
 }
@@ -57,6 +79,16 @@ void hadal_session_free(hadal_session* session) { delete session; }
 
 hadal_status* hadal_session_run(hadal_session* session, const hadal_array* inputs, size_t count, hadal_outputs** out) {
   return guarded([&] { return hadal::api::run(*session, inputs, count, out); });
+}
+hadal_status* hadal_session_state(hadal_session* session, hadal_outputs** out) {
+  return guarded([&] { return hadal::api::copy_state(*session, out); });
+}
+hadal_status* hadal_session_reset(hadal_session* session) {
+  return guarded([&]() -> hadal::Status {
+    const std::lock_guard lock(session->mutex);
+    session->values.reset();
+    return {};
+  });
 }
 void hadal_session_cancel(hadal_session* session) { hadal::machine::cancel(session->values.machine()); }
 

@@ -115,6 +115,12 @@ void ModelFlags::add_to(CLI::App& app, const std::string& what) {
       ->expected(1)
       ->take_all()
       ->group(group);
+  app.add_option("--state", states,
+                 "Input that the next run finds as this one leaves an output; * is any text; may be repeated")
+      ->type_name("INPUT=OUTPUT")
+      ->expected(1)
+      ->take_all()
+      ->group(group);
   app.add_option("--memory-limit", memory_limit,
                  "Memory of this computer, such as 8GiB; default: 80 % of what is usable")
       ->type_name("SIZE")
@@ -150,6 +156,12 @@ Result<runtime::Source> ModelFlags::source() const {
     HADAL_TRY(auto shape, runtime::parse_shape(text));
     if (!out.shapes.insert(shape).second)
       return Error{"usage.duplicate", fmt::format("the shape of input \"{}\" is given twice", printable(shape.first))};
+  }
+  for (const std::string& text : states) {
+    const size_t equals = text.find('=');
+    if (equals == text.npos || equals == 0 || equals + 1 == text.size())
+      return bad_value("--state", "INPUT=OUTPUT", text, "such as --state past.*=present.*");
+    out.states.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
   out.memory_limit = static_cast<int64_t>(usual_share_of_memory * static_cast<double>(runtime::usable_memory()));
   if (memory_limit) {

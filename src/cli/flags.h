@@ -30,11 +30,10 @@ Result<std::string> read_choice(std::string_view text, std::string_view flag,
 struct ModelFlags {
   std::string model;
   std::optional<std::string> chip, profile, precision, memory_limit, dump_after, effort;
-  std::vector<std::string> shapes, inputs, calibration;
+  std::vector<std::string> shapes, states, inputs, calibration;
 
-  /// Adds MODEL (`what` describes it), --chip, --profile, --precision, --calibrate, --effort, --shape, --memory-limit
-  /// and
-  /// --dump-after.
+  /// Adds MODEL (`what` describes it), --chip, --profile, --precision, --calibrate, --effort, --shape, --state,
+  /// --memory-limit and --dump-after.
   void add_to(CLI::App& app, const std::string& what);
   /// Adds --input, where nothing is run.
   void add_inputs_to(CLI::App& app);

@@ -8,6 +8,7 @@
 #include "compile/long_rows.h"
 #include "compile/precision.h"
 #include "compile/search.h"
+#include "compile/states.h"
 #include "graph/ops.h"
 #include "graph/simplify.h"
 #include "isa/text.h"
@@ -63,6 +64,7 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
   Interface interface;
   for (const graph::ValueId v : graph.inputs) interface.inputs.push_back(graph.type(v).dtype);
   for (const graph::ValueId v : graph.outputs) interface.outputs.push_back(graph.type(v).dtype);
+  HADAL_TRY(interface.states, states_of(graph, options.states));
   HADAL_CHECK(passes.run("integers", [&] { return use_integers(graph, chip); }, graph_text));
   interface.precision = precision_name(graph, options);
   HADAL_CHECK(passes.run("simplify", [&] { return graph::simplify(graph); }, graph_text));

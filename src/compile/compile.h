@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "chip/chip.h"
 #include "compile/profile.h"
@@ -18,6 +20,9 @@ struct Options {
   std::optional<DType> precision;
   /// Measured software whose habits to keep, rather than to look for a schedule; the chip is the one `under` it.
   const Profile* profile = nullptr;
+  /// Inputs that the next run finds as this one leaves an output: names of both; a `*` in each stands for the same
+  /// text.
+  std::vector<std::pair<std::string, std::string>> states = {};
   /// Whether values will be computed; without, floats may also be stored as integers, which need scales for values.
   bool values = true;
   /// Name of a pass: its result's text goes to `dump`. "all": after every pass.
@@ -35,7 +40,7 @@ struct Options {
 };
 
 /// Compiles an imported graph for a chip. Errors name the model's nodes: an operator that the chip cannot run, a type
-/// that its array lacks, memory that does not suffice.
+/// that its array lacks, memory that does not suffice; state.name, state.type.
 Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const Options& options);
 
 /// The instructions that an op of the graph becomes, their names separated by spaces; "view" where strides can say it

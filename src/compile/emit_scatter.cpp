@@ -1,5 +1,5 @@
-// scatter: x is copied, then the updates are written over the copy. An index may name any row, so that a core takes a
-// part of all rows and all updates of it, in order.
+// scatter: x is copied, unless it is state that changes in place; then the updates are written over it. An index may
+// name any row, so that a core takes a part of all rows and all updates of it, in order.
 #include <algorithm>
 
 #include "compile/tiling.h"
@@ -60,7 +60,7 @@ void emit_scatter(Emitter& e, const Group& group) {
   const Placed x = e.operand(node.inputs[0]), index = e.operand(node.inputs[1]), updates = e.operand(node.inputs[2]),
                out = e.result(group.result);
   const std::string name = e.graph().value(group.result).name;
-  emit_copy(e, x, out, name + ".copy", "scatter", e.nodes());
+  if (x.storage != out.storage) emit_copy(e, x, out, name + ".copy", "scatter", e.nodes());  // Else it is state.
 
   const auto axis = static_cast<size_t>(node.attributes.integer("axis"));
   const ScatterSpace s = space_of(out, updates, index, axis);

@@ -36,6 +36,7 @@ using Order = std::vector<size_t>;
 struct Interface {
   std::string precision;
   std::vector<DType> inputs, outputs;
+  std::vector<isa::State> states;
 };
 
 /// Turns groups into phases, and keeps where every value lies.
@@ -139,6 +140,7 @@ class Emitter {
   [[nodiscard]] tile::Phase& phase() { return program_.phases.back(); }
   void declare_ports(const Interface& interface);
   void declare_output(graph::ValueId v, int storage);
+  [[nodiscard]] bool changes_in_place(graph::ValueId input, graph::ValueId output) const;
   void choose_orders();
   void choose_homes();
   void place_transposed_outputs();

@@ -186,25 +186,49 @@ Placed Emitter::result(ValueId v) {
 }
 
 void Emitter::declare_ports(const Interface& interface) {
-  const auto port = [&](ValueId v, isa::RegionKind kind, DType stated) {
-    const graph::Value& value = graph_.value(v);
-    const int storage = static_cast<int>(program_.storages.size());
-    program_.storages.push_back({value.name, kind,
-                                 value.type.shape.empty() ? bytes_of(value.type.dtype)
-                                                          : elements(value.type.shape) * bytes_of(value.type.dtype)});
-    (kind == isa::RegionKind::input ? program_.inputs : program_.outputs)
-        .push_back({value.name, stated, value.type.dtype, value.type.shape, static_cast<uint16_t>(storage)});
-    return storage;
+  const auto add_storage = [&](ValueId v, isa::RegionKind kind) {
+    const auto& [dtype, shape] = graph_.type(v);
+    program_.storages.push_back(
+        {graph_.value(v).name, kind, shape.empty() ? bytes_of(dtype) : elements(shape) * bytes_of(dtype)});
+    return static_cast<int>(program_.storages.size()) - 1;
   };
+  const auto port = [&](ValueId v, DType stated, int storage) {
+    const graph::Value& value = graph_.value(v);
+    return isa::Port{value.name, stated, value.type.dtype, value.type.shape, static_cast<uint16_t>(storage)};
+  };
+  std::map<size_t, size_t> in_place;  // Outputs of inputs.
+  for (const isa::State& state : interface.states)
+    if (changes_in_place(graph_.inputs[state.input], graph_.outputs[state.output]))
+      in_place[state.input] = state.output;
+  program_.states = interface.states;
   for (size_t i = 0; i < graph_.inputs.size(); ++i) {
     const ValueId v = graph_.inputs[i];
-    const graph::Type& type = graph_.type(v);
+    const int storage = in_place.contains(i) ? -1 : add_storage(v, isa::RegionKind::input);
+    program_.inputs.push_back(port(v, interface.inputs[i], storage));
+    const auto& [dtype, shape] = graph_.type(v);
     placed_[static_cast<size_t>(v)] =
-        Placed{port(v, isa::RegionKind::input, interface.inputs[i]), type.dtype, type.shape,
-               dense_strides(type.shape, row_major(type.shape.size()), bytes_of(type.dtype)), 0};
+        Placed{storage, dtype, shape, dense_strides(shape, row_major(shape.size()), bytes_of(dtype)), 0};
   }
-  for (size_t i = 0; i < graph_.outputs.size(); ++i)
-    declare_output(graph_.outputs[i], port(graph_.outputs[i], isa::RegionKind::output, interface.outputs[i]));
+  for (size_t i = 0; i < graph_.outputs.size(); ++i) {
+    const int storage = add_storage(graph_.outputs[i], isa::RegionKind::output);
+    program_.outputs.push_back(port(graph_.outputs[i], interface.outputs[i], storage));
+    declare_output(graph_.outputs[i], storage);
+  }
+  for (const auto& [input, output] : in_place) {
+    program_.inputs[input].region = program_.outputs[output].region;
+    placed_[static_cast<size_t>(graph_.inputs[input])]->storage = program_.outputs[output].region;
+  }
+}
+
+/// Whether the output is the input with some rows overwritten, and nothing else needs the input.
+bool Emitter::changes_in_place(ValueId input, ValueId output) const {
+  const int32_t producer = graph_.value(output).producer;
+  if (producer < 0) return false;
+  const Node& node = graph_.nodes[static_cast<size_t>(producer)];
+  if (node.op != &ops::scatter || node.inputs[0] != input) return false;
+  int64_t readers = std::ranges::count(graph_.outputs, input);
+  for (const Node& reader : graph_.nodes) readers += std::ranges::count(reader.inputs, input);
+  return readers == 1;
 }
 
 void Emitter::declare_output(ValueId v, int storage) {

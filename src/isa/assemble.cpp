@@ -303,6 +303,23 @@ Status Assembler::port(Cursor& c, std::vector<Port>& ports) {
   return {};
 }
 
+/// Ports are declared before.
+Status Assembler::state(Cursor& c) {
+  const auto port = [&](const std::vector<Port>& ports, const char* kind, uint16_t& number) -> Status {
+    HADAL_TRY(const std::string name, c.name());
+    const auto found = std::ranges::find(ports, name, &Port::name);
+    if (found == ports.end()) return c.fail("asm.name", fmt::format("there is no {} {}", kind, printable(name)));
+    number = static_cast<uint16_t>(found - ports.begin());
+    return {};
+  };
+  State state;
+  HADAL_CHECK(port(program_.inputs, "input", state.input));
+  HADAL_CHECK(c.expect("from"));
+  HADAL_CHECK(port(program_.outputs, "output", state.output));
+  program_.states.push_back(state);
+  return {};
+}
+
 Status Assembler::line(Cursor& c) {
   if (in_code_) return code_line(c);
   if (c.accept("code")) {
@@ -310,7 +327,7 @@ Status Assembler::line(Cursor& c) {
     return {};
   }
   using Declaration = Status (Assembler::*)(Cursor&);
-  static constexpr std::array<std::pair<std::string_view, Declaration>, 12> declarations{
+  static constexpr std::array<std::pair<std::string_view, Declaration>, 13> declarations{
       {{"program", &Assembler::program_line},
        {"limit", &Assembler::limit},
        {"param", &Assembler::param},
@@ -322,7 +339,8 @@ Status Assembler::line(Cursor& c) {
        {"semaphore", &Assembler::semaphore},
        {"layer", &Assembler::layer},
        {"weight", &Assembler::weight},
-       {"fixed", &Assembler::fixed}}};
+       {"fixed", &Assembler::fixed},
+       {"state", &Assembler::state}}};
   for (const auto& [word, declaration] : declarations)
     if (c.accept(word)) return (this->*declaration)(c);
   if (c.accept("input")) return port(c, program_.inputs);

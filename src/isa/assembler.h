@@ -59,6 +59,7 @@ class Assembler {
   // Weights: assemble_weights.cpp.
   Status weight(Cursor& c);
   Status fixed(Cursor& c);
+  Status state(Cursor& c);
   Result<Bytes> weight_file(Cursor& c, uint64_t size);
 
   // Code: assemble_code.cpp.

@@ -184,6 +184,8 @@ void Printer::declarations() {
   for (const FixedInput& fixed : p_.fixed)
     line("fixed {} {} [{}] hex \"{:02x}\"", spelled(fixed.name), name_of(fixed.dtype), fmt::join(fixed.shape, ", "),
          fmt::join(fixed.bytes, ""));
+  for (const State& state : p_.states)
+    line("state {} from {}", spelled(p_.inputs[state.input].name), spelled(p_.outputs[state.output].name));
 }
 
 void Printer::weights(WeightText where, const std::string& file) {

@@ -62,7 +62,7 @@ inline constexpr std::array<SectionRow, 17> sections{{
      "inputs, then outputs: name, dtype, stored dtype (u8), list of extents (i64), region (u16), counted axis (u8, "
      "255: "
      "none), region of its count (u16); then, if there are any, fixed inputs: name, dtype (u8), list of extents (i64), "
-     "list of bytes"},
+     "list of bytes; then, if there are any, states: number of the input, of the output (u16)"},
     {"weights", "name, offset in the region, size, present (u8), offset in weight_data (u64)"},
     {"weight_data", "bytes of the present weights, each at a multiple of 64; begins at a multiple of 4096 in the file"},
 }};

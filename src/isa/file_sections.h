@@ -264,6 +264,12 @@ void layout(A& a, FixedInput& f) {
 }
 
 template <class A>
+void layout(A& a, State& s) {
+  a.number(s.input);
+  a.number(s.output);
+}
+
+template <class A>
 void layout(A& a, StoredWeight& w) {
   a.text(w.name);
   a.number(w.offset);
@@ -317,7 +323,8 @@ void layout(A& a, Section section, Program& p, std::vector<StoredWeight>& weight
     case Section::ports:
       a.list(p.inputs, 12, record);
       a.list(p.outputs, 12, record);
-      if (a.goes_on(!p.fixed.empty())) a.list(p.fixed, 13, record);
+      if (a.goes_on(!p.fixed.empty() || !p.states.empty())) a.list(p.fixed, 13, record);
+      if (a.goes_on(!p.states.empty())) a.list(p.states, 4, record);
       return;
     case Section::weights:
       return a.list(weights, 29, record);

@@ -1,6 +1,7 @@
 // A program in memory: everything that a program file holds. docs/isa.md tells what each part means.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -221,6 +222,13 @@ struct FixedInput {
   bool operator==(const FixedInput&) const = default;
 };
 
+/// An input whose value in the next run is what this one leaves in an output: numbers of both. Where they name one
+/// region, of kind output, the program changes it in place; else the two regions change parts from run to run.
+struct State {
+  uint16_t input = 0, output = 0;
+  bool operator==(const State&) const = default;
+};
+
 /// The least chip that a program runs on.
 struct Limits {
   uint32_t cores = 1;
@@ -254,7 +262,16 @@ struct Program {
   std::vector<Layer> layers;
   std::vector<Port> inputs, outputs;
   std::vector<FixedInput> fixed;
+  std::vector<State> states;
   std::vector<WeightEntry> weights;  ///< Ascending offsets in the region of kind weight.
+
+  /// Whether a run finds in the region what the last one left.
+  [[nodiscard]] bool keeps(uint16_t region) const {
+    return std::ranges::any_of(states, [&](const State& state) {
+      return state.input < inputs.size() && inputs[state.input].region == region &&  //
+             state.output < outputs.size() && outputs[state.output].region == region;
+    });
+  }
 };
 
 }  // namespace hadal::isa

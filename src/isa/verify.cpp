@@ -17,6 +17,8 @@ constexpr std::array all_rules{
          "Weight and input regions are never written; a weight lies in the weight region; a port's bytes, and the "
          "i64 that counts what is in them, lie in regions of its kind."},
     Rule{"fixed.C1", "The values of a fixed input fill its type and shape; its name is no other input's."},
+    Rule{"state.C1",
+         "A state is an input and an output of one type and shape, neither of which belongs to another state."},
     Rule{"view.C1",
          "A box lies inside its tensor, for all values of the registers. With `fill` a load's may pass the tensor's "
          "edges."},

@@ -87,7 +87,26 @@ void verify_weights(const Program& p, Findings& found) {
   }
 }
 
+/// Returns whether the numbers are those of ports.
+bool verify_states(const Program& p, Findings& found) {
+  std::set<uint16_t> inputs, outputs;
+  for (const State& state : p.states) {
+    if (state.input >= p.inputs.size() || state.output >= p.outputs.size()) {
+      found.add("state.C1", "its input or its output does not exist", "states");
+      return false;
+    }
+    const Port &in = p.inputs[state.input], &out = p.outputs[state.output];
+    const std::string place = "state " + printable(in.name);
+    found.require(inputs.insert(state.input).second && outputs.insert(state.output).second, "state.C1",
+                  "its input or its output is another state's", place);
+    found.require(in.dtype == out.dtype && in.stored == out.stored && in.shape == out.shape && !out.count, "state.C1",
+                  "input and output differ in type or shape", place);
+  }
+  return true;
+}
+
 void verify_ports(const Program& p, Findings& found) {
+  const bool has_states = verify_states(p, found);
   std::set<uint16_t> taken;
   for (const auto* ports : {&p.inputs, &p.outputs})
     for (const Port& port : *ports) {
@@ -98,11 +117,13 @@ void verify_ports(const Program& p, Findings& found) {
       }
       const Region& region = p.regions[port.region];
       const int64_t bytes = checked_bytes(port.shape, bytes_of(port.stored));
-      found.require(region.kind == (ports == &p.inputs ? RegionKind::input : RegionKind::output), "region.C1",
+      const bool kept = has_states && p.keeps(port.region);
+      found.require(region.kind == (ports == &p.inputs && !kept ? RegionKind::input : RegionKind::output), "region.C1",
                     "its region is of another kind", place);
       found.require(bytes >= 0 && static_cast<uint64_t>(bytes) <= region.bytes, "region.C1",
                     "its bytes do not fit its region", place);
-      found.require(taken.insert(port.region).second, "region.C1", "its region is another port's", place);
+      if (!kept || ports == &p.inputs)  // Its output's is the same.
+        found.require(taken.insert(port.region).second, "region.C1", "its region is another port's", place);
       if (!port.count) continue;
       const bool counts = ports == &p.outputs && port.count->axis < port.shape.size() &&
                           port.count->region < p.regions.size() && taken.insert(port.count->region).second &&

@@ -89,6 +89,9 @@ Result<Loaded> read(const Source& source) {
   if (source.precision)
     return Error{"usage.program", "a program's precision is fixed: it was chosen when the program was compiled", place,
                  "leave --precision out"};
+  if (!source.states.empty())
+    return Error{"usage.program", "a program's state is fixed: it was named when the program was compiled", place,
+                 "leave --state out"};
   if (!source.dump_after.empty())
     return Error{"usage.program", "a program is compiled already: there is no pass to dump", place,
                  "see it with: hadal dis PROGRAM"};
@@ -155,6 +158,7 @@ Result<Loaded> compile_graph(graph::Graph graph, const Source& source) {
   options.precision = source.precision;
   if (!source.calibration.empty()) options.precision.reset();  // The types are those of the quantised model.
   options.profile = profile ? &*profile : nullptr;
+  options.states = source.states;
   options.values = !source.allow_absent_data;
   options.dump_after = source.dump_after;
   options.threads = static_cast<size_t>(source.threads);

@@ -22,12 +22,14 @@ struct Source {
   std::optional<DType> precision;      ///< Absent: the model's own types.
   std::map<std::string, Shape> shapes = {};   ///< Of inputs; they bind symbolic dimensions.
   std::map<std::string, Tensor> values = {};  ///< Of inputs; a model is compiled for those that decide shapes.
-  std::vector<GivenInput> calibration = {};   ///< Samples of inputs, by which a float model is quantised to int8.
-  bool allow_absent_data = false;             ///< Values are not needed.
-  int64_t memory_limit = 0;                   ///< Bytes.
-  int threads = 1;                            ///< Of this computer.
-  int effort = 8;                             ///< Plans more that the compiler tries where layers have other tiles.
-  std::string dump_after = {};                ///< A pass, whose text goes to `dump`.
+  /// Inputs that the next run finds as this one leaves an output: see compile::Options.
+  std::vector<std::pair<std::string, std::string>> states = {};
+  std::vector<GivenInput> calibration = {};  ///< Samples of inputs, by which a float model is quantised to int8.
+  bool allow_absent_data = false;            ///< Values are not needed.
+  int64_t memory_limit = 0;                  ///< Bytes.
+  int threads = 1;                           ///< Of this computer.
+  int effort = 8;                            ///< Plans more that the compiler tries where layers have other tiles.
+  std::string dump_after = {};               ///< A pass, whose text goes to `dump`.
   std::function<void(const std::string& pass, const std::string& text)> dump = {};
   std::function<void(const std::string& stage)> progress = {};
 };

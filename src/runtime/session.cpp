@@ -69,9 +69,10 @@ Status run_values(const Request& request, const std::vector<GivenInput>& given, 
   Stopwatch watch;
   outcome.values.emplace();
   HADAL_TRY(outcome.outputs, values.run(inputs, *outcome.values));
+  for (const isa::State& state : program.states) outcome.outputs[state.output] = values.state(state);
   outcome.functional_seconds = making + watch.lap();
   if (request.repeat > 0)
-    HADAL_CHECK(repeat_values(values.machine(), stored(program, std::move(inputs)), request, *outcome.repeats));
+    HADAL_CHECK(repeat_values(values.machine(), values.bind(std::move(inputs)), request, *outcome.repeats));
   for (const Expected& want : expected)
     outcome.expected.push_back(compare(program.outputs[want.output].name, outcome.outputs[want.output], want.values,
                                        request.tolerance, outcome.precision));

@@ -1,6 +1,7 @@
 #include "runtime/values.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/units.h"
 
@@ -24,6 +25,15 @@ Status check_weights(const isa::Program& program, const std::string& place) {
       return Error{"program.weights", fmt::format("weight \"{}\" has no values in this file", printable(weight.name)),
                    place, "only --no-values can do without them"};
   return {};
+}
+
+bool is_absent(const Tensor& tensor) { return tensor.bytes.view.empty() && tensor.size() > 0; }
+
+Tensor copy_of(const Tensor& tensor) {
+  std::byte* data = nullptr;
+  Tensor copy = Tensor::zeros(tensor.dtype, tensor.shape, data);
+  std::ranges::copy(tensor.bytes.view, data);
+  return copy;
 }
 
 }  // namespace
@@ -65,18 +75,46 @@ Result<Values> Values::of(const isa::Program& program, const chip::Chip& chip, c
   Values values;
   values.program_ = &program;
   HADAL_TRY(values.machine_, machine::ValueMachine::make(program, cores_of(program, chip), options));
+  values.reset();
   return values;
 }
 
-Result<std::vector<Tensor>> Values::run(const std::vector<Tensor>& inputs, machine::ValueCounts& counts) {
-  HADAL_TRY(std::vector<Tensor> outputs, machine_->run(stored(*program_, inputs), counts));
-  for (size_t i = 0; i < outputs.size(); ++i) outputs[i] = cast(outputs[i], program_->outputs[i].dtype);
-  return outputs;
+void Values::reset() {
+  states_.clear();
+  for (const isa::State& state : program_->states) {
+    const isa::Port& port = program_->inputs[state.input];
+    std::byte* data = nullptr;
+    states_.push_back(Tensor::zeros(port.stored, port.shape, data));
+  }
 }
 
-std::vector<Tensor> stored(const isa::Program& program, std::vector<Tensor> inputs) {
-  for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = cast(inputs[i], program.inputs[i].stored);
+Tensor Values::state(const isa::State& state) const {
+  const Tensor& held =
+      states_[static_cast<size_t>(std::ranges::find(program_->states, state) - program_->states.begin())];
+  const DType dtype = program_->inputs[state.input].dtype;
+  return held.dtype == dtype ? copy_of(held) : cast(held, dtype);
+}
+
+std::vector<Tensor> Values::bind(std::vector<Tensor> inputs) {
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (!is_absent(inputs[i])) inputs[i] = cast(inputs[i], program_->inputs[i].stored);
+  for (size_t i = 0; i < states_.size(); ++i) {
+    Tensor& input = inputs[program_->states[i].input];
+    if (!is_absent(input)) states_[i] = copy_of(input);
+    input = states_[i];
+  }
   return inputs;
+}
+
+Result<std::vector<Tensor>> Values::run(const std::vector<Tensor>& inputs, machine::ValueCounts& counts) {
+  HADAL_TRY(std::vector<Tensor> outputs, machine_->run(bind(inputs), counts));
+  for (size_t i = 0; i < states_.size(); ++i) {
+    Tensor& output = outputs[program_->states[i].output];
+    states_[i] = std::exchange(output, Tensor{output.dtype, output.shape, {}});
+  }
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (!is_absent(outputs[i])) outputs[i] = cast(outputs[i], program_->outputs[i].dtype);
+  return outputs;
 }
 
 }  // namespace hadal::runtime

@@ -31,20 +31,26 @@ class Values {
   static Result<Values> of(const isa::Program& program, const chip::Chip& chip, const ValueSettings& settings);
 
   /// Inputs and outputs are of the ports' own types and shapes, in the program's order; an input's bytes are read where
-  /// they are if the program stores its type. One run at a time. Errors: the machine's.
+  /// they are if the program stores its type. An input of a state may be absent (without bytes): it is then what the
+  /// last run left, at first 0; a given one is copied. Outputs of states are absent. One run at a time. Errors: the
+  /// machine's; a run that fails leaves states undefined.
   Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, machine::ValueCounts& counts);
+  /// A copy of what a state's next run will find, of the port's own type.
+  [[nodiscard]] Tensor state(const isa::State& state) const;
+  /// All states are 0 again.
+  void reset();
   machine::ValueMachine& machine() { return *machine_; }
+  /// Inputs as the machine takes them, states among them.
+  std::vector<Tensor> bind(std::vector<Tensor> inputs);
 
  private:
   const isa::Program* program_ = nullptr;
   std::unique_ptr<machine::ValueMachine> machine_;
+  std::vector<Tensor> states_;  ///< As stored; nobody else holds those that change in place.
 };
 
 /// run.precision: values of a model in floats at an integer precision.
 bool lacks_scales(const Source& source);
 Error needs_scales(const Source& source);
-
-/// Inputs as the machine takes them.
-std::vector<Tensor> stored(const isa::Program& program, std::vector<Tensor> inputs);
 
 }  // namespace hadal::runtime

@@ -49,6 +49,7 @@ void describe(const Program& in, const Target& target, const Placement& placemen
   };
   ports(in.inputs, out.inputs);
   ports(in.outputs, out.outputs);
+  out.states = in.states;
   out.weights = in.weights;
   for (const Phase& phase : in.phases) out.layers.push_back(phase.layer);
   out.parameters.push_back({"core_id", core_register, 0, target.cores - 1});

@@ -90,7 +90,8 @@ struct Program {
   std::vector<std::string> functions;
   std::vector<Phase> phases;
   std::vector<isa::Port> inputs, outputs;  ///< `region` is the storage here.
-  std::vector<isa::WeightEntry> weights;   ///< Offsets in the storage `weight_storage`.
+  std::vector<isa::State> states;
+  std::vector<isa::WeightEntry> weights;  ///< Offsets in the storage `weight_storage`.
   int weight_storage = -1;
 };
 

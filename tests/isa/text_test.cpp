@@ -38,6 +38,20 @@ TEST(Text, canonical_text_assembles_to_the_same_file) {
   }
 }
 
+TEST(Text, states_survive) {
+  const Folder folder;
+  Program program = example("matmul");
+  program.inputs[0].shape = program.outputs[0].shape;
+  program.states = {{0, 0}};
+  EXPECT_EQ(reassembled(program).states, program.states);
+  EXPECT_FALSE(program.keeps(program.outputs[0].region));
+  file_bytes(program, folder / "p");
+  EXPECT_EQ(read_program(folder / "p")->states, program.states);
+  program.inputs[0].region = program.outputs[0].region;
+  EXPECT_TRUE(program.keeps(program.outputs[0].region));
+  EXPECT_FALSE(assemble("program p\nstate a from b\ncode\n  halt\n", "p.hasm", folder.path()).ok());
+}
+
 TEST(Text, names_of_any_bytes_survive) {
   Program program = example("conv_pool");
   const std::string hostile("a \"b\" \\ \n\0\x1b[31m \xff ; #", 21);

@@ -22,6 +22,7 @@ const Break breaks[] = {
     {"param.C1", "matmul", "param core_id r0 0 .. 65535", "param core_id r0 0 .. 2"},
     {"region.C1", "matmul", "store C[0", "store A[0"},
     {"fixed.C1", "matmul", "fixed order", "fixed A"},
+    {"state.C1", "matmul", "fixed order", "state A from C\nfixed order"},
     {"view.C1", "matmul", "A[0, r4*16, r8*8]", "A[0, r4*16, r8*9]"},
     {"view.C2", "conv_pool", "768 bytes at 1408", "768 bytes at 4000"},
     {"view.C3", "conv_pool", "8 bytes at 192", "8 bytes at 193"},

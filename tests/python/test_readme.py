@@ -1,4 +1,5 @@
-"""The report in README.md is what the command beside it prints, and what its Python prints; HADAL_UPDATE=1 rewrites it."""
+"""The report in README.md is what the command beside it prints, and what its and docs/state.md's Python prints; HADAL_UPDATE=1
+rewrites them."""
 
 import os
 import pathlib
@@ -22,8 +23,9 @@ def compare(page, found, group, printed):
         assert found[group] == printed
 
 
-def test_the_python_in_the_readme_prints_so(hadal):
-    page = ROOT / "README.md"
+@pytest.mark.parametrize("name", ["README.md", "docs/state.md"])
+def test_the_python_of_a_page_prints_so(hadal, name):
+    page = ROOT / name
     found = PYTHON.search(page.read_text())
     library = pathlib.Path(hadal.binary).parents[1] / "libhadal.so"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "HADAL_LIBRARY": str(library)}

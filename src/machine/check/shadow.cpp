@@ -36,7 +36,7 @@ uint32_t Shadow::with_reader(uint32_t readers, uint32_t step) {
 void Shadow::judge(uint32_t step, bool written, const Cell& cell) {
   memo_.before = cell;
   memo_.unordered.clear();
-  memo_.unwritten = !written && cell.writer == 0;
+  memo_.unwritten = !written && cell.writer == 0 && !kept_;
   const auto meet = [&](uint32_t other) {
     if (other != 0 && other != step + 1 && !order_.before(other - 1, step)) memo_.unordered.push_back(other - 1);
   };
@@ -51,6 +51,7 @@ void Shadow::judge(uint32_t step, bool written, const Cell& cell) {
 
 void Shadow::touch(uint32_t step, const Access& access) {
   memo_.before = {UINT32_MAX, UINT32_MAX};
+  kept_ = access.box->space == isa::Space::hbm && program_.keeps(access.box->region);
   const size_t core = trace_.steps[step].core;
   access.runs.each([&](int64_t begin) {
     const Cells::Range range = map_.of(access, core, begin);
@@ -91,7 +92,7 @@ void Shadow::report(uint32_t step, const Access& access, Cells::Range range) {
 void Shadow::read_outputs() {
   for (const isa::Port& port : program_.outputs) {
     const int64_t bytes = elements(port.shape) * bytes_of(port.stored);
-    if (bytes == 0) continue;
+    if (bytes == 0 || program_.keeps(port.region)) continue;
     const Cells::Range range = map_.of_region(port.region, bytes);
     const auto begin = cells_.begin() + static_cast<std::ptrdiff_t>(range.begin);
     const auto end = cells_.begin() + static_cast<std::ptrdiff_t>(range.end);

@@ -50,6 +50,7 @@ class Shadow {
   std::vector<Cell> cells_;
   std::vector<std::vector<uint32_t>> readers_;
   Memo memo_;
+  bool kept_ = false;  ///< A run finds there what the last one left.
   std::vector<Finding> findings_;
   std::map<std::tuple<std::string, uint32_t, uint32_t>, size_t> known_;  ///< By rule and both instructions.
 };

@@ -137,7 +137,7 @@ Status Memory::bind(const std::vector<Tensor>& inputs) {
                    fmt::format("input {} is {} {} with {} bytes; the program takes {} {} with {}", printable(port.name),
                                name_of(inputs[i].dtype), text_of(inputs[i].shape), inputs[i].bytes.view.size(),
                                name_of(port.stored), text_of(port.shape), room(port.region))};
-    // Programs only read their inputs (region.C2).
+    // Programs only read their inputs (region.C2), but for those that are kept, whose bytes are the caller's to change.
     bases_[port.region] = const_cast<std::byte*>(inputs[i].bytes.view.data());
   }
   inputs_ = inputs;
@@ -145,6 +145,10 @@ Status Memory::bind(const std::vector<Tensor>& inputs) {
   kept_.resize(program_->outputs.size());
   for (size_t i = 0; i < program_->outputs.size(); ++i) {
     const isa::Port& port = program_->outputs[i];
+    if (program_->keeps(port.region)) {  // The input's bytes, which the run changes.
+      outputs_.push_back(input_in(port.region));
+      continue;
+    }
     Tensor& kept = kept_[i];  // The last run's bytes serve again once nobody else holds them.
     if (!kept.bytes.owner || kept.bytes.owner.use_count() > 1)
       kept = new_output(port, program_->regions[port.region].bytes);
@@ -157,6 +161,11 @@ Status Memory::bind(const std::vector<Tensor>& inputs) {
       bases_[i] = regions_[i].data();
     }
   return {};
+}
+
+const Tensor& Memory::input_in(uint16_t region) const {
+  return inputs_[static_cast<size_t>(std::ranges::find(program_->inputs, region, &isa::Port::region) -
+                                     program_->inputs.begin())];
 }
 
 std::vector<Tensor> Memory::outputs() const {

@@ -33,7 +33,8 @@ class Memory {
   /// absent; machine.memory where the host has none.
   static Result<Memory> of(const isa::Program& program, int64_t cores);
 
-  /// Points the input regions at the tensors' bytes and the output regions at new ones. Errors: run.input.
+  /// Points the input regions at the tensors' bytes and the output regions at new ones; an output that shares a region
+  /// with an input has the input's bytes. Errors: run.input.
   Status bind(const std::vector<Tensor>& inputs);
   /// The outputs of the run, as bound; of those that are counted, what counts.
   [[nodiscard]] std::vector<Tensor> outputs() const;
@@ -61,6 +62,7 @@ class Memory {
   Status place_tensor(size_t tensor);
   Status place_in_weights(const isa::TensorDescriptor& tensor, Place& place, int64_t low, int64_t high) const;
   [[nodiscard]] uint64_t room(uint16_t region) const;
+  [[nodiscard]] const Tensor& input_in(uint16_t region) const;
 
   const isa::Program* program_ = nullptr;
   std::vector<Mapping> scratchpads_, accumulators_, regions_;

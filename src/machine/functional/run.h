@@ -37,7 +37,8 @@ class ValueMachine {
                                                     const ValueOptions& options);
   virtual ~ValueMachine() = default;
   /// Runs once. Inputs in the order of program.inputs, in the ports' stored types and row-major shapes; the outputs'
-  /// bytes belong to the results. Errors: those of the program (a wait that is never met: sync.C1; an index out of
+  /// bytes belong to the results. An input of a state that the program changes in place is changed, and its output has
+  /// the same bytes. Errors: those of the program (a wait that is never met: sync.C1; an index out of
   /// range …).
   virtual Result<std::vector<Tensor>> run(const std::vector<Tensor>& inputs, ValueCounts& counts) = 0;
 };

@@ -102,9 +102,13 @@ Timing Statistics::timing(Time launch, uint64_t hop_bytes) const {
   timing.bytes_read = counts_.hbm_read;
   timing.bytes_written = counts_.hbm_written;
   timing.host_bytes = counts_.host;
+  const auto bytes_of_port = [](const isa::Port& port) {
+    return static_cast<uint64_t>(elements(port.shape) * bytes_of(port.stored));
+  };
   for (const auto* ports : {&program_->inputs, &program_->outputs})
-    for (const isa::Port& port : *ports)
-      timing.host_bytes += static_cast<uint64_t>(elements(port.shape) * bytes_of(port.stored));
+    for (const isa::Port& port : *ports) timing.host_bytes += bytes_of_port(port);
+  for (const isa::State& state : program_->states)  // They stay in the chip's memory.
+    timing.host_bytes -= bytes_of_port(program_->inputs[state.input]) + bytes_of_port(program_->outputs[state.output]);
   timing.host_seconds = chip_->seconds(static_cast<double>(host_cycles_));
 
   uint64_t instructions = 0;

@@ -1,0 +1,112 @@
+"""State across runs: caches that are written in place, states that are made anew, and what goes wrong."""
+
+import os
+import subprocess
+import sys
+
+import decoders
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from conftest import ROOT
+from test_package import LIBRARY, hadal as package  # noqa: F401
+
+SIZES = decoders.Sizes(layers=2, width=64, heads=4, shared=2, hidden=48, words=97, capacity=12)
+
+
+@pytest.mark.parametrize("chip", ["hadal-1", "hadal-edge"])
+@pytest.mark.parametrize("kind", decoders.DECODERS)
+def test_tokens_are_those_of_onnx_runtime(tmp_path, kind, chip):
+    path = decoders.save(kind, tmp_path / "decoder.onnx", SIZES)
+    session = package.InferenceSession(path, chip=chip, state=decoders.STATE)
+    reference = decoders.Reference(path, SIZES)
+    run = lambda feed: session.run(None, feed)[0]
+    want = decoders.generate(kind, reference, SIZES.capacity)
+    assert decoders.generate(kind, run, SIZES.capacity) == want and len(set(want)) > 3
+    for name, value in session.state().items():
+        np.testing.assert_allclose(value, reference.cache[name], rtol=1e-4, atol=1e-5)
+    session.reset()
+    assert decoders.generate(kind, run, SIZES.capacity) == want
+
+
+@pytest.mark.parametrize("kind", decoders.DECODERS)
+def test_a_token_writes_its_own_rows_only(hadal, tmp_path, kind):
+    """No copy of a cache, whatever its size; no state over the host's link; and nothing races."""
+    path = decoders.save(kind, tmp_path / "decoder.onnx", decoders.Sizes(layers=1, width=32, heads=2, shared=1, capacity=1024))
+    flags = ["--state", "past.*=present.*", "--chip", "hadal-edge", "--no-values", "--json", "-"]
+    report = hadal.ok("run", path, *flags).report()
+    scatters = [layer for layer in report["layers"] if layer["op"] == "scatter"]
+    assert len(scatters) == 2 and sum(layer["bytes_written"] for layer in scatters) <= 4 * 64
+    assert report["host"]["link_bytes"] <= 4 * 1000 + 64
+    moved = hadal.ok("run", path, *flags[2:]).report()
+    assert moved["host"]["link_bytes"] >= 4 * 4 * 1024 * 16
+    hadal.ok("compile", path, *flags[:4], "-o", tmp_path / "decoder.hadal")
+    hadal.ok("check", tmp_path / "decoder.hadal")
+
+
+def recurrent(folder):
+    """A GRU of one step: its state is made anew, and is also an output that others read."""
+    random = np.random.default_rng(0)
+    weight = lambda name, *shape: onnx.numpy_helper.from_array(random.standard_normal(shape).astype(np.float32), name)
+    port = lambda name, *shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    graph = helper.make_graph(
+        [helper.make_node("GRU", ["x", "w", "r", "", "", "h"], ["", "h_out"], hidden_size=5),
+         helper.make_node("Neg", ["h_out"], ["y"])], "gru", [port("x", 1, 1, 3), port("h", 1, 1, 5)],
+        [port("y", 1, 1, 5), port("h_out", 1, 1, 5)], [weight("w", 1, 15, 3), weight("r", 1, 15, 5)])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "gru.onnx")
+    return folder / "gru.onnx"
+
+
+@pytest.mark.parametrize("precision", [None, "bf16"])
+def test_a_state_that_is_made_anew(tmp_path, precision):
+    path = recurrent(tmp_path)
+    session = package.InferenceSession(path, chip="hadal-edge", state={"h": "h_out"}, precision=precision)
+    reference = onnxruntime.InferenceSession(path)
+    h, bound = np.zeros((1, 1, 5), np.float32), 1e-5 if precision is None else 3e-2
+    for step in range(5):
+        x = np.full((1, 1, 3), step / 5, np.float32)
+        y, h = reference.run(None, {"x": x, "h": h})
+        got, = session.run(None, {"x": x})
+        np.testing.assert_allclose(got, y, atol=bound)
+    np.testing.assert_allclose(session.state()["h"], h, atol=bound)
+    given = np.ones((1, 1, 5), np.float32)
+    want = reference.run(None, {"x": x, "h": given})
+    got = session.run(["h_out", "y"], {"x": x, "h": given})
+    np.testing.assert_allclose(got[0], want[1], atol=bound)
+    np.testing.assert_allclose(got[1], want[0], atol=bound)
+    assert (given == 1).all(), "a given state is copied"
+    assert [port.follows for port in session.get_inputs()] == [None, "h_out"]
+
+
+def test_a_program_file_keeps_its_state(tmp_path):
+    path = recurrent(tmp_path)
+    package.compile(path, "hadal-edge", state={"h": "h_out"}).save(tmp_path / "gru.hadal")
+    session = package.InferenceSession(tmp_path / "gru.hadal")
+    x = np.ones((1, 1, 3), np.float32)
+    first, second = (session.run(None, {"x": x})[0] for _ in range(2))
+    assert len(first) == 1 and not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("state, code, text", [({"hh": "h_out"}, "state.name", 'did you mean "h"'),
+                                               ({"h": "y_out"}, "state.name", "no output"),
+                                               ({"x": "h_out"}, "state.type", "1x1x3"),
+                                               ({"h": "h_out", "*": "y"}, "state.type", "x")])
+def test_what_cannot_be_state_is_an_error(tmp_path, state, code, text):
+    with pytest.raises(package.HadalError, match=text) as error:
+        package.compile(recurrent(tmp_path), "hadal-edge", state=state)
+    assert error.value.code == code
+
+
+def test_the_flag_needs_two_names(hadal, tmp_path):
+    outcome = hadal("run", recurrent(tmp_path), "--state", "h")
+    assert outcome.code == 2 and "INPUT=OUTPUT" in outcome.err
+
+
+def test_the_bench_program_runs(hadal):
+    environment = {**os.environ, "HADAL_LIBRARY": str(LIBRARY)}
+    done = subprocess.run([sys.executable, ROOT / "bench/decode", "--tokens", "4", "--chip", "hadal-edge"], capture_output=True,
+                          text=True, env=environment, timeout=300)
+    assert done.returncode == 0 and "4/4" in done.stdout, done.stdout + done.stderr
