@@ -150,14 +150,15 @@ def reference(case, threads=os.cpu_count()):
     return dict(zip(names, session.run(names, case.inputs)))
 
 
-def rounded_reference(case):
-    """ONNX Runtime's outputs where weights, inputs and every node's results are rounded to bf16: what bf16 itself costs."""
+def rounded_reference(case, dtype="bfloat16", cast=None):
+    """ONNX Runtime's outputs where weights, inputs and every node's results are rounded to a type of ml_dtypes, ONNX's `cast`
+    (bf16): what that type itself costs."""
     import ml_dtypes
     import onnx
     import onnxruntime
 
     def rounded(array):
-        return array.astype(ml_dtypes.bfloat16).astype(np.float32) if array.dtype == np.float32 else array
+        return array.astype(getattr(ml_dtypes, dtype)).astype(np.float32) if array.dtype == np.float32 else array
 
     model = onnx.shape_inference.infer_shapes(onnx.load(case.model))
     floats = {value.name for value in [*model.graph.value_info, *model.graph.output]
@@ -171,8 +172,9 @@ def rounded_reference(case):
         for index, name in enumerate(node.output):
             if name in floats and node.op_type != "Constant":
                 node.output[index] = f"{name}/wide"
-                nodes.append(onnx.helper.make_node("Cast", [f"{name}/wide"], [f"{name}/bf16"], to=onnx.TensorProto.BFLOAT16))
-                nodes.append(onnx.helper.make_node("Cast", [f"{name}/bf16"], [name], to=onnx.TensorProto.FLOAT))
+                nodes.append(onnx.helper.make_node("Cast", [f"{name}/wide"], [f"{name}/narrow"],
+                                                   to=cast or onnx.TensorProto.BFLOAT16))
+                nodes.append(onnx.helper.make_node("Cast", [f"{name}/narrow"], [name], to=onnx.TensorProto.FLOAT))
     nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del model.graph.node[:], model.graph.value_info[:]
     model.graph.node.extend(nodes)
