@@ -195,6 +195,7 @@ std::span<const Operator> learn_operators();
 std::span<const Operator> arrange_operators();
 std::span<const Operator> linear_attention_operators();
 std::span<const Operator> cached_attention_operators();
+std::span<const Operator> fused_operators();
 std::span<const Operator> determinant_operators();
 std::span<const Operator> sequence_operators();
 std::span<const Operator> random_operators();

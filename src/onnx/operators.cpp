@@ -15,33 +15,20 @@ using OperatorRows = std::map<std::pair<std::string_view, std::string_view>, con
 const OperatorRows& operator_rows() {
   static const auto rows = [] {
     OperatorRows out;
-    for (const auto& family : {elementwise_operators(),
-                               shape_operators(),
-                               constant_operators(),
-                               index_operators(),
-                               conv_operators(),
-                               pool_operators(),
-                               matmul_operators(),
-                               norm_operators(),
-                               reduce_operators(),
-                               resize_operators(),
-                               attention_operators(),
-                               quantize_operators(),
-                               control_operators(),
-                               recurrent_operators(),
-                               sample_operators(),
-                               loss_operators(),
-                               signal_operators(),
-                               integer_operators(),
-                               training_operators(),
-                               learn_operators(),
-                               arrange_operators(),
-                               linear_attention_operators(),
-                               determinant_operators(),
-                               qlinear_operators(),
-                               sequence_operators(),
-                               random_operators(),
-                               cached_attention_operators()})
+    for (const auto& family : {elementwise_operators(), shape_operators(),
+                               constant_operators(),    index_operators(),
+                               conv_operators(),        pool_operators(),
+                               matmul_operators(),      norm_operators(),
+                               reduce_operators(),      resize_operators(),
+                               attention_operators(),   quantize_operators(),
+                               control_operators(),     recurrent_operators(),
+                               sample_operators(),      loss_operators(),
+                               signal_operators(),      integer_operators(),
+                               training_operators(),    learn_operators(),
+                               arrange_operators(),     linear_attention_operators(),
+                               determinant_operators(), qlinear_operators(),
+                               sequence_operators(),    random_operators(),
+                               fused_operators(),       cached_attention_operators()})
       for (const Operator& row : family) out[{row.domain, row.type}] = &row;
     return out;
   }();
