@@ -21,6 +21,38 @@ Values fused_matmul(Site& n) {
   return {alpha == 1 ? y.id : (y * alpha).id};
 }
 
+/// ONNX's operator of that name, at a node that has more: its attributes are among the node's.
+Term plain(Site& n, const char* type) { return {&n.b, operator_named("", type)->import(n)[0]}; }
+
+/// An activation by its name, with its numbers in the order in which ONNX has them.
+Term activated(const Term& y, const std::string& name, const std::vector<double>& numbers) {
+  const auto number = [&](size_t i, double otherwise) { return i < numbers.size() ? numbers[i] : otherwise; };
+  if (name.empty()) return y;
+  if (name == "Relu") return y.apply(ops::relu);
+  if (name == "Tanh") return y.apply(ops::tanh);
+  if (name == "Sigmoid") return y.apply(ops::sigmoid);
+  if (name == "LeakyRelu") return y.apply(ops::leaky_relu, {{"alpha", number(0, 0.01)}});
+  if (name == "Clip") return clamp(y, number(0, -INFINITY), number(1, INFINITY));
+  if (name == "HardSigmoid") return y.apply(ops::hard_sigmoid, {{"alpha", number(0, 0.2)}, {"beta", number(1, 0.5)}});
+  fail("onnx.attribute", "activation: '{}' is not known", printable(name));
+}
+
+/// A convolution, a sum with one more tensor, and an activation.
+Values fused_conv(Site& n) {
+  constexpr size_t sum = 3;
+  Term y = plain(n, "Conv");
+  if (n.has(sum)) y = y + input(n, sum);
+  const auto numbers = n.has("activation_params") ? n.attribute("activation_params").numbers : std::vector<double>{};
+  return {activated(y, n.text("activation"), numbers).id};
+}
+
+Values fused_gemm(Site& n) {
+  std::vector<double> numbers;
+  for (const char* name : {"activation_alpha", "activation_beta"})
+    if (n.has(name)) numbers.push_back(n.number(name));
+  return {activated(plain(n, "Gemm"), n.text("activation"), numbers).id};
+}
+
 /// As ONNX's, with the position before the tables; one position is that of the first row.
 Values rotary_embedding(Site& n) {
   const Shape given = n.b.shape(n[0]);
@@ -205,6 +237,10 @@ constexpr Operator rows[] = {
      "do_rotary:i mask_filter_value:f num_heads:i past_present_share_buffer:i qkv_hidden_sizes:is scale:f "
      "unidirectional:i",
      domain},
+    {"FusedConv", fused_conv, "conv add relu tanh sigmoid leaky_relu clip hard_sigmoid", 2, 4,
+     "activation:s activation_params:fs auto_pad:s dilations:is group:i kernel_shape:is pads:is strides:is", domain},
+    {"FusedGemm", fused_gemm, "matmul mul add relu tanh sigmoid leaky_relu clip hard_sigmoid", 2, 3,
+     "activation:s activation_alpha:f activation_beta:f activation_gamma:f alpha:f beta:f transA:i transB:i", domain},
     {"FusedMatMul", fused_matmul, "matmul mul", 2, 2, "alpha:f transA:i transB:i transBatchA:i transBatchB:i", domain},
     {"MatMulNBits", matmul_nbits, "matmul dequantize add sub mul cast reshape slice", 3, 6,
      "K:i N:i accuracy_level:i bits:i block_size:i", domain},

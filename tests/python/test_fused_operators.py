@@ -45,6 +45,20 @@ def test_fused_matmul(hadal, tmp_path, attributes):
     compare(hadal, tmp_path, "FusedMatMul", [a, b], {"y": 3}, **attributes)
 
 
+@pytest.mark.parametrize("activation, numbers", [("Relu", []), ("LeakyRelu", [0.3]), ("Clip", [-0.5, 0.25]),
+                                                 ("HardSigmoid", [0.3, 0.4]), ("Tanh", [])])
+def test_fused_conv(hadal, tmp_path, activation, numbers):
+    more = {"activation_params": numbers} if numbers else {}
+    operands = [normal(1, 4, 9, 7), normal(6, 2, 3, 3), normal(6), normal(1, 6, 9, 7)]
+    compare(hadal, tmp_path, "FusedConv", operands, {"y": 4}, activation=activation, group=2, pads=[1] * 4, **more)
+
+
+@pytest.mark.parametrize("activation, numbers", [("Relu", {}), ("LeakyRelu", {"activation_alpha": 0.3}), ("Sigmoid", {})])
+def test_fused_gemm(hadal, tmp_path, activation, numbers):
+    compare(hadal, tmp_path, "FusedGemm", [normal(5, 7), normal(3, 7), normal(3)], {"y": 2}, activation=activation, transB=1,
+            **numbers)
+
+
 TABLES = [f(np.arange(32)[:, None] * 100.0 ** (-np.arange(4) / 8)).astype(np.float32) for f in (np.cos, np.sin)]
 
 
