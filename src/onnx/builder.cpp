@@ -60,10 +60,35 @@ std::set<std::string> Builder::sources_of(ValueId v) const {
   return names;
 }
 
+std::optional<Tensor> Builder::computed(ValueId v, int depth) {
+  constexpr int deepest = 8;  // Operands are computed as often as they are read.
+  if (const Tensor* const tensor = known(v)) return *tensor;
+  const int32_t producer = graph.value(v).producer;
+  if (producer < 0 || depth == deepest) return std::nullopt;
+  const graph::Node node = graph.nodes[static_cast<size_t>(producer)];
+  if (node.op->counted_axis) return std::nullopt;
+  std::vector<std::optional<Tensor>> operands;
+  std::vector<const Tensor*> given;
+  for (const ValueId operand : node.inputs) {
+    operands.push_back(operand == absent ? std::nullopt : computed(operand, depth + 1));
+    if (operand != absent && !operands.back()) return std::nullopt;
+  }
+  for (const auto& operand : operands) given.push_back(operand ? &*operand : nullptr);
+  std::vector<Type> types;
+  for (const ValueId output : node.outputs) {
+    types.push_back(type(output));
+    book(checked_bytes(types.back().shape, bytes_of(types.back().dtype)));
+  }
+  const auto at = std::ranges::find(node.outputs, v) - node.outputs.begin();
+  return node.op->reference(given, node.attributes, types)[static_cast<size_t>(at)];
+}
+
 const Tensor& Builder::decisive(ValueId v, std::string_view what) {
   if (!is_tensor(v)) fail("onnx.type", "{} is {}, expected a tensor", what, kind_of(v));
   if (const Tensor* const tensor = known(v)) return *tensor;
   const std::set<std::string> sources = sources_of(v);
+  if (sources.empty())
+    if (auto tensor = computed(v)) return *graph.value(constant(std::move(*tensor))).constant;
   const auto may_be_fixed = [&](const std::string& name) {
     const auto given = options_.values.find(name);
     return given != options_.values.end() && given->second.size() <= most_fixed_elements;

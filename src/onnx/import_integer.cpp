@@ -114,43 +114,71 @@ Term by_channel(const Term& v, size_t rank) {
   return v.reshaped(to);
 }
 
-/// Sum of (x - zero_x) * (w - zero_w). Padding is of zero_x, which must be known.
+/// Sums of from * (w - zero_w) over windows, outside of which `from` is a number.
+class ByteWindows {
+ public:
+  ByteWindows(Site& n, const Term& x, const Term& w, std::optional<Term> zero_w)
+      : n_(n), w_(w), window_(window_of(n, filter_of(n, x.id, w.id), spatial_of(n, x.id))) {
+    if (zero_w && !is_zero(*zero_w)) zero_w_ = by_channel(zero_w->as(DType::i32), rank());
+  }
+
+  [[nodiscard]] Term sums(const Term& from, double outside) const {
+    const Term sum = convolved(from, w_, outside);
+    if (!zero_w_) return sum;
+    // The window's sum of `from`, one for each group, spread over its output channels.
+    const int64_t groups = n_.integer("group", 1);
+    Shape ones = w_.shape();
+    ones[0] = groups;
+    Term each = convolved(from, w_.with(n_.b.constant(n_.b.filled(w_.dtype(), ones, 1))), outside);
+    if (groups > 1) {
+      Shape apart = each.shape(), wide;
+      apart.insert(apart.begin() + 2, 1);
+      wide = apart;
+      wide[2] = w_.shape()[0] / groups;
+      each = each.reshaped(apart).broadcast(wide).reshaped(sum.shape());
+    }
+    return sum - *zero_w_ * each;
+  }
+  /// The same of whole windows of ones.
+  [[nodiscard]] Term whole() const {
+    Integers inner;
+    for (size_t i = 1; i < rank(); ++i) inner.push_back(static_cast<int64_t>(i));
+    const Shape filter = w_.shape();
+    const Term sum = by_channel(w_.as(DType::i32).reduced("sum", inner, false), rank());
+    return zero_w_ ? sum - *zero_w_ * static_cast<double>(elements(Shape(filter.begin() + 1, filter.end()))) : sum;
+  }
+
+ private:
+  [[nodiscard]] size_t rank() const { return w_.shape().size(); }
+  [[nodiscard]] Term convolved(const Term& from, const Term& weights, double outside) const {
+    return from.apply(ops::conv, weights,
+                      {{"strides", window_.strides},
+                       {"pads", window_.pads()},
+                       {"dilations", window_.dilations},
+                       {"groups", n_.integer("group", 1)},
+                       {"outside", outside}});
+  }
+
+  Site& n_;
+  Term w_;
+  Window window_;
+  std::optional<Term> zero_w_;
+};
+
+/// Sum of (x - zero_x) * (w - zero_w). Padding is of zero_x: what it adds is the same in all windows where that is
+/// known, else left out by windows of ones.
 Term byte_convolution(Site& n, const Term& x, std::optional<Term> zero_x, const Term& w, std::optional<Term> zero_w) {
-  const Shape spatial = spatial_of(n, x.id), filter = w.shape();
-  const Window window = window_of(n, filter_of(n, x.id, w.id), spatial);
-  const int64_t groups = n.integer("group", 1);
-  double zero = 0;
-  if (zero_x) {
-    const Tensor& known = n.b.decisive(zero_x->id, "the zero point of x");
-    if (known.size() != 1) fail("onnx.shape", "{} zero points of x", known.size());
-    zero = number_at(known, 0);
+  const ByteWindows windows(n, x, w, std::move(zero_w));
+  if (!zero_x) return windows.sums(x, 0);
+  if (elements(zero_x->shape()) != 1) fail("onnx.shape", "{} zero points of x", elements(zero_x->shape()));
+  if (const Tensor* const known = n.b.known(zero_x->id)) {
+    const double zero = number_at(*known, 0);
+    return zero == 0 ? windows.sums(x, 0) : windows.sums(x, zero) - windows.whole() * zero;
   }
-  const auto convolved = [&](const Term& weights) {
-    return x.apply(ops::conv, weights,
-                   {{"strides", window.strides},
-                    {"pads", window.pads()},
-                    {"dilations", window.dilations},
-                    {"groups", groups},
-                    {"outside", zero}});
-  };
-  Term sum = convolved(w);
-  Integers inner;
-  for (size_t i = 1; i < filter.size(); ++i) inner.push_back(static_cast<int64_t>(i));
-  if (zero != 0) sum = sum - by_channel(w.as(DType::i32).reduced("sum", inner, false), filter.size()) * zero;
-  if (!zero_w || is_zero(*zero_w)) return sum;
-  // The window's sum of x, one for each group, spread over its output channels.
-  Shape ones = filter;
-  ones[0] = groups;
-  Term sums = convolved(w.with(n.b.constant(n.b.filled(w.dtype(), ones, 1))));
-  sums = sums - zero * static_cast<double>(elements(Shape(filter.begin() + 1, filter.end())));
-  if (groups > 1) {
-    Shape apart = sums.shape(), wide;
-    apart.insert(apart.begin() + 2, 1);
-    wide = apart;
-    wide[2] = filter[0] / groups;
-    sums = sums.reshaped(apart).broadcast(wide).reshaped(sum.shape());
-  }
-  return sum - by_channel(zero_w->as(DType::i32), filter.size()) * sums;
+  Shape ones = x.shape();
+  ones[0] = 1;
+  const Term inside = x.with(n.b.constant(n.b.filled(x.dtype(), ones, 1)));
+  return windows.sums(x, 0) - zero_x->as(DType::i32).reshaped({}) * windows.sums(inside, 0);
 }
 
 Values conv_integer(Site& n) {

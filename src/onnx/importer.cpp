@@ -139,8 +139,7 @@ void GraphImporter::bind(Scope& scope, const std::string& name, ValueId v) {
 ValueId GraphImporter::look_up(const Scope& scope, const std::string& name) const {
   if (name.empty()) return absent;
   if (const ValueId* v = scope.find(name)) return *v;
-  fail("onnx.graph", "value '{}' is used before it is made (a missing node, a cycle, or nodes out of order)",
-       printable(name));
+  fail("onnx.graph", "value '{}' is used before it is made (a missing node, or a cycle)", printable(name));
 }
 
 // ---- inputs and constants

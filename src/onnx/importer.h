@@ -80,6 +80,8 @@ class Builder final : public graph::Builder {
   std::optional<Values> fold(const Op& op, const Values& inputs, const Attributes& attributes);
 
   [[nodiscard]] std::set<std::string> sources_of(ValueId v) const;
+  /// The value of what comes from constants alone, but was not folded: they are dequantised, or grow.
+  std::optional<Tensor> computed(ValueId v, int depth = 0);
 
   const ImportOptions& options_;
   int64_t booked_ = 0;

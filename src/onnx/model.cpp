@@ -8,6 +8,7 @@
 
 #include "onnx.pb.h"
 #include "onnx/external.h"
+#include "onnx/node_order.h"
 
 namespace hadal::onnx {
 
@@ -260,6 +261,7 @@ Result<ModelGraph> Reader::graph(const pb::GraphProto& from) {
     HADAL_TRY(ModelNode made, node(entry));
     out.nodes.push_back(std::move(made));
   }
+  put_in_order(out.nodes);
   for (const auto& entry : from.initializer()) {
     auto value = tensor(entry);
     if (!value) return std::move(value).error().at(fmt::format("initializer '{}'", printable(entry.name())));
@@ -297,6 +299,7 @@ Result<ModelFunction> Reader::function(const pb::FunctionProto& from) {
     HADAL_TRY(ModelNode made, node(entry));
     out.nodes.push_back(std::move(made));
   }
+  put_in_order(out.nodes);
   HADAL_TRY(out.opsets, opsets_of(from.opset_import()));
   return out;
 }

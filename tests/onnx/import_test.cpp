@@ -115,6 +115,23 @@ TEST_F(Import, EveryModelNodeIsNamedBySomeGraphNode) {
   EXPECT_EQ(origins[0], "sum");
 }
 
+TEST_F(Import, NodesStandInAnyOrder) {
+  ModelFile file;
+  file.input("x", {2}).output("y");
+  file.node("Add", {"a", "b"}, {"y"}, "sum");
+  file.node("Relu", {"c"}, {"b"}, "relu");
+  file.node("Neg", {"x"}, {"a"}, "first");
+  file.node("Exp", {"x"}, {"c"}, "second");
+  const auto imported = import(file);
+  ASSERT_TRUE(imported.ok()) << imported.error().text();
+  std::string order;
+  for (const graph::Node& node : imported->graph.nodes) order += node.origins[0] + " ";
+  EXPECT_EQ(order, "first second relu sum ");
+  file.node("Abs", {"e"}, {"d"}, "one");
+  file.node("Abs", {"d"}, {"e"}, "other");
+  EXPECT_EQ(import(file).error().code, "onnx.graph");
+}
+
 TEST_F(Import, EveryOutputIsANodesOwnResult) {
   ModelFile file;
   file.input("x", {2}).output("same").output("constant").output("twice");
