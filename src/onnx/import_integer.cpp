@@ -168,7 +168,7 @@ class ByteWindows {
 /// Sum of (x - zero_x) * (w - zero_w). Padding is of zero_x: what it adds is the same in all windows where that is
 /// known, else left out by windows of ones.
 Term byte_convolution(Site& n, const Term& x, std::optional<Term> zero_x, const Term& w, std::optional<Term> zero_w) {
-  const ByteWindows windows(n, x, w, std::move(zero_w));
+  const ByteWindows windows(n, x, w, zero_w);
   if (!zero_x) return windows.sums(x, 0);
   if (elements(zero_x->shape()) != 1) fail("onnx.shape", "{} zero points of x", elements(zero_x->shape()));
   if (const Tensor* const known = n.b.known(zero_x->id)) {

@@ -17,9 +17,11 @@ def exports(hadal):
     return module
 
 
-@pytest.mark.parametrize("name, precision", [*((name, "f32") for name in exported.MAKERS), ("bert", "bf16"), ("swin", "bf16"),
-                                             ("yolo", "f8e4m3"), ("bert", "int8"), ("resnet", "int8")])
-def test_architecture_agrees_with_onnx_runtime(exports, tmp_path, monkeypatch, hadal, name, precision):
+@pytest.mark.parametrize("name, form", [*((name, "f32") for name in exported.MAKERS), ("bert", "bf16"), ("swin", "bf16"),
+                                        ("yolo", "f8e4m3"), ("bert", "int8"), ("resnet", "int8"),
+                                        *((name, form) for name in ("resnet", "unet", "bert", "llama")
+                                          for form in ("optimised", "float16", "qdq", "dynamic"))])
+def test_architecture_agrees_with_onnx_runtime(exports, tmp_path, monkeypatch, hadal, name, form):
     monkeypatch.setenv("HADAL", str(hadal.binary))
-    row, good = exports.compare(name, precision, tmp_path)
+    row, good = exports.compare(name, form, tmp_path)
     assert good, row

@@ -79,3 +79,13 @@ def test_products_are_equal(hadal, tmp_path, operator, weights):
         operands = ["x", "s0", "z0", "w", "sw", "zw", *(["b"] if operator == "QGemm" else []), "s2", "z2"]
         node = helper.make_node(operator, operands, ["out"], domain="com.microsoft" if operator == "QGemm" else "")
     agree(hadal, tmp_path, node, {"x": x}, constants, 0)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("zero_w", [None, 131])
+def test_a_convolution_whose_zero_point_comes_with_the_data(hadal, tmp_path, groups, zero_w):
+    """Padding stands for the zero point, of which nothing is known before."""
+    constants = {"w": bytes_of("w", (12, 8 // groups, 3, 3))} | ({"zw": np.uint8(zero_w)} if zero_w else {})
+    node = helper.make_node("ConvInteger", ["x", "w", "zx", *(["zw"] if zero_w else [])], ["out"], pads=[1, 0, 2, 1], group=groups,
+                            strides=[1, 2])
+    agree(hadal, tmp_path, node, {"x": bytes_of("x", SHAPE), "zx": np.array(117, np.uint8)}, constants, 0)
