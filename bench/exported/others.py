@@ -85,7 +85,8 @@ def clip():
     image = e.node("Gather", e.layer_norm(x, width), e.constant(0), axis=1)
     sides = [e.linear(side, width, 16, bias=False) for side in (text, image)]
     text, image = (e.node("Div", side, e.node("ReduceL2", side, axes=[-1], keepdims=1)) for side in sides)
-    return e.finish(logits_per_text=e.mul(e.node("MatMul", text, e.transpose(image, 1, 0)), 14.3))
+    logits = e.mul(e.node("MatMul", text, e.transpose(image, 1, 0)), 14.3)
+    return e.finish(logits_per_text=logits, text_embeds=text, image_embeds=image)
 
 
 def roberta():
