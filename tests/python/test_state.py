@@ -90,6 +90,64 @@ def test_a_program_file_keeps_its_state(tmp_path):
     assert len(first) == 1 and not np.array_equal(first, second)
 
 
+C = r"""
+#include <stdio.h>
+#include "hadal.h"
+
+static int failed(hadal_status* status) {
+  if (status != NULL) printf("%s\n", hadal_status_text(status));
+  return status != NULL;
+}
+
+int main(int count, char** names) {
+  const hadal_state state = {"h", "h_out"};
+  const int64_t shape[] = {1, 1, 3};
+  const float values[] = {1, 1, 1};
+  const hadal_array x = {"x", "f32", shape, 3, values, sizeof values};
+  hadal_options options = {0};
+  hadal_program* program;
+  hadal_session* session;
+  hadal_outputs* outputs;
+  hadal_array h;
+  int run;
+  options.chip = "hadal-edge";
+  options.states = &state;
+  options.state_count = 1;
+  if (failed(hadal_program_load(names[count - 1], &options, &program))) return 1;
+  if (hadal_program_state(program, 0) != SIZE_MAX || hadal_program_state(program, 1) != 1) return 1;
+  if (failed(hadal_session_new(program, &session))) return 1;
+  for (run = 0; run < 3; ++run) {
+    if (run == 2 && failed(hadal_session_reset(session))) return 1;
+    if (failed(hadal_session_run(session, &x, 1, &outputs))) return 1;
+    hadal_outputs_get(outputs, 1, &h);
+    if (h.data != NULL || h.bytes != 0) return 1;
+    hadal_outputs_free(outputs);
+    if (failed(hadal_session_state(session, &outputs))) return 1;
+    hadal_outputs_get(outputs, 1, &h);
+    printf("%.6f\n", ((const float*)h.data)[0]);
+    hadal_outputs_free(outputs);
+  }
+  hadal_session_free(session);
+  hadal_program_free(program);
+  return 0;
+}
+"""
+
+
+def test_state_from_c(tmp_path):
+    path = recurrent(tmp_path)
+    (tmp_path / "state.c").write_text(C)
+    subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}", tmp_path / "state.c", LIBRARY,
+                    f"-Wl,-rpath,{LIBRARY.parent}", "-o", tmp_path / "state"], check=True)
+    done = subprocess.run([tmp_path / "state", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    h, want, reference = np.zeros((1, 1, 5), np.float32), [], onnxruntime.InferenceSession(path)
+    for _ in range(2):
+        h = reference.run(["h_out"], {"x": np.ones((1, 1, 3), np.float32), "h": h})[0]
+        want.append(h[0, 0, 0])
+    np.testing.assert_allclose([float(line) for line in done.stdout.split()], [*want, want[0]], atol=1e-5)
+
+
 @pytest.mark.parametrize("state, code, text", [({"hh": "h_out"}, "state.name", 'did you mean "h"'),
                                                ({"h": "y_out"}, "state.name", "no output"),
                                                ({"x": "h_out"}, "state.type", "1x1x3"),
