@@ -43,9 +43,11 @@ void TileReader::ring(const At& at) {
   out_.rings.push_back(std::move(ring));
 }
 
-/// Steps are [operation, [operands], alpha, beta]; operands are inputs from 0, and results of earlier steps from 8.
+/// Steps are [operation, [operands], alpha, beta]; operands are inputs from 0, and results of earlier steps from 8. They
+/// compute in f32 where no other type is given.
 void TileReader::chain(const At& at) {
   isa::Chain chain;
+  if (at.value.contains("compute")) chain.compute = dtype(get(at, "compute"));
   chain.inputs = static_cast<uint8_t>(integer(get(at, "inputs"), 0, isa::chain_inputs));
   each(get(at, "steps"), [&](const At& step) {
     if (!step.value.is_array() || step.value.size() != 4) return fail(step, "it is no step");

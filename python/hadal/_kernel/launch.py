@@ -62,6 +62,7 @@ class Kernel:
     def __init__(self, function: Callable[..., None], signature: Signature):
         functools.update_wrapper(self, function)
         self.function, self.signature = function, signature
+        self.defaults: dict[str, Any] = function.__kwdefaults__ or {}
         self._programs: dict[Any, Program] = {}
         self._sessions: dict[Program, InferenceSession] = {}
 
@@ -113,7 +114,7 @@ class Kernel:
         return self._programs[key]
 
     def _traced(self, specs: list[Spec], chip: str, parameters: dict[str, Any]) -> tuple[bytes, Emitter]:
-        inputs, outputs = self.signature.bind(specs, self.__name__)
+        inputs, outputs = self.signature.bind(specs, self.__name__, {**self.defaults, **parameters})
         names = self.function.__code__.co_varnames
         tensors = [Tensor(names[i] if i < len(names) else f"t{i}", i, spec.dtype, tuple(spec.dims),
                           "input" if i < len(inputs) else "output") for i, spec in enumerate([*inputs, *outputs])]
@@ -138,7 +139,7 @@ class Kernel:
             raise wrong("inline.arguments", f"in a kernel, {self.__name__} takes {count} tensors, inputs then outputs; found "
                         f"{len(tensors)} arguments", "make room for results: hd.scratch(shape, dtype)")
         specs = [Spec(tensor.dtype, tensor.shape) for tensor in tensors]
-        _, outputs = self.signature.bind(specs[: len(self.signature.inputs)], self.__name__)
+        _, outputs = self.signature.bind(specs[: len(self.signature.inputs)], self.__name__, {**self.defaults, **parameters})
         for tensor, want, found in zip(tensors[-len(outputs):], outputs, specs[-len(outputs):]):
             if str(want) != str(found):
                 raise wrong("inline.shape", f"{self.__name__} gives {want}; found {tensor}", "give it a tensor of that type")
@@ -180,9 +181,15 @@ def kernel(signature: str, *, where: dict[str, str] | None = None) -> Callable[[
     """Makes a kernel of a function: @hadal.kernel("T[M,K], T[K,N] -> T[M,N]", where={"T": "bf16 f32"}).
 
     The function takes the inputs, then the outputs, as tensors in memory, and parameters behind `*`. Equal letters are equal
-    extents or types. Errors: KernelError signature.*.
+    extents or types; extents of outputs may be made of letters and parameters: "T[(N-R)//stride+1]". Errors: KernelError
+    signature.*.
     """
     if not isinstance(signature, str):
         raise wrong("signature.syntax", "@hd.kernel stands without a signature", '@hd.kernel("T[M,K], T[K,N] -> T[M,N]")')
-    parsed = Signature(signature, where)
-    return lambda function: Kernel(function, parsed)
+    return lambda function: Kernel(function, Signature(signature, where, _keywords(function)))
+
+
+def _keywords(function: Callable[..., None]) -> tuple[str, ...]:
+    """The names behind `*`."""
+    code = function.__code__
+    return code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]

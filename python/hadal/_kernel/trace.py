@@ -22,6 +22,7 @@ class Op:
         self.kind, self.body, self.seq, self.site, self.phase = kind, body, seq, site, phase
         self.inputs, self.attributes = inputs, attributes
         self.value: Any = None
+        self.second: Any = None  # The other result of hd.topk.
         self.inner: Body | None = None
 
     def __getattr__(self, name: str) -> Any:

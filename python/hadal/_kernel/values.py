@@ -27,6 +27,17 @@ def ids_of(span: Span, axis: int, shift: int) -> Value:
 _OPERATORS = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv}
 
 
+def dims_of(dims: Any) -> tuple[Index, ...]:
+    """Extents from spans and integers."""
+    dims = dims if isinstance(dims, (tuple, list)) else (dims,)
+    return tuple(d.extent if isinstance(d, Span) else index.as_index(d) for d in dims)
+
+
+def _shape_of(dims: tuple[Index, ...]) -> tuple[int, list[str]]:
+    """What reshaping keeps: the product of constant extents, and those that vary."""
+    return math.prod(d.low for d in dims if d.is_constant), [d.text for d in dims if not d.is_constant]
+
+
 class Arithmetic:
     """The operators of values and tiles."""
 
@@ -85,6 +96,8 @@ class Arithmetic:
         return elementwise("abs", self)
 
     def __matmul__(self, other: Any) -> Value:
+        from .products import dot  # Which knows values.
+
         return dot(self, other)
 
     def __bool__(self) -> bool:
@@ -129,6 +142,14 @@ class Value(Arithmetic):
             raise wrong("value.transpose", f".T swaps two axes; {self} has {len(self.dims)}", "give it two axes")
         return Value(current().record("transpose", (self,)), (self.dims[1], self.dims[0]), self.dtype)
 
+    def reshape(self, *dims: Any) -> Value:
+        """The same elements in the same order with other extents (spans and integers); moves nothing."""
+        made = dims_of(dims)
+        if _shape_of(made) != _shape_of(self.dims):
+            raise wrong("value.reshape", f"{self} does not have the elements of {shown(self.dtype, made)}",
+                        "extents are those of the value, split or joined; one that varies stays as it is")
+        return Value(current().record("view", (self,)), made, self.dtype)
+
     def to(self, dtype: str) -> Value:
         """The same values, rounded to the type."""
         if dtype not in BYTES:
@@ -141,7 +162,14 @@ class Value(Arithmetic):
         raise wrong("value.write", "a value cannot be written", "make a tile: t = hd.full(dims, 0.0); t[:] = ...")
 
     def __getitem__(self, key: Any) -> Value:
-        raise wrong("value.index", "a value on the chip is not cut", "load the part: hd.load(x[m, :64])")
+        """v[:n]: the first of the leading axis, which moves nothing."""
+        if not (isinstance(key, slice) and key.start in (None, 0) and key.step is None and key.stop is not None):
+            raise wrong("value.index", "a value on the chip is cut to the first of its leading axis alone",
+                        "v[:n]; load the part: hd.load(x[m, :64])")
+        stop = key.stop.extent if isinstance(key.stop, Span) else index.as_index(key.stop)
+        if stop.low < 0 or stop.high > self.dims[0].high:
+            raise wrong("value.index", f"the cut to {stop} (at most {stop.high}) passes {self}", "cut to what it has")
+        return Value(current().record("view", (self,)), (stop, *self.dims[1:]), self.dtype)
 
     def __str__(self) -> str:
         return shown(self.dtype, self.dims)
@@ -198,6 +226,9 @@ class Tile(Arithmetic):
     def to(self, dtype: str) -> Value:
         return self.read().to(dtype)
 
+    def reshape(self, *dims: Any) -> Value:
+        return elementwise("copy", self).to(self.dtype).reshape(*dims)  # The tile may be written before this is read.
+
     def __str__(self) -> str:
         return shown(self.dtype, self.dims)
 
@@ -212,7 +243,7 @@ class Accumulator(Tile):
         self.written = True
 
     def __iadd__(self, other: Any) -> Tile:
-        if not (isinstance(other, Value) and other.op.kind == "matmul" and other.op.body.ops[-1] is other.op):
+        if not (isinstance(other, Value) and other.op.kind == "product" and other.op.body.ops[-1] is other.op):
             return super().__iadd__(other)
         if [d.text for d in other.dims] != [d.text for d in self.dims]:
             raise wrong("dot.shape", f"this adds {other} to an accumulator {self}",
@@ -271,16 +302,3 @@ def elementwise(name: str, *operands: Any) -> Value:
         raise wrong("value.type", "this word takes a value, and found numbers alone", "use Python's math for numbers")
     op = current().record("map", inputs, name=name, casts=False)
     return Value(op, dims, "bool" if name in COMPARISONS else "f32")
-
-
-def dot(x: Any, w: Any) -> Value:
-    x, w = as_operand(x), as_operand(w)
-    if not isinstance(x, Value) or not isinstance(w, Value) or len(x.dims) != 2 or len(w.dims) != 2:
-        raise wrong("dot.rank", f"x @ w multiplies two matrices; found {x} and {w}", "index leading axes: k[g, j, :]")
-    if x.dims[1].text != w.dims[0].text:
-        remedy = "w was loaded as [n, k]: write hd.load(w[...].T)" if x.dims[1].text == w.dims[1].text else \
-            "load both with the same span of k"
-        raise wrong("dot.shape", f"x @ w: x is {x}, w is {w}; axis 1 of x must be axis 0 of w", remedy)
-    if x.dtype != w.dtype:
-        raise wrong("dot.dtype", f"x @ w: x is {x}, w is {w}; both must have one type", f"write x.to({w.dtype!r})")
-    return Value(current().record("matmul", (x, w)), (x.dims[0], w.dims[1]), "f32")
