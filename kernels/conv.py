@@ -3,7 +3,8 @@
 import hadal as hd
 
 
-@hd.kernel("T[N,H,W,C], T[R,S,C,O] -> T[N,(H+2*pad-R)//stride+1,(W+2*pad-S)//stride+1,O]")
+@hd.kernel("T[N,H,W,C], T[R,S,C,O] -> T[N,(H+2*pad-R)//stride+1,(W+2*pad-S)//stride+1,O]",
+           tune={"bh": [7, 14, 28], "bw": [14, 28, 56], "bo": [64, 128, 256], "bc": [32, 64, 128]})
 def conv(x, w, y, *, stride=1, pad=0, bh=14, bw=28, bo=256, bc=64):
     """y[n, p, q] = sum over taps of x[n, p * stride + r - pad, q * stride + s - pad] @ w[r, s]; outside x is 0."""
     (N, P, Q, O), (R, S, C, _) = y.shape, w.shape

@@ -17,5 +17,5 @@ from ._report import Report
 from ._session import InferenceSession
 
 __version__: str = _version()
-__all__ = ["Chip", "HadalError", "InferenceSession", "Kernel", "KernelError", "NodeArg", "Program", "Report", "chips", "compile",
-           "kernel", "simulate"]  # The words of kernels, such as hadal.max, would hide Python's own.
+__all__ = ["Chip", "HadalError", "InferenceSession", "Kernel", "KernelError", "NodeArg", "Program", "Report", "Tuned", "chips",
+           "compile", "kernel", "simulate", "tune"]  # The words of kernels, such as hadal.max, would hide Python's own.

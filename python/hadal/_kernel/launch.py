@@ -7,7 +7,7 @@ import functools
 import json
 import os
 import re
-from typing import Any, Callable
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def _target(name: str, stamp: Any) -> Target:
                   number("scratchpad.accumulator_tiles"))
 
 
-def _spec(value: Any, number: int) -> Spec:
+def spec_of(value: Any, number: int) -> Spec:
     if isinstance(value, str):
         spec = Spec.parse(value)
         if not all(isinstance(extent, int) for extent in spec.dims):
@@ -59,10 +59,10 @@ class Kernel:
     kernel.simulate("f32[64,64]", ...) a Report alone. Parameters behind `*` are given by name. Errors: KernelError.
     """
 
-    def __init__(self, function: Callable[..., None], signature: Signature):
+    def __init__(self, function: Callable[..., None], signature: Signature, space: Mapping[str, Sequence[Any]] | None = None):
         functools.update_wrapper(self, function)
-        self.function, self.signature = function, signature
-        self.defaults: dict[str, Any] = function.__kwdefaults__ or {}
+        self.function, self.signature, self.space = function, signature, dict(space or {})
+        self.parameters, self.defaults = _keywords(function), dict(function.__kwdefaults__ or {})
         self._programs: dict[Any, Program] = {}
         self._sessions: dict[Program, InferenceSession] = {}
 
@@ -96,13 +96,13 @@ class Kernel:
     def trace(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> str:
         """The tile program."""
         with described(chip) as name:
-            text, _ = self._traced([_spec(s, i) for i, s in enumerate(specs, 1)], name, parameters)
+            text, _ = self._traced([spec_of(s, i) for i, s in enumerate(specs, 1)], name, parameters)
         return library.text_from(library.tiles_text, text)
 
     def compile(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> Program:
         """The program for arrays or types as text; the same again costs nothing. Errors: KernelError (docs/kernels.md), those
         of the chip."""
-        found = [_spec(s, i) for i, s in enumerate(specs, 1)]
+        found = [spec_of(s, i) for i, s in enumerate(specs, 1)]
         stamp = os.stat(chip).st_mtime_ns if isinstance(chip, (str, os.PathLike)) and os.path.exists(chip) else None
         key = (tuple(map(str, found)), repr(chip), stamp, repr(sorted(parameters.items())))
         if key not in self._programs:
@@ -177,16 +177,17 @@ class Kernel:
         return f'<hadal.Kernel {self.__name__}: "{self.signature.text}">'
 
 
-def kernel(signature: str, *, where: dict[str, str] | None = None) -> Callable[[Callable[..., None]], Kernel]:
+def kernel(signature: str, *, where: dict[str, str] | None = None,
+           tune: Mapping[str, Sequence[Any]] | None = None) -> Callable[[Callable[..., None]], Kernel]:
     """Makes a kernel of a function: @hadal.kernel("T[M,K], T[K,N] -> T[M,N]", where={"T": "bf16 f32"}).
 
     The function takes the inputs, then the outputs, as tensors in memory, and parameters behind `*`. Equal letters are equal
-    extents or types; extents of outputs may be made of letters and parameters: "T[(N-R)//stride+1]". Errors: KernelError
-    signature.*.
+    extents or types; extents of outputs may be made of letters and parameters: "T[(N-R)//stride+1]". tune: choices of
+    parameters for hd.tune, {"bm": [128, 256]}. Errors: KernelError signature.*.
     """
     if not isinstance(signature, str):
         raise wrong("signature.syntax", "@hd.kernel stands without a signature", '@hd.kernel("T[M,K], T[K,N] -> T[M,N]")')
-    return lambda function: Kernel(function, Signature(signature, where, _keywords(function)))
+    return lambda function: Kernel(function, Signature(signature, where, _keywords(function)), tune)
 
 
 def _keywords(function: Callable[..., None]) -> tuple[str, ...]:
