@@ -17,7 +17,7 @@ extern "C" {
 #define HADAL_API __attribute__((visibility("default")))
 
 /* Grows by one with each change that breaks callers; hadal_abi_version() is that of the library. */
-#define HADAL_ABI_VERSION 1
+#define HADAL_ABI_VERSION 2
 
 HADAL_API uint32_t hadal_abi_version(void);
 /* "0.1.0" */
@@ -52,6 +52,21 @@ typedef struct hadal_array {
 /* Programs ----------------------------------------------------------------------------------------------------------
  */
 
+/* Kernels in models: while a model is imported, `answer` is asked for every node of the operators named ("Type", or
+ * "domain::Type"), and gives the tile program that computes it, or nothing: the node is then imported as usual.
+ *   node: {"op", "name", "inputs": [{"dtype", "shape"}, or null where it is not given], "attributes": {}}
+ *   answer: {"name": the kernel's, "tiles": a tile program, "inputs": [the shapes in which it sees the inputs],
+ *            "results": [{"dtype", "shape"}], "shapes": [those of the results in the model]}
+ *        or {"error": {"code", "message", "place", "remedy"}} */
+typedef struct hadal_answer hadal_answer;
+HADAL_API void hadal_answer_give(hadal_answer*, const char* json);
+typedef struct hadal_kernels {
+  const char* const* operators;
+  size_t count;
+  void (*answer)(void* user, const char* node, hadal_answer*);
+  void* user;
+} hadal_kernels;
+
 /* All zero: everything by default. */
 typedef struct hadal_options {
   const char* chip;         /* Name of a shipped chip, or a file; NULL: the program's, else hadal-1. */
@@ -59,11 +74,12 @@ typedef struct hadal_options {
   const char* precision;    /* Of stored floats: "bf16" ...; NULL: the model's own. */
   const hadal_array* given; /* Shapes of inputs, and with data the values that decide shapes. */
   size_t given_count;
-  int32_t threads;      /* Of this computer; 0: all usable CPUs. */
-  int32_t no_values;    /* Not 0: only to be timed; weights may be absent. */
-  int32_t exact;        /* Not 0: values by plain loops in a fixed order. */
-  int32_t exact_memory; /* Not 0: time DRAM command by command. */
-  int64_t memory_limit; /* Bytes of this computer; 0: 80 % of what is usable. */
+  int32_t threads;              /* Of this computer; 0: all usable CPUs. */
+  int32_t no_values;            /* Not 0: only to be timed; weights may be absent. */
+  int32_t exact;                /* Not 0: values by plain loops in a fixed order. */
+  int32_t exact_memory;         /* Not 0: time DRAM command by command. */
+  int64_t memory_limit;         /* Bytes of this computer; 0: 80 % of what is usable. */
+  const hadal_kernels* kernels; /* NULL: none. They are asked during hadal_program_load, and not for a profile. */
 } hadal_options;
 
 /* A model compiled for a chip. */

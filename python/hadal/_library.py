@@ -6,10 +6,10 @@ import ctypes
 import json
 import os
 import pathlib
-from ctypes import POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_void_p
 from typing import Any
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 
 class HadalError(RuntimeError):
@@ -28,10 +28,18 @@ class Array(Structure):
                 ("data", c_void_p), ("bytes", c_size_t)]
 
 
+ANSWER = CFUNCTYPE(None, c_void_p, c_char_p, c_void_p)
+
+
+class Kernels(Structure):
+    _fields_ = [("operators", POINTER(c_char_p)), ("count", c_size_t), ("answer", ANSWER), ("user", c_void_p)]
+
+
 class Options(Structure):
     _fields_ = [("chip", c_char_p), ("profile", c_char_p), ("precision", c_char_p), ("given", POINTER(Array)),
                 ("given_count", c_size_t), ("threads", c_int32), ("no_values", c_int32), ("exact", c_int32),
-                ("exact_memory", c_int32), ("memory_limit", c_int64)]
+                ("exact_memory", c_int32), ("memory_limit", c_int64),
+                ("kernels", POINTER(Kernels))]
 
 
 def _find() -> str:
@@ -66,6 +74,7 @@ abi_version = _declare("hadal_abi_version", c_uint32)
 program_load = _declare("hadal_program_load", c_void_p, c_char_p, POINTER(Options), POINTER(c_void_p))
 program_from_tiles = _declare("hadal_program_from_tiles", c_void_p, c_char_p, POINTER(Options), POINTER(c_void_p))
 tiles_text = _declare("hadal_tiles_text", c_void_p, c_char_p, POINTER(c_void_p))
+answer_give = _declare("hadal_answer_give", None, c_void_p, c_char_p)
 program_text = _declare("hadal_program_text", c_void_p, c_void_p, POINTER(c_void_p))
 program_free = _declare("hadal_program_free", None, c_void_p)
 program_save = _declare("hadal_program_save", c_void_p, c_void_p, c_char_p)

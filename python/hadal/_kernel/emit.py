@@ -341,12 +341,12 @@ class Emitter:
                   accumulate: Index = index.constant(0), emit: Index = index.constant(1)) -> None:
         rank = 5 if op.word.startswith("conv") else 3
         view = lambda values: [self._seen(self._at[v, "matrix"], rank) for v in values]
-        operands = [self._seen(tile, rank), *view(op.inputs[:2])]
+        operands: list[Any] = [self._seen(tile, rank), *view(op.inputs[:2])]
         fields: dict[str, Any] = dict(op.fields)
         if group is not None:
             others = [v for v in group.leaves() if v is not group.product]
             operands += view(others)
-            steps = self._steps(group, [group.product, *others])
+            steps = self._steps(group, [v for v in (group.product, *others) if v is not None])
             if steps != [["copy", [0], 0, 0]]:  # A rounding alone is the tile's type.
                 fields["epilogue"] = self._chain(steps, 1 + len(others))
         if scales := view(op.inputs[2:]):

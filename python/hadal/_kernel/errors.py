@@ -6,6 +6,7 @@ import dataclasses
 import linecache
 import os
 import sys
+import types
 
 from .._library import HadalError
 
@@ -30,7 +31,7 @@ class Site:
 
 def here() -> Site:
     """The innermost line that is not of this package."""
-    frame = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     return Site(frame.f_code.co_filename, frame.f_lineno) if frame else Site("?", 0)

@@ -84,7 +84,8 @@ class Fused:
         sums = [op for op in uses if op.kind == "accumulate"]
         if len(sums) != 1 or any(op.kind == "assign" for op in uses):
             return False
-        body, loops = sums[0].body, []
+        body: Body | None = sums[0].body
+        loops: list[Any] = []
         while body is not None and body is not tile.op.body:
             loops.append(body.loop)
             body = body.parent

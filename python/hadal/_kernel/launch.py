@@ -34,8 +34,8 @@ def _target(name: str, stamp: Any) -> Target:
     fields = {row["name"]: row["value"] for row in library.json_from(library.describe_chip, os.fsencode(name))}
 
     def number(field: str) -> int:
-        amount, unit = re.fullmatch(r"([\d.,e+]+) *(\S*)", fields[field]).groups()
-        return int(float(amount.replace(",", "")) * _UNITS.get(unit, 1))
+        found = re.fullmatch(r"([\d.,e+]+) *(\S*)", fields[field])
+        return int(float(found[1].replace(",", "")) * _UNITS.get(found[2], 1)) if found else 0
 
     return Target(os.path.basename(name), number("cores"), number("scratchpad.accumulator_bytes"),
                   number("scratchpad.accumulator_tiles"))
@@ -58,6 +58,8 @@ class Kernel:
     kernel(a, b) computes values on hadal-1; kernel.run(a, b, chip=...) gives values and a Report;
     kernel.simulate("f32[64,64]", ...) a Report alone. Parameters behind `*` are given by name. Errors: KernelError.
     """
+
+    __name__: str  # The function's.
 
     def __init__(self, function: Callable[..., None], signature: Signature, space: Mapping[str, Sequence[Any]] | None = None):
         functools.update_wrapper(self, function)
@@ -116,7 +118,7 @@ class Kernel:
     def _traced(self, specs: list[Spec], chip: str, parameters: dict[str, Any]) -> tuple[bytes, Emitter]:
         inputs, outputs = self.signature.bind(specs, self.__name__, {**self.defaults, **parameters})
         names = self.function.__code__.co_varnames
-        tensors = [Tensor(names[i] if i < len(names) else f"t{i}", i, spec.dtype, tuple(spec.dims),
+        tensors = [Tensor(names[i] if i < len(names) else f"t{i}", i, spec.dtype, tuple(map(int, spec.dims)),
                           "input" if i < len(inputs) else "output") for i, spec in enumerate([*inputs, *outputs])]
         stamp = os.stat(chip).st_mtime_ns if os.path.exists(chip) else None
         target = _target(chip, stamp)

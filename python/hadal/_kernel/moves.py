@@ -47,7 +47,7 @@ def load(window: Window | Tensor, *, fill: float | None = None) -> Value:
         _closed(window)
     elif not math.isfinite(fill):
         raise wrong("value.number", f"{fill} fills what is outside", "take a large number, such as 1e30")
-    op = current().record("load", **_box(window), fill=float(fill) if window.passes_edges else None)
+    op = current().record("load", **_box(window), fill=float(fill) if fill is not None and window.passes_edges else None)
     value = Value(op, window.dims, window.tensor.dtype)
     return value.T if window.transposed else value
 

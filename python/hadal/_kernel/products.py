@@ -43,7 +43,7 @@ def dot(x: Any, w: Any, x_scale: Any = None, w_scale: Any = None) -> Value:
     dims, depth = (x.dims[0], w.dims[1]), x.dims[1]
     if x_scale is None and w_scale is None:
         return _product("matmul", (x, w), dims, [depth])
-    scales = (as_operand(x_scale), as_operand(w_scale))
+    scales: tuple[Any, ...] = (as_operand(x_scale), as_operand(w_scale))
     blocks = [index.ceil_div(d, SCALED).high for d in (*dims, depth)]
     wanted = [(x.dims[0].high, blocks[2]), (blocks[2], blocks[1])]
     for scale, want in zip(scales, wanted):

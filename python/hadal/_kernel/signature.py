@@ -51,12 +51,12 @@ def _letters(dim: str) -> set[str] | None:
     return {node.id for node in nodes if isinstance(node, ast.Name)}
 
 
-def _extent(node: ast.expr, known: Mapping[str, Any]) -> int:
+def _extent(node: Any, known: Mapping[str, Any]) -> int:
     if isinstance(node, ast.BinOp):
         return _OPERATIONS[type(node.op)](_extent(node.left, known), _extent(node.right, known))
     if isinstance(node, ast.UnaryOp):
         return -_extent(node.operand, known)
-    return node.value if isinstance(node, ast.Constant) else operator.index(known[node.id])
+    return operator.index(node.value if isinstance(node, ast.Constant) else known[node.id])
 
 
 def _split(text: str) -> list[str]:
@@ -84,7 +84,7 @@ class Signature:
         extents = {d for spec in self.inputs for d in spec.dims} | set(parameters)
         types = {spec.dtype for spec in self.inputs} | set(BYTES)
         for spec in self.outputs:
-            for letter in sorted({spec.dtype} - types | set().union(*(_letters(str(d)) for d in spec.dims)) - extents):
+            for letter in sorted({spec.dtype} - types | set().union(*(_letters(str(d)) or () for d in spec.dims)) - extents):
                 raise _error("signature.letter", f"{spec} has {letter}, which no input has", repr(text),
                              "extents and types of results follow from those of the inputs, and from parameters")
         if not self.inputs or not self.outputs:
@@ -103,7 +103,7 @@ class Signature:
         made = [Spec(known.get(spec.dtype, spec.dtype), [self._result(d, {**parameters, **known}, place) for d in spec.dims])
                 for spec in self.outputs]
         for spec in made:
-            if min(spec.dims) < 1:
+            if min(map(int, spec.dims)) < 1:
                 raise _error("launch.shape", f"a result would be {spec}", place, "take larger arrays or other parameters")
         return list(given), made
 
@@ -134,6 +134,6 @@ class Signature:
             if extent != wanted:
                 raise _error("launch.shape", f"{what}; {want} with {letter} = {wanted} was expected", place,
                              f"make its extent {letter} equal {wanted}")
-            if extent < 1:
+            if int(extent) < 1:
                 raise _error("launch.shape", f"{what}; a kernel takes at least one element along each axis", place,
                              "leave out empty arrays")

@@ -23,7 +23,7 @@ class Op:
         self.inputs, self.attributes = inputs, attributes
         self.value: Any = None
         self.second: Any = None  # The other result of hd.topk.
-        self.inner: Body | None = None
+        self.inner: Any = None   # The body of a loop.
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -35,7 +35,7 @@ class Op:
 class Body:
     """The operations of a kernel, or of a loop. `twin` is the first trace of the same loop, where this is the second."""
 
-    def __init__(self, parent: Body | None, loop: Op | None, twin: Body | None = None):
+    def __init__(self, parent: Body | None, loop: Any, twin: Body | None = None):
         self.parent, self.loop, self.twin = parent, loop, twin
         self.ops: list[Op] = []
 
@@ -52,8 +52,9 @@ class Trace:
 
     def __init__(self, name: str):
         self.name, self.label, self.root = name, name, Body(None, None)
-        self.body, self.phase, self.tiles, self.tensors = self.root, 0, [], []
-        self._seq = 0
+        self.body, self.phase, self._seq = self.root, 0, 0
+        self.tiles: list[Any] = []
+        self.tensors: list[Any] = []
 
     def record(self, kind: str, inputs: tuple = (), **attributes: Any) -> Op:
         site = here()

@@ -174,7 +174,8 @@ class _Search:
 
     def run(self, space: _Space, tries: int, jobs: int, progress: _Progress) -> list[Trial]:
         """The default first, then what is nearest to the best so far."""
-        pending, done, best = list(space.all), [], None
+        pending, done = list(space.all), list[Trial]()
+        best: Trial | None = None
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             while pending and len(done) < tries:
                 near = best.parameters if best else space.default or pending[0]
@@ -186,7 +187,7 @@ class _Search:
                         trial = future.result()
                         trial.is_default = trial.parameters == space.default
                         done.append(trial)
-                        if trial.cycles is not None and (best is None or trial.cycles < best.cycles):
+                        if trial.cycles is not None and (best is None or trial.cycles < (best.cycles or 0)):
                             best = trial
                         progress.step(best)
                 except BaseException:

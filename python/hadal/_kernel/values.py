@@ -211,7 +211,7 @@ class Tile(Arithmetic):
         self.written = True
         current().record("assign", (value,), tile=self)
 
-    def __iadd__(self, other: Any) -> Tile:
+    def __iadd__(self, other: Any) -> Tile:  # type: ignore[override]
         self[:] = self + other
         return self
 
@@ -242,7 +242,7 @@ class Accumulator(Tile):
         super().__init__(dims, "f32")
         self.written = True
 
-    def __iadd__(self, other: Any) -> Tile:
+    def __iadd__(self, other: Any) -> Tile:  # type: ignore[override]
         if not (isinstance(other, Value) and other.op.kind == "product" and other.op.body.ops[-1] is other.op):
             return super().__iadd__(other)
         if [d.text for d in other.dims] != [d.text for d in self.dims]:
@@ -290,12 +290,13 @@ def elementwise(name: str, *operands: Any) -> Value:
     """One operation of a chain, recorded."""
     inputs = tuple(as_operand(v) for v in operands)
     values = [v for v in inputs if isinstance(v, Value)]
-    dims: tuple[Index, ...] | None = ()
+    dims: tuple[Index, ...] = ()
     for value in values:
-        before, dims = dims, broadcast(dims, value.dims)
-        if dims is None:
-            raise wrong("map.shape", f"the extents of {shown(values[0].dtype, before)} and {value} do not agree",
+        both = broadcast(dims, value.dims)
+        if both is None:
+            raise wrong("map.shape", f"the extents of {shown(values[0].dtype, dims)} and {value} do not agree",
                         "extents must be equal, or 1: load with the same spans, reduce with hd.sum(v, axis)")
+        dims = both
         if value.dtype == "bool" and name != "where":
             raise wrong("map.bool", "this computes with the result of a comparison", "hd.where(condition, a, b)")
     if not values:
