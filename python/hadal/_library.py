@@ -19,7 +19,7 @@ class HadalError(RuntimeError):
         super().__init__("\n  ".join(part for part in (f"[{code}] {message}", place, remedy) if part))
         self.code, self.message, self.place, self.remedy = code, message, place, remedy
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return HadalError, (self.code, self.message, self.place, self.remedy)
 
 

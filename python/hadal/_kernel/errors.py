@@ -7,6 +7,7 @@ import linecache
 import os
 import sys
 import types
+from typing import Any
 
 from .._library import HadalError
 
@@ -41,7 +42,7 @@ class KernelError(HadalError, ValueError):
     """A wrong kernel, or a wrong launch of one: `code` ("dot.shape"), `message` with what was found and what was expected,
     `place` (file, line and text of the user's Python) and `remedy`."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return KernelError, (self.code, self.message, self.place, self.remedy)
 
 

@@ -244,7 +244,7 @@ class Fused:
         return beside and max(self.reads(value, "vector")) < min(self.reads(value, queue))
 
 
-def _like(op: Op, kind: str, seq: float, inputs: tuple, attributes: dict[str, Any], body: Body | None = None) -> Op:
+def _like(op: Op, kind: str, seq: float, inputs: tuple[Any, ...], attributes: dict[str, Any], body: Body | None = None) -> Op:
     """An operation that stands for another."""
     return Op(kind, body or op.body, seq, op.site, op.phase, inputs, attributes)
 

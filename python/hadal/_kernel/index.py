@@ -24,7 +24,7 @@ class Index:
 
     __slots__ = ("op", "parts", "low", "high", "text", "names")
 
-    def __init__(self, op: str, parts: tuple, low: int, high: int, text: str, names: frozenset[str] = frozenset()):
+    def __init__(self, op: str, parts: tuple[Any, ...], low: int, high: int, text: str, names: frozenset[str] = frozenset()):
         self.op, self.parts, self.low, self.high, self.text, self.names = op, parts, low, high, text, names
 
     @property

@@ -56,7 +56,8 @@ def _extent(node: Any, known: Mapping[str, Any]) -> int:
         return _OPERATIONS[type(node.op)](_extent(node.left, known), _extent(node.right, known))
     if isinstance(node, ast.UnaryOp):
         return -_extent(node.operand, known)
-    return operator.index(node.value if isinstance(node, ast.Constant) else known[node.id])
+    value: Any = node.value if isinstance(node, ast.Constant) else known[node.id]
+    return operator.index(value)
 
 
 def _split(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from .index import Index
 class Op:
     """One recorded operation. `inputs` are Values or numbers; `value` is its result, if it has one."""
 
-    def __init__(self, kind: str, body: Body, seq: float, site: Site, phase: int, inputs: tuple, attributes: dict[str, Any]):
+    def __init__(self, kind: str, body: Body, seq: float, site: Site, phase: int, inputs: tuple[Any, ...], attributes: dict[str, Any]):
         self.kind, self.body, self.seq, self.site, self.phase = kind, body, seq, site, phase
         self.inputs, self.attributes = inputs, attributes
         self.value: Any = None
@@ -56,7 +56,7 @@ class Trace:
         self.tiles: list[Any] = []
         self.tensors: list[Any] = []
 
-    def record(self, kind: str, inputs: tuple = (), **attributes: Any) -> Op:
+    def record(self, kind: str, inputs: tuple[Any, ...] = (), **attributes: Any) -> Op:
         site = here()
         for value in inputs:
             if hasattr(value, "op"):
@@ -142,7 +142,7 @@ def _shown(value: Any, local: dict[int, int]) -> Any:
     return value if isinstance(value, (int, float, str, type(None))) else id(value)
 
 
-def _signature(body: Body, local: dict[int, int]) -> list[tuple[Op, tuple]]:
+def _signature(body: Body, local: dict[int, int]) -> list[tuple[Op, tuple[Any, ...]]]:
     out = []
     for op in body.ops:
         local[id(op)] = len(local)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,10 @@ def ids_of(span: Span, axis: int, shift: int) -> Value:
 
 
 _OPERATORS = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv}
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def dims_of(dims: Any) -> tuple[Index, ...]:
@@ -211,7 +215,7 @@ class Tile(Arithmetic):
         self.written = True
         current().record("assign", (value,), tile=self)
 
-    def __iadd__(self, other: Any) -> Tile:  # type: ignore[override]
+    def __iadd__(self, other: Any) -> Self:  # type: ignore[override,unused-ignore]
         self[:] = self + other
         return self
 
@@ -242,7 +246,7 @@ class Accumulator(Tile):
         super().__init__(dims, "f32")
         self.written = True
 
-    def __iadd__(self, other: Any) -> Tile:  # type: ignore[override]
+    def __iadd__(self, other: Any) -> Self:  # type: ignore[override,unused-ignore]
         if not (isinstance(other, Value) and other.op.kind == "product" and other.op.body.ops[-1] is other.op):
             return super().__iadd__(other)
         if [d.text for d in other.dims] != [d.text for d in self.dims]:
