@@ -9,9 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from test_kernels import hd, np_attention
+from test_kernels_of_windows_and_rows import np_experts
 from test_package import LIBRARY, graph_model, hadal
 
 from attention import attention  # noqa: E402  In kernels/, which test_kernels has named.
+from experts import experts  # noqa: E402
 from message import message  # noqa: E402
 from softmax import softmax  # noqa: E402
 
@@ -179,6 +181,28 @@ def test_kernel_of_constants_indices_and_phases(tmp_path):
     np.add.at(want, edges[1], mixed[edges[0]] * filters)
     np.testing.assert_allclose(y, want, atol=1e-4)
     session.program.check()
+
+
+@pytest.mark.parametrize("chip", ["hadal-1", "hadal-edge", hd.Chip("hadal-1", cores=3, **{"network.x": 3, "network.y": 1})])
+def test_kernel_of_many_phases_among_layers(tmp_path, chip):
+    """Experts: five phases with scratch, gathers, scatters and loops on one core, between products and beside a convolution."""
+    w, v, router, tables = normal(40, 48), normal(30, 20, seed=1), normal(48, 5, seed=2), normal(5, 48, 30, seed=3)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]),
+             helper.make_node("Experts", ["h", "router", "tables"], ["e"], domain=DOMAIN, k=2, bm=16, bn=32, bd=16, rows=32),
+             helper.make_node("MatMul", ["e", "v"], ["y"]),
+             helper.make_node("Conv", ["image", "taps"], ["c"], pads=[1] * 4), helper.make_node("Softmax", ["c"], ["s"])]
+    named = {"w": w, "v": v, "router": router, "tables": tables, "taps": normal(8, 8, 3, 3)}
+    model = custom(tmp_path, nodes, [("x", F32, [100, 40]), ("image", F32, [1, 8, 16, 16])],
+                   [("y", F32, [100, 20]), ("s", F32, [1, 8, 16, 16])], [constant(*item) for item in named.items()])
+    x = normal(100, 40, seed=4)
+    with hadal.register_kernel(f"{DOMAIN}::Experts", experts):
+        session = hadal.InferenceSession(model, chip=chip)
+    y, _ = session.run(None, {"x": x, "image": normal(1, 8, 16, 16)})
+    want = np_experts((x @ w).astype(np.float64), router, tables) @ v
+    assert np.abs(y - want).max() < 1e-4 * np.abs(want).max()
+    session.program.check()
+    phases = [layer["name"] for layer in session.simulate().layers if layer["op"] == "kernel experts"]
+    assert phases == ["e.experts", "e.deal", "e.experts", "e.experts", "e.experts"]
 
 
 def test_a_kernel_of_constants_alone_runs_on_the_chip(tmp_path):
