@@ -259,14 +259,21 @@ def text_inputs(batch, sequence):
     return {name: (TensorProto.INT64, [batch, sequence]) for name in ["input_ids", "attention_mask", "token_type_ids"]}
 
 
-def bert_base(net=None, sequence=128):
-    """Devlin and others 2018: 12 layers, 768 wide, 12 heads."""
-    net = net or Net(110)
-    x, _ = bert_encoder(net, 1, sequence, 12, 768, 12, 3072)
+def bert(name, net, sequence, layers, width, heads):
+    """Devlin and others 2018."""
+    x, _ = bert_encoder(net, 1, sequence, layers, width, heads, 4 * width)
     first = net.add("Gather", [x, net.constant(0)], "pooler.first", axis=1)
-    pooled = net.add("Tanh", [net.linear(first, "pooler", 768, 768)], "pooler.tanh")
-    return net.model("bert_base", text_inputs(1, sequence),
-                     {"last_hidden_state": (x, [1, sequence, 768]), "pooler_output": (pooled, [1, 768])})
+    pooled = net.add("Tanh", [net.linear(first, "pooler", width, width)], "pooler.tanh")
+    return net.model(name, text_inputs(1, sequence),
+                     {"last_hidden_state": (x, [1, sequence, width]), "pooler_output": (pooled, [1, width])})
+
+
+def bert_base(net=None, sequence=128):
+    return bert("bert_base", net or Net(110), sequence, 12, 768, 12)
+
+
+def bert_large(net, sequence=384):
+    return bert("bert_large", net, sequence, 24, 1024, 16)
 
 
 def safetensors(file):

@@ -52,6 +52,13 @@ class Outline(make_models.Net):
                         f"{name}.add")
 
 
+    def repeated(self, x, name, kept, count, total, size):
+        """Each head `count / kept` times, as exporters spell it."""
+        apart = self.add("Unsqueeze", [x, self.constant([2])], f"{name}.apart")
+        every = self.add("Expand", [apart, self.constant([1, kept, count // kept, total, size])], f"{name}.expand")
+        return self.add("Reshape", [every, self.constant([1, count, total, size])], f"{name}.heads")
+
+
 def gemm(size):
     """One product of square matrices, both given."""
     net = Outline()
@@ -95,9 +102,13 @@ def unet(size=256, width=64):
     return net.model("unet", {"input": (TensorProto.FLOAT, [1, 3, size, size])}, {"mask": (x, [1, 2, size, size])})
 
 
-def llama(tokens, cached=0, layers=32, width=4096, count=32, inner=11008, vocabulary=32000):
-    """Touvron and others 2023, 7B: `tokens` new ones behind `cached`, whose keys and values come in and, longer, go out."""
-    net, size, total = Outline(), width // count, tokens + cached
+LLAMA_70B = {"layers": 80, "width": 8192, "count": 64, "kept": 8, "inner": 28672}
+
+
+def llama(tokens, cached=0, layers=32, width=4096, count=32, inner=11008, vocabulary=32000, kept=None):
+    """Touvron and others 2023, 7B: `tokens` new ones behind `cached`, whose keys and values come in and, longer, go out.
+    `kept` heads of keys and values serve all `count` of queries."""
+    net, size, total, kept = Outline(), width // count, tokens + cached, kept or count
     inputs = {"input_ids": (TensorProto.INT64, [1, tokens])}
     outputs, mask = {}, None
     if tokens > 1:  # -inf above the diagonal.
@@ -106,14 +117,17 @@ def llama(tokens, cached=0, layers=32, width=4096, count=32, inner=11008, vocabu
     for layer in range(layers):
         at = f"layers.{layer}"
         y = net.rms_norm(x, f"{at}.norm1", width)
-        q, k, v = (net.heads(net.product(y, f"{at}.{part}", width, width), f"{at}.{part}.heads", count, size) for part in "qkv")
+        q, k, v = (net.heads(net.product(y, f"{at}.{part}", width, heads * size), f"{at}.{part}.heads", heads, size)
+                   for part, heads in [("q", count), ("k", kept), ("v", kept)])
         q, k = net.rotary(q, f"{at}.q.rotary", tokens, size), net.rotary(k, f"{at}.k.rotary", tokens, size)
         if cached:
             for part in "kv":
-                inputs[f"past.{layer}.{part}"] = (TensorProto.FLOAT, [1, count, cached, size])
+                inputs[f"past.{layer}.{part}"] = (TensorProto.FLOAT, [1, kept, cached, size])
             k = net.add("Concat", [f"past.{layer}.k", k], f"{at}.k.append", axis=2)
             v = net.add("Concat", [f"past.{layer}.v", v], f"{at}.v.append", axis=2)
-            outputs[f"present.{layer}.k"], outputs[f"present.{layer}.v"] = ((part, [1, count, total, size]) for part in (k, v))
+            outputs[f"present.{layer}.k"], outputs[f"present.{layer}.v"] = ((part, [1, kept, total, size]) for part in (k, v))
+        if kept < count:
+            k, v = (net.repeated(part, f"{at}.{name}.repeat", kept, count, total, size) for name, part in [("k", k), ("v", v)])
         scores = net.add("MatMul", [q, net.add("Transpose", [k], f"{at}.k.turn", perm=[0, 1, 3, 2])], f"{at}.scores")
         scores = net.add("Mul", [scores, net.constant(size**-0.5, np.float32)], f"{at}.scaled")
         if mask:

@@ -8,7 +8,7 @@ double Chip::peak_macs_per_second(DType type) const {
   const auto rate = matrix.rows_per_cycle.find(type);
   if (rate == matrix.rows_per_cycle.end()) return 0;
   const auto cells = static_cast<double>(cores * matrix.count * matrix.rows * matrix.columns);
-  return cells * rate->second * clock.hertz();
+  return cells * rate->second * clock.hertz;
 }
 
 std::vector<FieldRow> describe(const Chip& chip) {

@@ -12,10 +12,8 @@
 
 namespace hadal::chip {
 
-/// A clock as an integer number of femtoseconds a cycle, so that times of different clocks compare exactly.
 struct Clock {
-  int64_t femtoseconds = 1'000'000;  ///< Length of a cycle; 1 GHz is 1,000,000.
-  [[nodiscard]] double hertz() const { return 1e15 / static_cast<double>(femtoseconds); }
+  double hertz = 1e9;
 };
 
 struct Matrix {
@@ -123,7 +121,7 @@ struct Chip {
 
   /// Peak multiply-accumulates a second of all cores at an operand type; 0 where it cannot.
   [[nodiscard]] double peak_macs_per_second(DType type) const;
-  [[nodiscard]] double seconds(double cycles) const { return cycles * static_cast<double>(clock.femtoseconds) * 1e-15; }
+  [[nodiscard]] double seconds(double cycles) const { return cycles / clock.hertz; }
 };
 
 /// One field as it is documented and printed: `hadal chips NAME`, docs/chips.md.

@@ -17,7 +17,7 @@ const Field table[] = {
     {"name", AT(name), number, 0, 0, "Name of the chip, as reports print it."},
     {"summary", AT(summary), number, 0, 0, "One line about it."},
     {"cores", AT(cores), number, 1, 65536, "Cores: each has a sequencer, engines and a scratchpad."},
-    {"clock", AT(clock.femtoseconds), Unit::hertz, 1e6, 1e11, "Clock of the cores and of the network between them."},
+    {"clock", AT(clock.hertz), Unit::hertz, 1e6, 1e11, "Clock of the cores and of the network between them."},
     {"idle_watts", AT(idle_watts), Unit::watts, 0, 1e6, "Power at rest; 0 where unknown.", Need::optional},
     {"peak_watts", AT(peak_watts), Unit::watts, 0, 1e6, "Power at full load; 0 where unknown.", Need::optional},
 
@@ -157,15 +157,9 @@ const Field table[] = {
 };
 #undef AT
 
-/// Femtoseconds of a time, or of the period of a frequency, and back.
-double stored(Unit unit, double value) {
-  if (unit == Unit::seconds) return value * 1e15;
-  return unit == Unit::hertz ? 1e15 / value : value;
-}
-double unstored(Unit unit, double value) {
-  if (unit == Unit::seconds) return value * 1e-15;
-  return unit == Unit::hertz ? 1e15 / value : value;
-}
+/// Femtoseconds of a time, and back.
+double stored(Unit unit, double value) { return unit == Unit::seconds ? value * 1e15 : value; }
+double unstored(Unit unit, double value) { return unit == Unit::seconds ? value * 1e-15 : value; }
 
 }  // namespace
 

@@ -21,7 +21,7 @@ enum class Need {
   mesh,      ///< If network.topology is "mesh".
 };
 
-/// Where in a Chip a field's value is. Times are kept as femtoseconds and a clock as its period, by the field's unit.
+/// Where in a Chip a field's value is. Times are kept as femtoseconds.
 using Access = std::variant<int64_t& (*)(Chip&), double& (*)(Chip&), bool& (*)(Chip&), std::string& (*)(Chip&)>;
 
 struct Field {

@@ -35,8 +35,7 @@ Status set_field(const Field& field, const Entry& entry, Chip& chip) {
   }
   HADAL_TRY(const double value, number_in(kind, entry, field.unit));
   HADAL_CHECK(check_range(kind, entry, value, field.low, field.high, field.unit));
-  const bool whole = std::holds_alternative<int64_t& (*)(Chip&)>(field.access) && field.unit != Unit::seconds &&
-                     field.unit != Unit::hertz;
+  const bool whole = std::holds_alternative<int64_t& (*)(Chip&)>(field.access) && field.unit != Unit::seconds;
   if (whole && value != std::floor(value)) return wrong_type(kind, entry, "a whole number");
   set_number(field, chip, value);
   return {};

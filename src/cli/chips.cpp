@@ -35,7 +35,7 @@ Result<std::string> list() {
   for (const std::string& name : chip::shipped_chips()) {
     HADAL_TRY(const chip::Chip chip, chip::load_chip(name));
     table.add(
-        {chip.name, fmt::format("{}", chip.cores), report::scaled(chip.clock.hertz(), "Hz"), peak(chip, DType::f32),
+        {chip.name, fmt::format("{}", chip.cores), report::scaled(chip.clock.hertz, "Hz"), peak(chip, DType::f32),
          peak(chip, DType::bf16), peak(chip, DType::i8),
          fmt::format("{} x {}", chip.cores, quantity_text(static_cast<double>(chip.scratchpad.bytes), Unit::bytes)),
          report::scaled(static_cast<double>(chip.memory.bytes), "B"),

@@ -70,7 +70,7 @@ MatrixTile choose_conv_tile(Emitter& e, const ConvLayer& layer) {
   for (int64_t parts = 1; parts <= whole && (parts <= e.cores() || tiles.empty()); parts *= 2)
     std::ranges::move(matrix_tiles(e, search_layer(e, layer, even_part(whole, (whole + parts - 1) / parts))),
                       std::back_inserter(tiles));
-  return choose_tile(e, search_layer(e, layer, whole), best_tiles(std::move(tiles)));
+  return choose_tile(e, search_layer(e, layer, whole), best_tiles(tiles));
 }
 
 /// The phase being written.

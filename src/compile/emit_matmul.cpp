@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "compile/known_tiles.h"
+#include "compile/matrix_tiling.h"
 #include "compile/product.h"
 #include "compile/weights.h"
 #include "graph/ops.h"

@@ -16,7 +16,7 @@ class Choice {
   Choice(const Emitter& e, const MatrixLayer& layer)
       : e_(e),
         layer_(layer),
-        memory_(e.chip().memory.bytes_per_second * e.chip().memory.efficiency / e.chip().clock.hertz()) {}
+        memory_(e.chip().memory.bytes_per_second * e.chip().memory.efficiency / e.chip().clock.hertz) {}
 
   void attempt(const MatrixTile& tile) {
     const Work work = work_of(tile);
@@ -95,7 +95,7 @@ class Choice {
   /// Another layer: what it waits for memory, there and back.
   [[nodiscard]] double combine_cycles() const {
     const chip::Chip& chip = e_.chip();
-    return 4 * static_cast<double>(chip.memory.latency_femtoseconds) / static_cast<double>(chip.clock.femtoseconds);
+    return 4 * static_cast<double>(chip.memory.latency_femtoseconds) * 1e-15 * chip.clock.hertz;
   }
 
   const Emitter& e_;

@@ -1,7 +1,7 @@
 // Tiles of products that measured software knows.
 #pragma once
 
-#include "compile/matrix_tiling.h"
+#include "compile/tile_search.h"
 
 namespace hadal::compile {
 

@@ -20,11 +20,17 @@ class TileMemo;
 /// The tile program of a kernel that a node names by its number, for so many cores.
 using KernelPrograms = std::function<Result<tile::Program>(int64_t number, int64_t cores)>;
 
+/// How much counts of what a layer takes from others.
+struct Regard {
+  double contended = 0.5;  ///< Of its time at the memory, where other layers run meanwhile.
+  double held = 0;         ///< Of the time that room for its weights takes from later layers.
+  auto operator<=>(const Regard&) const = default;
+};
+
 struct Plan {
-  int64_t cores = 1;                 ///< Of the chip's, those that work.
-  double contended = 0.5;            ///< How much of a layer's time at the memory counts: other layers run meanwhile.
+  int64_t cores = 1;  ///< Of the chip's, those that work.
+  Regard regard{};
   double pace = 1;                   ///< Share of the memory's bandwidth that layers reckon with.
-  double held = 0;                   ///< How much of the time counts that room for weights takes from later layers.
   int weight_slots = 2;              ///< Tiles of weights that have room at least: more run further ahead of the array.
   bool whole = true;                 ///< Operands are loaded whole where the profile does that.
   bool joined = true;                ///< Attention in one phase, rather than its products and softmax in one each.

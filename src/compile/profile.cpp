@@ -58,10 +58,9 @@ Status set_number(const ProfileField& field, const Entry& entry, Profile& profil
     (*real)(profile) = value;
     return {};
   }
-  const bool is_time = field.unit == Unit::seconds || field.unit == Unit::hertz;
+  const bool is_time = field.unit == Unit::seconds;
   if (!is_time && value != std::floor(value)) return chip::wrong_type(kind, entry, "a whole number");
-  const double kept = field.unit == Unit::hertz ? 1e15 / value : is_time ? value * 1e15 : value;
-  std::get<int64_t& (*)(Profile&)>(field.access)(profile) = std::llround(kept);
+  std::get<int64_t& (*)(Profile&)>(field.access)(profile) = std::llround(is_time ? value * 1e15 : value);
   return {};
 }
 
@@ -176,7 +175,7 @@ Result<chip::Chip> under(const Profile& profile, chip::Chip chip) {
         fmt::format("profile {} is of software on {}, not on {}", profile.name, profile.chip, printable(chip.name)),
         printable(profile.file), fmt::format("give --chip {}", profile.chip)};
   const Profile::Machine& machine = profile.machine;
-  if (machine.clock_femtoseconds > 0) chip.clock.femtoseconds = machine.clock_femtoseconds;
+  if (machine.clock_hertz > 0) chip.clock.hertz = machine.clock_hertz;
   if (machine.memory_efficiency > 0) chip.memory.efficiency = machine.memory_efficiency;
   for (auto& [type, rate] : chip.matrix.rows_per_cycle) rate *= machine.matrix_share;
   chip.host.link_latency_femtoseconds = 0;  // Part of what was measured as the launch.

@@ -24,7 +24,7 @@ struct Profile {
 
   /// What the measured runs have of the chip. 0: what its description says.
   struct Machine {
-    int64_t clock_femtoseconds = 0;
+    double clock_hertz = 0;
     double memory_efficiency = 0;
     double matrix_share = 1;  ///< Of the array's peak.
     bool warm = false;        ///< The cache holds what the same call left in it.

@@ -16,7 +16,7 @@ const ProfileField table[] = {
     {"summary", AT(summary), number, 0, 0, "One line about it.", true},
     {"chip", AT(chip), number, 0, 0, "Name of the chip that the software ran on.", true},
 
-    {"machine.clock", AT(machine.clock_femtoseconds), Unit::hertz, 1e6, 1e11,
+    {"machine.clock", AT(machine.clock_hertz), Unit::hertz, 1e6, 1e11,
      "Clock that the measured runs sustained; absent: the chip's."},
     {"machine.memory_efficiency", AT(machine.memory_efficiency), number, 0.01, 1,
      "Share of the memory's peak that the measured machine reached; absent: the chip's."},

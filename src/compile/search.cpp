@@ -6,7 +6,7 @@
 
 #include "base/parallel.h"
 #include "compile/backend.h"
-#include "compile/matrix_tiling.h"
+#include "compile/tile_search.h"
 
 namespace hadal::compile {
 
@@ -19,6 +19,25 @@ graph::Graph outline(const graph::Graph& graph) {
   for (graph::Value& value : out.values)
     if (value.constant && value.constant->bytes.view.size() > small) value.constant->bytes = {};
   return out;
+}
+
+/// The groups that plans are tried on: all, or of a model with many weights the first ones. It is made of many equal
+/// blocks, and a few of them tell plans apart.
+std::vector<Group> tried_part(const graph::Graph& graph, const std::vector<Group>& groups) {
+  constexpr int64_t enough_bytes = int64_t{1} << 30;
+  constexpr int enough_products = 24;  // Of weights: three blocks of a transformer.
+  int64_t bytes = 0;
+  int products = 0;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (const int n : groups[g].nodes)
+      for (const graph::ValueId v : graph.nodes[static_cast<size_t>(n)].inputs)
+        if (graph.is_constant(v)) bytes += elements(graph.type(v).shape) * bytes_of(graph.type(v).dtype);
+    const graph::Node* main = groups[g].main >= 0 ? &graph.nodes[static_cast<size_t>(groups[g].main)] : nullptr;
+    if (main && main->inputs.size() > 1 && graph.is_constant(main->inputs[1])) ++products;
+    if (bytes >= enough_bytes && products >= enough_products)
+      return {groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(g) + 1};
+  }
+  return groups;
 }
 
 /// Storages of a tile program that lie in HBM, though they may lie in the shared space.
@@ -39,6 +58,16 @@ struct Trial {
   [[nodiscard]] bool works() const { return cycles < INT64_MAX; }
 };
 
+constexpr double held_regard = 0.02;
+
+/// All that plans are tried with.
+std::vector<Regard> regards() {
+  std::vector<Regard> out;
+  for (const double contended : {0.25, 0.5, 1.0, 2.0})
+    for (const double held : {0.0, held_regard}) out.push_back({contended, held});
+  return out;
+}
+
 class Search {
  public:
   Search(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
@@ -48,7 +77,7 @@ class Search {
         interface_(interface),
         chip_(chip),
         options_(options),
-        found_(std::make_shared<TileMemo>()) {}
+        found_(std::make_shared<TileMemo>(regards())) {}
 
   [[nodiscard]] Plan best() const {
     std::vector<Trial> lines = core_counts();
@@ -128,17 +157,17 @@ void Search::refine(Trial& best) const {
   }
   if (std::ranges::any_of(groups_, [](const Group& group) { return !group.before.empty(); }))
     vary([&](Plan& plan) { plan.joined = false; });
-  const auto with = [&](double contended, double pace, double held) {
+  const auto with = [&](const Regard& regard, double pace = 1) {
     Plan plan = best.plan;
-    plan.contended = contended, plan.pace = pace, plan.held = held;
+    plan.regard = regard, plan.pace = pace;
     return plan;
   };
   // More regard for the memory, or less.
-  try_plans({with(1, 1, 0), with(0.25, 1, 0)}, best);
-  if (best.plan.contended == 1) try_plans({with(2, 1, 0)}, best);
+  try_plans({with({1}), with({0.25})}, best);
+  if (best.plan.regard.contended == 1) try_plans({with({2})}, best);
   // Memory that seems slower: what is best there is seldom worse here, so that a faster memory costs no cycles. Or some
   // regard for what weights lie in each other's way.
-  try_plans({with(2, 0.5, 0), with(best.plan.contended, 1, 0.02)}, best);
+  try_plans({with({2}, 0.5), with({best.plan.regard.contended, held_regard})}, best);
 }
 
 /// Side by side; the best of them, if it is better.
@@ -184,6 +213,9 @@ Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, co
     return plan;
   }
   if (!options.cycles) return {.cores = chip.cores, .kernels = options.kernels};
+  const std::vector<Group> part = tried_part(graph, groups);
+  const Plan plan = Search(graph, part, interface, chip, options).best();
+  if (part.size() == groups.size() || has_room(graph, groups, interface, chip, plan)) return plan;
   return Search(graph, groups, interface, chip, options).best();
 }
 

@@ -33,20 +33,20 @@ RowModel::RowModel(const Device& device, const RowTimes& times, int64_t channels
       groups_(device.organization.bank_groups),
       columns_(device.organization.columns()),
       banks_(device.organization.banks),
-      queue_(device.controller.queue),
       queue_part_(std::max<int64_t>(1, device.controller.queue / queue_parts)),
+      queue_(device.controller.queue),
       drained_(std::max<int64_t>(1, std::llround((device.controller.write_high - device.controller.write_low) *
                                                  static_cast<double>(device.controller.queue)))),
       channels_(static_cast<size_t>(channels)) {
   for (Channel& channel : channels_) {
-    channel.banks.resize(static_cast<size_t>(banks_ * groups_));
-    channel.groups.resize(static_cast<size_t>(groups_));
+    channel.banks.resize(static_cast<size_t>(banks_.value() * groups_.value()));
+    channel.groups.resize(static_cast<size_t>(groups_.value()));
     channel.next_refresh = times_.refresh_interval;
   }
 }
 
-RowModel::Service RowModel::serve(int64_t number, int64_t first, int64_t bursts, bool write, int64_t at) {
-  Channel& channel = channels_[static_cast<size_t>(number)];
+RowModel::Service RowModel::serve(size_t number, int64_t first, int64_t bursts, bool write, int64_t at) {
+  Channel& channel = channels_[number];
   Service service{at, write ? at : INT64_MAX, at};
   for (int64_t from = first; from < first + bursts;) {
     const Run run = run_of(channel, from, first + bursts);
@@ -61,11 +61,12 @@ RowModel::Service RowModel::serve(int64_t number, int64_t first, int64_t bursts,
 
 /// What lies in one row, and of it no more than the part of the queue that is watched at a time.
 RowModel::Run RowModel::run_of(Channel& channel, int64_t first, int64_t end) const {
-  const int64_t rows = first / columns_, group = rows % groups_, row = rows / groups_ / banks_;
-  const int64_t bank = ((rows / groups_) ^ row) % banks_;
-  const int64_t part = first + queue_part_ - channel.reads % queue_part_;
-  return {channel.banks[static_cast<size_t>(bank * groups_ + group)], channel.groups[static_cast<size_t>(group)], row,
-          std::min({end, (rows + 1) * columns_, part}) - first};
+  const int64_t rows = columns_.quotient(first), group = groups_.remainder(rows), over = groups_.quotient(rows);
+  const int64_t row = banks_.quotient(over), bank = banks_.remainder(over ^ row);
+  const int64_t part = first + queue_part_.value() - queue_part_.remainder(channel.reads);
+  return {channel.banks[static_cast<size_t>(bank * groups_.value() + group)],
+          channel.groups[static_cast<size_t>(group)], row,
+          std::min({end, (rows + 1) * columns_.value(), part}) - first};
 }
 
 /// When the row is open for what came at `at`.
@@ -93,8 +94,8 @@ int64_t RowModel::open(Channel& channel, const Run& run, bool write, int64_t at)
 
 void RowModel::read(Channel& channel, const Run& run, Service& service) const {
   // It enters as those leave that are a queue's length ahead.
-  int64_t& left = channel.left[static_cast<size_t>(channel.reads / queue_part_) % queue_parts];
-  if (channel.reads % queue_part_ == 0) channel.enters_from = std::exchange(left, 0);
+  int64_t& left = channel.left[static_cast<size_t>(queue_part_.quotient(channel.reads)) % queue_parts];
+  if (queue_part_.remainder(channel.reads) == 0) channel.enters_from = std::exchange(left, 0);
   const int64_t entered = std::max(service.taken, channel.enters_from);
   refresh(channel, entered + 1);
 
@@ -114,7 +115,7 @@ void RowModel::read(Channel& channel, const Run& run, Service& service) const {
   run.group.take(start, group_length);
   channel.writing = false;
   channel.reads += run.bursts;
-  left += (start + last / 2) / queue_part_ * run.bursts;
+  left += queue_part_.quotient(start + last / 2) * run.bursts;
   run.bank.close_from = std::max(run.bank.close_from, start + last + times_.read_to_precharge);
   service.taken = entered;
   service.begin = std::min(service.begin, start + times_.read_latency);

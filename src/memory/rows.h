@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "memory/device.h"
+#include "memory/divisor.h"
 #include "network/calendar.h"
 
 namespace hadal::memory {
@@ -43,7 +44,9 @@ class RowModel {
   };
   /// `bursts` bursts of a channel, from its burst number `first` on, that come at time `at`. Times of one channel may
   /// go back by no more than what its calendars remember.
-  Service serve(int64_t channel, int64_t first, int64_t bursts, bool write, int64_t at);
+  Service serve(size_t channel, int64_t first, int64_t bursts, bool write, int64_t at);
+  /// Gives a channel the state of another one.
+  void copy(size_t from, size_t to) { channels_[to] = channels_[from]; }
 
  private:
   static constexpr size_t queue_parts = 4;
@@ -82,7 +85,8 @@ class RowModel {
   bool refresh(Channel& channel, int64_t until) const;
 
   RowTimes times_;
-  int64_t groups_, columns_, banks_, queue_, queue_part_, drained_;
+  Divisor groups_, columns_, banks_, queue_part_;
+  int64_t queue_, drained_;
   std::vector<Channel> channels_;
 };
 

@@ -21,7 +21,7 @@ std::string head_text(const runtime::Request& request, const runtime::Outcome& o
   return out + fmt::format("{} on {}, {}: {}{} {} at {}\n", fitted(request.source.file.filename().string(), 60),
                            printable(chip.name), hadal::name_of(outcome.precision),
                            used < chip.cores ? fmt::format("{} of ", used) : "", chip.cores,
-                           chip.cores == 1 ? "core" : "cores", scaled(chip.clock.hertz(), "Hz"));
+                           chip.cores == 1 ? "core" : "cores", scaled(chip.clock.hertz, "Hz"));
 }
 
 std::string expected_text(const runtime::Outcome& outcome) {

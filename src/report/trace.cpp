@@ -12,11 +12,8 @@ namespace hadal::report {
 namespace {
 
 struct Nanoseconds {
-  int64_t femtoseconds;
-  int64_t operator()(int64_t cycles) const {
-    const int64_t whole = cycles / 1'000'000, rest = cycles % 1'000'000;  // The product of long runs would not fit.
-    return whole * femtoseconds + rest * femtoseconds / 1'000'000;
-  }
+  double hertz;
+  int64_t operator()(int64_t cycles) const { return static_cast<int64_t>(static_cast<double>(cycles) * 1e9 / hertz); }
 };
 
 Track layer_track(const isa::Program& program, const machine::Timing& timing, const Nanoseconds& time) {
@@ -71,7 +68,7 @@ void add(Filling& filling, const isa::Program& program, const machine::Slice& sl
 
 Status write_trace(const std::string& path, const isa::Program& program, const chip::Chip& chip,
                    const machine::Timing& timing, const std::vector<machine::Slice>& slices) {
-  const Nanoseconds time{chip.clock.femtoseconds};
+  const Nanoseconds time{chip.clock.hertz};
   std::map<std::pair<uint32_t, isa::Queue>, Filling> queues;
   for (const machine::Slice& slice : slices) add(queues[{slice.core, slice.queue}], program, slice, time);
 

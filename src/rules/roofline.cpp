@@ -22,7 +22,7 @@ double peak_macs_per_second(const chip::Chip& chip, const Macs& macs) {
     }
     case Engine::vector:
       return static_cast<double>(chip.cores) * static_cast<double>(chip.vector.lanes) * chip.vector.alu_per_lane *
-             chip.clock.hertz();
+             chip.clock.hertz;
     case Engine::none:
       break;
   }
@@ -38,7 +38,7 @@ double roofline_cycles(const chip::Chip& chip, std::span<const Macs> macs, doubl
     (engine_of(chip, part) == Engine::matrix ? matrix_seconds : vector_seconds) += part.count / peak;
   }
   const double memory_seconds = compulsory_bytes / chip.memory.bytes_per_second;
-  return std::max({matrix_seconds, vector_seconds, memory_seconds}) * chip.clock.hertz();
+  return std::max({matrix_seconds, vector_seconds, memory_seconds}) * chip.clock.hertz;
 }
 
 }  // namespace hadal::rules

@@ -261,7 +261,7 @@ TEST(Sequencer, FetchesALoopOnceIfItFits) {
 TEST(Roofline, IsTheSlowestOfEnginesAndMemory) {
   chip::Chip chip;
   chip.cores = 2;
-  chip.clock.femtoseconds = 1'000'000;
+  chip.clock.hertz = 1e9;
   chip.matrix = array_128();
   chip.vector = lanes_1024().vector;
   chip.memory.bytes_per_second = 100e9;

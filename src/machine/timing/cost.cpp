@@ -236,7 +236,7 @@ Cost host_cost(const Site& site) {
     work.operations = in + out;
   }
   Cost cost{.host_read = count(work.bytes_in), .host_written = count(work.bytes_out)};
-  const Cycles clock{site.chip.clock.femtoseconds};
+  const Cycles clock{site.chip.clock.hertz};
   cost.cycles = Cycles::until(clock.of_femtoseconds(rules::host_call_femtoseconds(site.chip.host, work)));
   return cost;
 }

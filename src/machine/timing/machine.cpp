@@ -48,7 +48,7 @@ Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const memory::De
     : program_(&walk.program()),
       chip_(&chip),
       options_(options),
-      clock_{chip.clock.femtoseconds},
+      clock_{chip.clock.hertz},
       launch_(
           Cycles::edge(clock_.of_femtoseconds(chip.host.launch_femtoseconds + chip.host.link_latency_femtoseconds))),
       issue_(Cycles::time(chip.sequencer.issue_cycles)),

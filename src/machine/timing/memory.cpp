@@ -13,12 +13,26 @@ double tick_of(const chip::Chip& chip, const memory::Device& device, const Cycle
   return device.peak_bytes_per_tick() / buses * clock.rate_of_seconds(channel).ticks_per_byte;
 }
 
+bool Sample::serves(bool wide, int64_t bytes) {
+  share_ += ((wide ? 1 : 0) - share_) * std::min(1.0, static_cast<double>(bytes) / window);
+  if (!wide || share_ < nearly_all) return false;
+  ++served_;
+  return true;
+}
+
+size_t Sample::catch_up(size_t channel) {
+  if (has(channel) || seen_[channel] == served_) return channel;
+  seen_[channel] = served_;
+  return channel / step() * step();
+}
+
 Servers::Servers(Rate rate, Time latency, std::vector<Node> nodes, std::optional<Dram> dram, bool hashed)
     : rate_(rate),
       latency_(latency),
       hashed_(hashed),
       turn_(hashed ? static_cast<int64_t>(memory::turn_step(nodes.size())) : 0),
       dram_(std::move(dram)),
+      sample_(nodes.size()),
       nodes_(std::move(nodes)),
       busy_(nodes_.size()) {
   for (const Node node : nodes_) {
@@ -70,42 +84,46 @@ Servers::Service Servers::serve(const Spread& spread, int64_t bytes, bool write,
   return service;
 }
 
-/// Each channel that a run of granules meets, and there the first of its rounds and how many: those lie one after
-/// another.
+/// Each channel that a run of granules meets, or of the sample, and there the first of its rounds and how many: those
+/// lie one after another.
 template <class Visit>
-void Servers::visit_run(int64_t first, int64_t width, Visit visit) {
+void Servers::visit_run(int64_t first, int64_t width, bool sampled, Visit visit) const {
   const auto servers = static_cast<int64_t>(nodes_.size());
-  const auto channel_of = [&](int64_t granule) { return (granule + granule / servers * turn_) % servers; };
-  const int64_t end = first + width;
+  const int64_t last = first + width - 1;
   if (width < servers) {
-    for (int64_t granule = first; granule < end; ++granule) visit(channel_of(granule), granule / servers, 1);
+    for (int64_t granule = first; granule <= last; ++granule)
+      visit(static_cast<size_t>((granule + granule / servers * turn_) % servers), granule / servers, 1);
     return;
   }
-  // The rounds of which a channel has no part are the first or the last, where the run begins and ends.
-  std::vector<int64_t>&from = first_rounds_, &last = last_rounds_;
-  from.assign(nodes_.size(), first / servers + 1);
-  for (int64_t granule = first; granule % servers != 0 || granule == first; ++granule)
-    from[static_cast<size_t>(channel_of(granule))] = first / servers;
-  last.assign(nodes_.size(), (end - 1) / servers - 1);
-  for (int64_t granule = (end - 1) / servers * servers; granule < end; ++granule)
-    last[static_cast<size_t>(channel_of(granule))] = (end - 1) / servers;
+  // A channel may have no part of the first round and of the last one.
+  const int64_t first_round = first / servers, first_place = first % servers;
+  const int64_t last_round = last / servers, last_place = last % servers;
+  const int64_t first_turn = first_round * turn_ % servers, last_turn = last_round * turn_ % servers;
+  const auto place = [&](int64_t channel, int64_t turn) {
+    return channel >= turn ? channel - turn : channel - turn + servers;
+  };
   for (int64_t channel = 0; channel < servers; ++channel) {
-    const auto c = static_cast<size_t>(channel);
-    if (last[c] >= from[c]) visit(channel, from[c], last[c] - from[c] + 1);
+    if (sampled && !sample_.has(static_cast<size_t>(channel))) continue;
+    const int64_t from = first_round + (place(channel, first_turn) < first_place ? 1 : 0);
+    const int64_t to = last_round - (place(channel, last_turn) > last_place ? 1 : 0);
+    if (to >= from) visit(static_cast<size_t>(channel), from, to - from + 1);
   }
 }
 
 Servers::Service Servers::access(const Spread& spread, int64_t bytes, bool write, Time at) {
   const int64_t each = rules::ceil_div(bytes, spread.count * spread.width * dram_->burst_bytes);
   const int64_t bursts = std::min(each, dram_->granule_bursts);
+  const bool sampled = sample_.serves(spread.width >= 2 * static_cast<int64_t>(nodes_.size()), bytes);
   Service service{never, at, at};
   for (int64_t run = 0; run < spread.count; ++run)
-    visit_run(spread.first + run * spread.step, spread.width, [&](int64_t channel, int64_t round, int64_t rounds) {
-      const auto part = dram_->rows.serve(channel, round * dram_->granule_bursts, rounds * bursts, write, at);
-      service.first = std::min(service.first, part.begin);
-      service.taken = std::max(service.taken, part.taken);
-      service.end = std::max(service.end, part.end);
-    });
+    visit_run(spread.first + run * spread.step, spread.width, sampled,
+              [&](size_t channel, int64_t round, int64_t rounds) {
+                if (const size_t like = sample_.catch_up(channel); like != channel) dram_->rows.copy(like, channel);
+                const auto part = dram_->rows.serve(channel, round * dram_->granule_bursts, rounds * bursts, write, at);
+                service.first = std::min(service.first, part.begin);
+                service.taken = std::max(service.taken, part.taken);
+                service.end = std::max(service.end, part.end);
+              });
   return service;
 }
 

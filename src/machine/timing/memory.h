@@ -2,6 +2,7 @@
 // shared space.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -26,6 +27,30 @@ double tick_of(const chip::Chip& chip, const memory::Device& device, const Cycle
 struct Dram {
   memory::RowModel rows;
   int64_t burst_bytes = 0, granule_bursts = 0;  ///< Bursts a granule.
+};
+
+/// Channels that stand for all while a long stream passes: what meets every channel is then served by these alone, and
+/// the others become like one of them when something meets them next. It begins when nearly all of the last `window`
+/// bytes met every channel, so that what met single ones decides nothing.
+class Sample {
+ public:
+  explicit Sample(size_t channels) : channels_(channels), seen_(channels) {}
+
+  /// Bytes are to be served; `wide`: they meet every channel. Whether the sample serves them for all.
+  bool serves(bool wide, int64_t bytes);
+  [[nodiscard]] bool has(size_t channel) const { return channel % step() == 0; }
+  /// The channel to become like, where `channel` has missed something; itself otherwise.
+  size_t catch_up(size_t channel);
+
+ private:
+  static constexpr size_t size = 8;
+  static constexpr double window = 64.0 * 1024 * 1024, nearly_all = 0.9;
+  [[nodiscard]] size_t step() const { return std::max<size_t>(1, channels_ / size); }
+
+  size_t channels_;
+  double share_ = 0;            ///< Of the last bytes, those that met every channel.
+  uint64_t served_ = 0;         ///< Times that the sample served for all.
+  std::vector<uint64_t> seen_;  ///< How many of them a channel has caught up with.
 };
 
 /// Granule g lies on server g mod servers. A server works on one piece after another: at its own rate, all servers that
@@ -63,18 +88,18 @@ class Servers {
 
   Service access(const Spread& spread, int64_t bytes, bool write, Time at);
   template <class Visit>
-  void visit_run(int64_t first, int64_t width, Visit visit);
+  void visit_run(int64_t first, int64_t width, bool sampled, Visit visit) const;
 
   Rate rate_;
   Time latency_;
   bool hashed_;
   int64_t turn_;  ///< Servers by which each round of all begins further.
   std::optional<Dram> dram_;
+  Sample sample_;
   std::vector<Node> nodes_;
   std::vector<Time> busy_;
-  std::vector<int64_t> first_rounds_, last_rounds_;  ///< Of each server, in a run.
-  std::vector<uint32_t> group_;                      ///< Of each server: its node's place in all_.
-  std::vector<Share> all_;                           ///< Each node, and in `bytes` how many servers it has.
+  std::vector<uint32_t> group_;  ///< Of each server: its node's place in all_.
+  std::vector<Share> all_;       ///< Each node, and in `bytes` how many servers it has.
   std::vector<Share> some_;
   std::vector<uint32_t> place_;  ///< Of each group: 1 + its place in some_, 0 where it has none.
 };

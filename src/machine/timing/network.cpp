@@ -17,7 +17,7 @@ constexpr int32_t block_side = 4;
 
 Network::Network(const chip::Chip& chip) : cores_(static_cast<uint32_t>(chip.cores)) {
   const chip::Network& network = chip.network;
-  const Cycles clock{chip.clock.femtoseconds};
+  const Cycles clock{chip.clock.hertz};
   hop_ = clock.time(network.hop_cycles);
   rate_ = clock.rate(network.link_bytes_per_cycle);
   if (network.topology == "mesh") {

@@ -217,7 +217,7 @@ using Arrivals = std::map<std::pair<uint32_t, uint16_t>, std::vector<Arrival>>;
 
 Arrivals arrivals_of(const isa::Program& program, const chip::Chip& chip, const std::vector<Slice>& slices) {
   const timing::Network network(chip);
-  const timing::Cycles clock{chip.clock.femtoseconds};
+  const timing::Cycles clock{chip.clock.hertz};
   Arrivals arrivals;
   for (size_t s = 0; s < slices.size(); ++s) {
     const int64_t visible = slices[s].end + chip.sequencer.signal_latency_cycles;

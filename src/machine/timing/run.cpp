@@ -76,7 +76,7 @@ Result<MemoryModel> memory_of(const chip::Chip& chip, const TimingOptions& optio
   }
   HADAL_TRY(model.device, device_of(chip));
   if (!options.exact_memory) return model;
-  HADAL_TRY(model.exact, timing::ExactMemory::make(chip, *model.device, timing::Cycles{chip.clock.femtoseconds}));
+  HADAL_TRY(model.exact, timing::ExactMemory::make(chip, *model.device, timing::Cycles{chip.clock.hertz}));
   return model;
 }
 

@@ -9,7 +9,7 @@ namespace hadal::machine::timing {
 Statistics::Statistics(const isa::Program& program, const chip::Chip& chip)
     : program_(&program),
       chip_(&chip),
-      clock_{chip.clock.femtoseconds},
+      clock_{chip.clock.hertz},
       layers_(std::max<size_t>(1, program.layers.size())),
       busy_(layers_.size() * static_cast<size_t>(chip.cores)) {}
 
@@ -68,7 +68,7 @@ LayerTime Statistics::layer_time(size_t number, int64_t cycles) const {
     time.vector_busy = std::max(time.vector_busy, busy.lanes);
     time.host_busy = std::max(time.host_busy, busy.host);
   }
-  const double rate = chip_->memory.bytes_per_second * chip_->memory.efficiency / chip_->clock.hertz();
+  const double rate = chip_->memory.bytes_per_second * chip_->memory.efficiency / chip_->clock.hertz;
   time.memory_busy = rules::whole_cycles(static_cast<double>(layer.read + layer.written) / rate);
 
   const std::array<std::pair<int64_t, Bound>, 4> busy{{{time.matrix_busy, Bound::matrix},

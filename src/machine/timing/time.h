@@ -25,12 +25,12 @@ struct Rate {
 /// The core clock.
 struct Cycles {
   static constexpr int64_t most = longest / ticks_per_cycle;
-  int64_t femtoseconds = 1'000'000;
+  double hertz = 1e9;
   [[nodiscard]] static Time time(int64_t cycles) { return cycles > most ? longest : cycles * ticks_per_cycle; }
   [[nodiscard]] static Time time(double cycles) { return std::llround(cycles * static_cast<double>(ticks_per_cycle)); }
   /// Time of other clocks, to the nearest tick.
   [[nodiscard]] Time of_femtoseconds(int64_t time) const {
-    const double cycles = static_cast<double>(time) / static_cast<double>(femtoseconds);
+    const double cycles = static_cast<double>(time) * (hertz * 1e-15);
     return cycles > static_cast<double>(most) ? longest : Cycles::time(cycles);
   }
   /// Whole cycles until `time`, upwards; forgives a thousandth of a cycle, which rounded byte rates may add up to.
@@ -42,9 +42,7 @@ struct Cycles {
   [[nodiscard]] static Rate rate(double bytes_per_cycle) {
     return {bytes_per_cycle > 0 ? static_cast<double>(ticks_per_cycle) / bytes_per_cycle : 0};
   }
-  [[nodiscard]] Rate rate_of_seconds(double bytes_per_second) const {
-    return rate(bytes_per_second * static_cast<double>(femtoseconds) * 1e-15);
-  }
+  [[nodiscard]] Rate rate_of_seconds(double bytes_per_second) const { return rate(bytes_per_second / hertz); }
 };
 
 }  // namespace hadal::machine::timing

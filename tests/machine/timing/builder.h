@@ -18,7 +18,7 @@ namespace hadal::machine {
 inline chip::Chip small_chip() {
   chip::Chip chip;
   chip.name = "small";
-  chip.clock.femtoseconds = 1'000'000;
+  chip.clock.hertz = 1e9;
   chip.matrix.rows = chip.matrix.columns = 16;
   chip.matrix.rows_per_cycle = {{DType::bf16, 1}};
   chip.matrix.weight_rows_per_cycle = 2;

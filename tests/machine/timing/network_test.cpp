@@ -29,7 +29,7 @@ TEST(Network, CoresOfAMeshAreNumberedInBlocksFromTheMiddle) {
 TEST(Network, AMessageThatComesEarlyTakesAGap) {
   const chip::Chip chip = mesh_chip(2, 1);  // Links of 64 bytes a cycle, a cycle of a nanosecond.
   Network mesh(chip);
-  const timing::Time cycle = timing::Cycles{chip.clock.femtoseconds}.time(int64_t{1});
+  const timing::Time cycle = timing::Cycles{chip.clock.hertz}.time(int64_t{1});
   const auto queued = [&](int64_t at, int64_t bytes) {
     return mesh.send(0, 1, bytes, at * cycle, Network::Class::demand).queued / cycle;
   };
@@ -45,7 +45,7 @@ TEST(Network, DemandGoesBeforePrefetchesWhichPayForIt) {
   using Class = Network::Class;
   const chip::Chip chip = mesh_chip(2, 1);
   Network mesh(chip);
-  const timing::Time cycle = timing::Cycles{chip.clock.femtoseconds}.time(int64_t{1});
+  const timing::Time cycle = timing::Cycles{chip.clock.hertz}.time(int64_t{1});
   const auto queued = [&](int64_t at, int64_t bytes, Class traffic) {
     return mesh.send(0, 1, bytes, at * cycle, traffic).queued / cycle;
   };
