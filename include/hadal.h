@@ -133,6 +133,9 @@ HADAL_API void hadal_outputs_get(const hadal_outputs*, size_t index, hadal_array
 
 /* Names of the shipped chips, as a JSON array. */
 HADAL_API hadal_status* hadal_chips(char** json);
+/* The instruction table, as a JSON array of {name, queues, summary, semantics, operands, fields}; docs/isa.md explains
+ * it. */
+HADAL_API hadal_status* hadal_instructions(char** json);
 /* The fields of a chip (a name or a file), as a JSON array of {name, unit, meaning, value, source}. */
 HADAL_API hadal_status* hadal_chip(const char* chip, char** json);
 

@@ -91,6 +91,7 @@ session_cancel = _declare("hadal_session_cancel", None, c_void_p)
 outputs_free = _declare("hadal_outputs_free", None, c_void_p)
 outputs_get = _declare("hadal_outputs_get", None, c_void_p, c_size_t, POINTER(Array))
 list_chips = _declare("hadal_chips", c_void_p, POINTER(c_void_p))
+instructions = _declare("hadal_instructions", c_void_p, POINTER(c_void_p))
 describe_chip = _declare("hadal_chip", c_void_p, c_char_p, POINTER(c_void_p))
 
 

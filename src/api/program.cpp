@@ -160,6 +160,13 @@ hadal_status* hadal_chips(char** json) {
   });
 }
 
+hadal_status* hadal_instructions(char** json) {
+  return guarded([&]() -> hadal::Status {
+    *json = hadal::api::copied(hadal::report::instructions_json());
+    return {};
+  });
+}
+
 hadal_status* hadal_chip(const char* chip, char** json) {
   return guarded([&]() -> hadal::Status {
     HADAL_TRY(const hadal::chip::Chip loaded, hadal::chip::load_chip(chip));

@@ -305,6 +305,30 @@ def product_of_integers(a, b, c):
     hd.store(c[:, :], x @ x)  # here
 
 
+def unknown_instruction(a, b, c):
+    hd.store(c[:, :], hd.isa.sofmax(hd.load(a), dims=(64, 64)))  # here
+
+
+def instruction_of_another_engine(a, b, c):
+    hd.store(c[:, :], hd.isa.matmul(hd.load(a), hd.load(b), dims=(64, 64)))  # here
+
+
+def operands_of_another_instruction(a, b, c):
+    hd.store(c[:, :], hd.isa.softmax(hd.load(a), hd.load(b), dims=(64, 64)))  # here
+
+
+def results_of_another_instruction(a, b, c):
+    hd.store(c[:, :], hd.isa.topk(hd.load(a), dims=(64, 64)))  # here
+
+
+def field_of_another_instruction(a, b, c):
+    hd.store(c[:, :], hd.isa.softmax(hd.load(a), dims=(64, 64), axis=1))  # here
+
+
+def choice_that_is_none(a, b, c):
+    hd.store(c[:, :], hd.isa.norm(hd.load(a), dims=(64, 64), kind="batch"))  # here
+
+
 def sums_too_large(a, b, c):
     x, w = hd.load(a), hd.load(b)
     hd.store(c[:, :], x @ w)  # here
@@ -330,7 +354,9 @@ CODES = {
     stride_of_zero: "conv.step", scales_of_another_block: "dot.scales", other_elements: "value.reshape",
     cut_in_the_middle: "value.index", cut_past_the_end: "value.index", rows_of_floats: "rows.dtype",
     rows_of_a_part: "rows.window", sums_to_what_is_not_stored: "scatter.unwritten", more_than_there_are: "topk.count",
-    product_of_integers: "dot.dtype", sums_too_large: "plan.accumulator",
+    product_of_integers: "dot.dtype", unknown_instruction: "isa.unknown", instruction_of_another_engine: "isa.unknown",
+    operands_of_another_instruction: "isa.operands", results_of_another_instruction: "isa.results",
+    field_of_another_instruction: "isa.field", choice_that_is_none: "isa.field", sums_too_large: "plan.accumulator",
 }
 
 

@@ -234,3 +234,49 @@ def test_integers_stay_whole():
     np.testing.assert_array_equal(turned[rows], rows)
     np.testing.assert_array_equal(found, table[rows])
     forked.check(rows, table)
+
+
+@hd.kernel("f32[M,N], f32[N], i32[M,N] -> f32[M,N], f32[M,N], i32[M,1], f32[M,N], f32[M,2], i32[M,2], f32[8,7,N]")
+def instructions(x, gamma, order, soft, rms, last, taken, least, where, pooled):
+    """Instructions of the lanes by name."""
+    v = hd.load(x)
+    hd.store(soft[:, :], hd.isa.softmax(v, dims=v.shape))
+    hd.store(rms[:, :], hd.isa.norm(v, hd.load(gamma), dims=v.shape, kind="rms", epsilon=1e-6))
+    hd.store(last[:, :], hd.isa.arg_reduce(v, dims=(v.shape[0], 1), dtype="i32", kind="max", axis=1, last=1))
+    hd.store(taken[:, :], hd.isa.select_along(v, hd.load(order), dims=v.shape, axis=1))
+    smallest, places = hd.isa.topk(v, dims=[(v.shape[0], 2)] * 2, dtype=["f32", "i32"], sorted=1)
+    hd.store(least[:, :], smallest)
+    hd.store(where[:, :], places)
+    N = v.shape[1]
+    image = v.reshape(1, 1, 9, 8, N)
+    means = hd.isa.pool(image, dims=(1, 1, 8, 7, N), kind="mean", kernel_h=2, kernel_w=2)
+    hd.store(pooled[:, :, :], means.reshape(8, 7, N))
+
+
+def test_instructions_by_name():
+    r = np.random.default_rng(4)
+    x, gamma = normal(r, np.float32, 72, 20), normal(r, np.float32, 20)
+    x[:, 3] = x[:, 5] = x.max(1)
+    order = r.integers(-20, 20, (72, 20)).astype(np.int32)
+    soft, rms, last, taken, least, where, pooled = instructions(x, gamma, order)
+    e = np.exp(x - x.max(1, keepdims=True))
+    np.testing.assert_allclose(soft, e / e.sum(1, keepdims=True), rtol=1e-5)
+    np.testing.assert_allclose(rms, x / np.sqrt((x**2).mean(1, keepdims=True) + 1e-6) * gamma, rtol=1e-4)
+    np.testing.assert_array_equal(last[:, 0], 19 - x[:, ::-1].argmax(1))
+    np.testing.assert_array_equal(taken, np.take_along_axis(x, order % 20, 1))
+    np.testing.assert_array_equal(least, np.sort(x, axis=1)[:, :2])
+    np.testing.assert_array_equal(where, np.argsort(x, axis=1, kind="stable")[:, :2])
+    images = x.reshape(9, 8, 20)
+    want = (images[1:, 1:] + images[1:, :-1] + images[:-1, 1:] + images[:-1, :-1]) / 4
+    np.testing.assert_allclose(pooled, want, atol=1e-6)
+    instructions.check(x, gamma, order)
+
+
+def test_rules_of_instructions_are_errors_of_the_kernel():
+    @hd.kernel("f32[M,N] -> f32[M,N]")
+    def halved(x, y):
+        hd.store(y[:, :], hd.isa.softmax(hd.load(x).reshape(5, 8), dims=(4, 10)).reshape(4, 10))
+
+    with pytest.raises(hd.KernelError, match="softmax.C1"):
+        halved.compile("f32[4,10]")
+    assert "softmax" in dir(hd.isa) and "matmul" not in dir(hd.isa)

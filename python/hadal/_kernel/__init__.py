@@ -1,6 +1,7 @@
 """The kernel language (docs/kernels.md): a Python function is traced to a tile program, which the library lowers."""
 
 from .errors import KernelError
+from .isa import isa
 from .launch import Kernel, kernel
 from .memory import Span, Tensor
 from .moves import gather, load, scatter, store
@@ -15,6 +16,6 @@ f32, f16, bf16, f8e4m3, f8e5m2, i32 = "f32", "f16", "bf16", "f8e4m3", "f8e5m2", 
 
 __all__ = ["Kernel", "KernelError", "Span", "Tensor", "Tile", "Tuned", "Value", "abs", "accumulator", "bf16", "ceil",
            "conv", "conv_depthwise", "cos", "cumsum", "dot", "erf", "exp", "f16", "f32", "f8e4m3", "f8e5m2", "floor",
-           "full", "gather", "gelu", "gelu_tanh", "grid", "i32", "kernel", "load", "log", "max", "maximum", "mean", "min",
+           "full", "gather", "gelu", "gelu_tanh", "grid", "i32", "isa", "kernel", "load", "log", "max", "maximum", "mean", "min",
            "minimum", "range", "reciprocal", "relu", "round", "rsqrt", "scatter", "scratch", "sigmoid", "sign", "silu",
            "sin", "softplus", "span", "sqrt", "store", "sum", "tanh", "tile", "tiles", "topk", "tune", "where", "zeros"]

@@ -258,24 +258,14 @@ class Emitter:
     def _assign(self, op: Op) -> None:
         self._say_chain(self.fused.groups[op], self._buffers[op.tile])
 
-    def _reduce(self, op: Op) -> None:
-        tile, rank = self._make(op.value, "vector", op.name), len(op.value.dims)
-        self._say_op("reduce", "vector", [self._seen(tile, rank), self._seen(self._at[op.inputs[0], "vector"], rank)],
-                     kind=op.attributes["name"], axes=sum(1 << a for a in op.axes))
-        self._copies(op.value)
-
-    def _scan(self, op: Op) -> None:
-        tile, rank = self._make(op.value, "vector", "sums"), len(op.value.dims)
-        self._say_op("scan", "vector", [self._seen(tile, rank), self._seen(self._at[op.inputs[0], "vector"], rank)],
-                     exclusive=op.exclusive)
-        self._copies(op.value)
-
-    def _topk(self, op: Op) -> None:
-        both, rank = [op.value, op.second], len(op.value.dims)
-        tiles = [self._make(value, "vector", name) for value, name in zip(both, ("most", "places"))]
-        self._say_op("topk", "vector", [*(self._seen(tile, rank) for tile in tiles),
-                                        self._seen(self._at[op.inputs[0], "vector"], rank)], largest=1, sorted=1)
-        for value in both:
+    def _lanes(self, op: Op) -> None:
+        """An instruction of the lanes between tiles, of one result or two."""
+        results = [value for value in (op.value, op.second) if value is not None]
+        tiles = [self._make(value, "vector", op.label) for value in results]
+        seen = [*tiles, *(self._at[value, "vector"] for value in op.inputs)]
+        fields = {name: self._expr(f) if isinstance(f, Index) else f for name, f in op.fields}
+        self._say_op(op.word, "vector", [self._seen(tile, len(tile[1])) for tile in seen], **fields)
+        for value in results:
             self._copies(value)
 
     def _transpose(self, op: Op) -> None:

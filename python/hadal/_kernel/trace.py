@@ -22,7 +22,7 @@ class Op:
         self.kind, self.body, self.seq, self.site, self.phase = kind, body, seq, site, phase
         self.inputs, self.attributes = inputs, attributes
         self.value: Any = None
-        self.second: Any = None  # The other result of hd.topk.
+        self.second: Any = None  # Its other result.
         self.inner: Any = None   # The body of a loop.
 
     def __getattr__(self, name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, Sequence
 from . import index
 from .errors import wrong
 from .index import Index
+from .isa import lanes, second_of
 from .memory import Span, Tensor
 from .signature import BYTES
 from .trace import current, new_index
@@ -125,7 +126,7 @@ def _reduce(kind: str, value: Any, axis: int | Sequence[int] | None) -> Value:
         raise wrong("reduce.axis", f"{value} has no axis {axis}", f"its axes are 0 to {rank - 1}")
     chosen = sorted({a % rank for a in axes})
     dims = tuple(index.constant(1) if a in chosen else d for a, d in enumerate(value.dims))
-    return Value(current().record("reduce", (value,), name=kind, axes=chosen), dims, "f32")
+    return lanes("reduce", [value], dims, "f32", kind, kind=kind, axes=builtins.sum(1 << a for a in chosen))
 
 
 def sum(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: A001
@@ -151,8 +152,8 @@ def min(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: 
 def cumsum(value: Any, *, exclusive: bool = False) -> Value:
     """Running sums along the last axis, f32; exclusive: of what stands before each element."""
     value = _rows(value, "hd.cumsum")
-    op = current().record("scan", (value if value.dtype == "f32" else value.to("f32"),), exclusive=int(exclusive))
-    return Value(op, value.dims, "f32")
+    return lanes("scan", [value if value.dtype == "f32" else value.to("f32")], value.dims, "f32", "sums",
+                 exclusive=int(exclusive))
 
 
 def topk(value: Any, k: int) -> tuple[Value, Value]:
@@ -161,10 +162,8 @@ def topk(value: Any, k: int) -> tuple[Value, Value]:
     if not isinstance(k, int) or not 1 <= k <= value.dims[-1].low:
         raise wrong("topk.count", f"the {k} largest of {value}", "k is 1 to the last extent")
     dims = (*value.dims[:-1], index.constant(k))
-    found = Value(current().record("topk", (value,)), dims, value.dtype)
-    places = Value(current().record("places", (found,)), dims, "i32")
-    found.op.second = places
-    return found, places
+    found = lanes("topk", [value], dims, value.dtype, "most", largest=1, sorted=1)
+    return found, second_of(found, dims, "i32")
 
 
 def _rows(value: Any, word: str) -> Value:
