@@ -59,6 +59,21 @@ typedef struct hadal_state {
   const char* output;
 } hadal_state;
 
+/* Kernels in models: while a model is imported, `answer` is asked for every node of the operators named ("Type", or
+ * "domain::Type"), and gives the tile program that computes it, or nothing: the node is then imported as usual.
+ *   node: {"op", "name", "inputs": [{"dtype", "shape"}, or null where it is not given], "attributes": {}}
+ *   answer: {"name": the kernel's, "tiles": a tile program, "inputs": [the shapes in which it sees the inputs],
+ *            "results": [{"dtype", "shape"}], "shapes": [those of the results in the model]}
+ *        or {"error": {"code", "message", "place", "remedy"}} */
+typedef struct hadal_answer hadal_answer;
+HADAL_API void hadal_answer_give(hadal_answer*, const char* json);
+typedef struct hadal_kernels {
+  const char* const* operators;
+  size_t count;
+  void (*answer)(void* user, const char* node, hadal_answer*);
+  void* user;
+} hadal_kernels;
+
 /* All zero: everything by default. */
 typedef struct hadal_options {
   const char* chip;         /* Name of a shipped chip, or a file; NULL: the program's, else hadal-1. */
@@ -66,11 +81,12 @@ typedef struct hadal_options {
   const char* precision;    /* Of stored floats: "bf16" ...; NULL: the model's own. */
   const hadal_array* given; /* Shapes of inputs, and with data the values that decide shapes. */
   size_t given_count;
-  int32_t threads;      /* Of this computer; 0: all usable CPUs. */
-  int32_t no_values;    /* Not 0: only to be timed; weights may be absent. */
-  int32_t exact;        /* Not 0: values by plain loops in a fixed order. */
-  int32_t exact_memory; /* Not 0: time DRAM command by command. */
-  int64_t memory_limit; /* Bytes of this computer; 0: 80 % of what is usable. */
+  int32_t threads;              /* Of this computer; 0: all usable CPUs. */
+  int32_t no_values;            /* Not 0: only to be timed; weights may be absent. */
+  int32_t exact;                /* Not 0: values by plain loops in a fixed order. */
+  int32_t exact_memory;         /* Not 0: time DRAM command by command. */
+  int64_t memory_limit;         /* Bytes of this computer; 0: 80 % of what is usable. */
+  const hadal_kernels* kernels; /* NULL: none. They are asked during hadal_program_load, and not for a profile. */
   const hadal_state* states;
   size_t state_count;
 } hadal_options;
@@ -133,6 +149,9 @@ HADAL_API void hadal_outputs_get(const hadal_outputs*, size_t index, hadal_array
 
 /* Names of the shipped chips, as a JSON array. */
 HADAL_API hadal_status* hadal_chips(char** json);
+/* The instruction table, as a JSON array of {name, queues, summary, semantics, operands, fields}; docs/isa.md explains
+ * it. */
+HADAL_API hadal_status* hadal_instructions(char** json);
 /* The fields of a chip (a name or a file), as a JSON array of {name, unit, meaning, value, source}. */
 HADAL_API hadal_status* hadal_chip(const char* chip, char** json);
 

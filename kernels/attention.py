@@ -3,7 +3,8 @@
 import hadal as hd
 
 
-@hd.kernel("T[H,S,D], T[G,L,D], T[G,L,D] -> T[H,S,D]")
+@hd.kernel("T[H,S,D], T[G,L,D], T[G,L,D] -> T[H,S,D]",
+           tune={"bq": [128, 256, 512], "bk": [128, 256, 512], "parts": [1, 2, 4]})
 def attention(q, k, v, o, *, causal=True, bq=512, bk=512, parts=4):
     """o[h] = softmax(q[h] k[g].T / sqrt(D)) v[g], with H / G heads of queries to each of keys (Dao et al., 2022).
 

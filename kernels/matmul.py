@@ -3,7 +3,7 @@
 import hadal as hd
 
 
-@hd.kernel("T[M,K], T[K,N] -> T[M,N]")
+@hd.kernel("T[M,K], T[K,N] -> T[M,N]", tune={"bm": [64, 128, 256, 512], "bn": [64, 128, 256, 512], "bk": [64, 128, 256]})
 def matmul(a, b, c, *, bm=512, bn=512, bk=128, depth="auto"):
     """c = a @ b, summed in f32."""
     (M, K), N = a.shape, b.shape[1]

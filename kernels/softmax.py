@@ -3,7 +3,7 @@
 import hadal as hd
 
 
-@hd.kernel("T[M,N] -> T[M,N]")
+@hd.kernel("T[M,N] -> T[M,N]", tune={"rows": [4, 8, 16, 32, 64]})
 def softmax(x, y, *, rows=16):
     """y[m] = exp(x[m] - max) / sum(exp(x[m] - max)); a row fits a scratchpad."""
     for m in hd.grid((x.shape[0], rows)):

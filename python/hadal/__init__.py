@@ -13,9 +13,10 @@ from ._chip import Chip, chips
 from ._kernel import *  # noqa: F403
 from ._library import HadalError, version as _version
 from ._program import NodeArg, Program, compile, simulate
+from ._register import register_kernel
 from ._report import Report
 from ._session import InferenceSession
 
 __version__: str = _version()
-__all__ = ["Chip", "HadalError", "InferenceSession", "Kernel", "KernelError", "NodeArg", "Program", "Report", "chips", "compile",
-           "kernel", "simulate"]  # The words of kernels, such as hadal.max, would hide Python's own.
+__all__ = ["Chip", "HadalError", "InferenceSession", "Kernel", "KernelError", "NodeArg", "Program", "Report", "Tuned", "chips",
+           "compile", "kernel", "register_kernel", "simulate", "tune"]  # The words of kernels, such as hadal.max, would hide Python's own.

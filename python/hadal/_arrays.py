@@ -84,7 +84,7 @@ def output(outputs: Handle, index: int) -> np.ndarray:
     if found.bytes == 0:
         return np.empty(shape, dtype)
     memory = (ctypes.c_byte * found.bytes).from_address(found.data)
-    memory.outputs = outputs  # type: ignore[attr-defined]
+    memory.outputs = outputs  # type: ignore[attr-defined,unused-ignore]
     return np.frombuffer(memory, dtype).reshape(shape)
 
 

@@ -69,7 +69,8 @@ class described:
     """The name or file of a chip, while it is needed."""
 
     def __init__(self, chip: str | os.PathLike[str] | Chip | None):
-        self._chip, self._folder = chip, None
+        self._chip = chip
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> str:
         if not isinstance(self._chip, Chip):
@@ -77,12 +78,12 @@ class described:
         chip = self._chip
         if not chip.fields:
             return chip.base
-        self._folder = tempfile.TemporaryDirectory(prefix="hadal-chip-")
+        folder = self._folder = tempfile.TemporaryDirectory(prefix="hadal-chip-")
         extends = chip.base
         if os.path.exists(chip.base):  # `extends` names a description beside the file, or a shipped one.
             extends = "base"
-            os.symlink(os.path.abspath(chip.base), os.path.join(self._folder.name, "base.toml"))
-        file = os.path.join(self._folder.name, "changed.toml")
+            os.symlink(os.path.abspath(chip.base), os.path.join(folder.name, "base.toml"))
+        file = os.path.join(folder.name, "changed.toml")
         with open(file, "w", encoding="utf-8") as out:
             out.write(f"extends = {_toml(extends)}\n" + "".join(f"{k} = {_toml(v)}\n" for k, v in chip.fields.items()))
         return file

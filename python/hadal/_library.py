@@ -6,7 +6,7 @@ import ctypes
 import json
 import os
 import pathlib
-from ctypes import POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_void_p
 from typing import Any
 
 ABI_VERSION = 2
@@ -19,7 +19,7 @@ class HadalError(RuntimeError):
         super().__init__("\n  ".join(part for part in (f"[{code}] {message}", place, remedy) if part))
         self.code, self.message, self.place, self.remedy = code, message, place, remedy
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return HadalError, (self.code, self.message, self.place, self.remedy)
 
 
@@ -32,11 +32,18 @@ class State(Structure):
     _fields_ = [("input", c_char_p), ("output", c_char_p)]
 
 
+ANSWER = CFUNCTYPE(None, c_void_p, c_char_p, c_void_p)
+
+
+class Kernels(Structure):
+    _fields_ = [("operators", POINTER(c_char_p)), ("count", c_size_t), ("answer", ANSWER), ("user", c_void_p)]
+
+
 class Options(Structure):
     _fields_ = [("chip", c_char_p), ("profile", c_char_p), ("precision", c_char_p), ("given", POINTER(Array)),
                 ("given_count", c_size_t), ("threads", c_int32), ("no_values", c_int32), ("exact", c_int32),
                 ("exact_memory", c_int32), ("memory_limit", c_int64),
-                ("states", POINTER(State)), ("state_count", c_size_t)]
+                ("kernels", POINTER(Kernels)), ("states", POINTER(State)), ("state_count", c_size_t)]
 
 
 def _find() -> str:
@@ -71,6 +78,7 @@ abi_version = _declare("hadal_abi_version", c_uint32)
 program_load = _declare("hadal_program_load", c_void_p, c_char_p, POINTER(Options), POINTER(c_void_p))
 program_from_tiles = _declare("hadal_program_from_tiles", c_void_p, c_char_p, POINTER(Options), POINTER(c_void_p))
 tiles_text = _declare("hadal_tiles_text", c_void_p, c_char_p, POINTER(c_void_p))
+answer_give = _declare("hadal_answer_give", None, c_void_p, c_char_p)
 program_text = _declare("hadal_program_text", c_void_p, c_void_p, POINTER(c_void_p))
 program_free = _declare("hadal_program_free", None, c_void_p)
 program_save = _declare("hadal_program_save", c_void_p, c_void_p, c_char_p)
@@ -90,6 +98,7 @@ session_cancel = _declare("hadal_session_cancel", None, c_void_p)
 outputs_free = _declare("hadal_outputs_free", None, c_void_p)
 outputs_get = _declare("hadal_outputs_get", None, c_void_p, c_size_t, POINTER(Array))
 list_chips = _declare("hadal_chips", c_void_p, POINTER(c_void_p))
+instructions = _declare("hadal_instructions", c_void_p, POINTER(c_void_p))
 describe_chip = _declare("hadal_chip", c_void_p, c_char_p, POINTER(c_void_p))
 
 

@@ -79,7 +79,7 @@ def compile(model: Path, chip: str | os.PathLike[str] | Chip | None = None, *, p
 
     chip: a shipped chip's name, a file, or a Chip; None: the program's own, else hadal-1.
     precision: of stored floats, "bf16" …; None: the model's.
-    profile: measured software whose habits to keep, "xla-tpu-v3" …
+    profile: measured software whose habits to keep, "tpu-v3-xla" …
     shapes: of inputs with symbolic extents, which are else 1: {"x": (1, 3, 224, 224)}.
     values: arrays of inputs whose values decide shapes.
     threads: of this computer; 0: all. They change neither values nor cycles.
@@ -89,7 +89,9 @@ def compile(model: Path, chip: str | os.PathLike[str] | Chip | None = None, *, p
     state: inputs that a session's next run finds as this one leaves an output, {"past": "present"}; a * in both names
         stands for the same text.
 
-    Errors: HadalError, with the place in the model or the chip.
+    Nodes of operators that hadal.register_kernel has named compile with their kernels.
+
+    Errors: HadalError, with the place in the model or the chip; KernelError of a kernel.
     """
     for name, choice in (("numerics", numerics), ("memory", memory)):
         if choice not in ("fast", "exact"):
@@ -99,13 +101,21 @@ def compile(model: Path, chip: str | os.PathLike[str] | Chip | None = None, *, p
     given = (library.Array * max(1, arrays.count + len(only_shapes.list)))(*arrays.list[: arrays.count], *only_shapes.list)
     text = lambda value: value.encode() if value else None
     states = [library.State(source.encode(), output.encode()) for source, output in (state or {}).items()]
+    from ._register import Answers  # Which knows kernels, and these programs.
+
     with described(chip) as name:
+        kernels = Answers(name or "hadal-1")
         options = library.Options(os.fsencode(name) or None, text(profile), text(precision), given,
                                   arrays.count + len(only_shapes.list), threads, not weights, numerics == "exact",
-                                  memory == "exact", memory_limit, (library.State * max(1, len(states)))(*states),
-                                  len(states))
+                                  memory == "exact", memory_limit, kernels.pointer,
+                                  (library.State * max(1, len(states)))(*states), len(states))
         handle = ctypes.c_void_p()
-        library.check(library.program_load(os.fsencode(model), ctypes.byref(options), ctypes.byref(handle)))
+        status = library.program_load(os.fsencode(model), ctypes.byref(options), ctypes.byref(handle))
+    try:
+        library.check(status)
+    except library.HadalError:
+        kernels.raise_error()
+        raise
     return Program(library.Handle(handle.value or 0, library.program_free))
 
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,10 @@ Result<Tensor> tensor_of(const hadal_array& array);
 void show(const std::string& name, DType dtype, const Shape& shape, hadal_array& array);
 
 }  // namespace hadal::api
+
+struct hadal_answer {
+  std::optional<std::string> json;
+};
 
 struct hadal_program {
   std::shared_ptr<const hadal::api::Compiled> compiled;

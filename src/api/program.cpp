@@ -25,6 +25,14 @@ Result<DType> precision_named(const char* name) {
       "usage.value", fmt::format("there is no precision \"{}\"", printable(name)), {}, "f32, bf16, f16, int8 …"};
 }
 
+runtime::KernelSource kernels_of(const hadal_kernels& kernels) {
+  return {{kernels.operators, kernels.operators + kernels.count}, [&kernels](const std::string& node) {
+            hadal_answer answer;
+            kernels.answer(kernels.user, node.c_str(), &answer);
+            return std::move(answer.json);
+          }};
+}
+
 Result<runtime::Source> source_of(const char* file, const hadal_options& options) {
   runtime::Source source;
   source.file = file;
@@ -40,6 +48,7 @@ Result<runtime::Source> source_of(const char* file, const hadal_options& options
   }
   for (size_t i = 0; i < options.state_count; ++i)
     source.states.emplace_back(options.states[i].input, options.states[i].output);
+  if (options.kernels != nullptr && options.profile == nullptr) source.kernels = kernels_of(*options.kernels);
   source.allow_absent_data = options.no_values != 0;
   source.threads = options.threads > 0 ? options.threads : runtime::usable_cpus();
   source.memory_limit = options.memory_limit;
@@ -52,6 +61,7 @@ Status keep(runtime::Source source, runtime::Loaded loaded, const hadal_options&
   HADAL_CHECK(machine::meets_limits(loaded.program, loaded.chip));
   HADAL_CHECK(isa::check_budget(loaded.program));
   source.values.clear();  // The caller's bytes.
+  source.kernels = {};
   auto compiled = std::make_shared<Compiled>(Compiled{std::move(source), std::move(loaded), options.no_values == 0,
                                                       options.exact != 0, options.exact_memory != 0});
   *out = new hadal_program{std::move(compiled)};
@@ -109,6 +119,7 @@ hadal_status* hadal_program_text(const hadal_program* program, char** text) {
     return {};
   });
 }
+void hadal_answer_give(hadal_answer* answer, const char* json) { answer->json = json; }
 void hadal_program_free(hadal_program* program) { delete program; }
 
 hadal_status* hadal_program_save(const hadal_program* program, const char* file) {
@@ -152,6 +163,13 @@ void hadal_program_output(const hadal_program* program, size_t index, hadal_arra
 hadal_status* hadal_chips(char** json) {
   return guarded([&]() -> hadal::Status {
     *json = hadal::api::copied(hadal::report::json_of(hadal::chip::shipped_chips()));
+    return {};
+  });
+}
+
+hadal_status* hadal_instructions(char** json) {
+  return guarded([&]() -> hadal::Status {
+    *json = hadal::api::copied(hadal::report::instructions_json());
     return {};
   });
 }

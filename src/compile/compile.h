@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "chip/chip.h"
+#include "compile/plan.h"
 #include "compile/profile.h"
 #include "graph/graph.h"
 #include "isa/program.h"
@@ -31,6 +32,8 @@ struct Options {
   /// Cycles of a program: where given, the compiler tries several plans, fewer cores than the chip has among them.
   /// Small layers can lose more by meeting many than they gain by being cut.
   std::function<Result<int64_t>(const isa::Program& program)> cycles;
+  /// Of graphs with nodes that are kernels.
+  const KernelPrograms* kernels = nullptr;
   /// How many plans more to try where layers have other tiles: more take longer, and may be better.
   int effort = 0;
   /// Of this computer, on which plans are tried, `cycles` being called from each. The plan that is taken is the same.

@@ -5,6 +5,7 @@
 #include "compile/compile.h"
 #include "compile/emitter.h"
 #include "graph/ops.h"
+#include "graph/ops/kernel.h"
 #include "graph/ops/scalar.h"
 #include "isa/table.h"
 
@@ -42,7 +43,8 @@ const Lowering* lowering_of(const graph::Op* op) {
       {&ops::gather_elements, {emit_gather_elements, "select_along"}},
       {&ops::scatter, {emit_scatter, "scatter"}},
       {&ops::non_max_suppression, {emit_host_call, "host_call"}},
-      {&ops::pad, {emit_pad, "load"}}};
+      {&ops::pad, {emit_pad, "load"}},
+      {&ops::kernel, {emit_kernel, "its own"}}};
   const auto found = lowerings.find(op);
   return found == lowerings.end() ? nullptr : &found->second;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 
 namespace hadal::compile {
 
@@ -138,6 +139,35 @@ void Emitter::begin_phase(const std::string& name, std::string op, std::vector<s
   program_.phases.push_back(std::move(phase));
   body_ = {&program_.phases.back().body};
   loops_ = 0;
+}
+
+int Emitter::kernel_ring(const tile::Ring& like, std::set<int>& taken) {
+  const auto kind = [](const tile::Ring& ring) {
+    return std::tuple(ring.producer, ring.consumer, ring.slots, ring.most_slots);
+  };
+  auto number = static_cast<int>(usual_.size());
+  for (; number < static_cast<int>(program_.rings.size()); ++number)
+    if (kind(program_.rings[static_cast<size_t>(number)]) == kind(like) && !taken.contains(number)) break;
+  if (number == static_cast<int>(program_.rings.size())) {
+    program_.rings.push_back(like);
+    program_.rings.back().name = fmt::format("kernel{}", number - static_cast<int>(usual_.size()));
+  }
+  taken.insert(number);
+  return number;
+}
+
+void Emitter::fill_phase(std::vector<tile::Tile> tiles, std::vector<tile::Statement> body) {
+  const std::function<void(const std::vector<Statement>&)> note_stores = [&](const std::vector<Statement>& statements) {
+    for (const Statement& statement : statements) {
+      note_stores(statement.body);
+      if (statement.queue != Queue::store || statement.operands.empty()) continue;
+      const auto& to = std::get<tile::Window>(statement.operands[0]);
+      stored_at_[program_.tensors[static_cast<size_t>(to.tensor)].storage] = static_cast<int>(program_.phases.size());
+    }
+  };
+  note_stores(body);
+  phase().tiles = std::move(tiles);
+  phase().body = std::move(body);
 }
 
 int Emitter::tile(Ring ring, DType dtype, const std::string& name) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -116,6 +117,10 @@ class Emitter {
   /// Deals a grid of work to the cores; `body` gets the coordinates, and the number of the unit on this core.
   void units(const std::vector<int64_t>& counts,
              const std::function<void(const std::vector<Expr>&, const Expr&)>& body);
+  /// A ring like a kernel's that is not `taken`, where it then is: those of earlier kernels serve again.
+  int kernel_ring(const tile::Ring& like, std::set<int>& taken);
+  /// The phase being written is all there.
+  void fill_phase(std::vector<tile::Tile> tiles, std::vector<tile::Statement> body);
   /// Takes a tile of a ring and loads a window into it, by the ring's producer queue. Extents are those of the window,
   /// or `shape` (the same elements).
   /// A shared load's window is the same for all cores of a group. What passes the tensor's edges is `fill`, if given.
@@ -211,6 +216,7 @@ void emit_gather_elements(Emitter& e, const Group& group);
 void emit_pad(Emitter& e, const Group& group);
 void emit_scatter(Emitter& e, const Group& group);
 void emit_host_call(Emitter& e, const Group& group);
+void emit_kernel(Emitter& e, const Group& group);
 
 /// Smallest equal parts of `extent` that are at most `part`: 100 by 40 is 3 parts of 34.
 inline int64_t even_part(int64_t extent, int64_t part) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -9,11 +10,15 @@
 
 #include "compile/matrix_shape.h"
 #include "compile/profile.h"
+#include "tile/program.h"
 
 namespace hadal::compile {
 
 /// Tiles that the search found before, for plans that differ in nothing that it sees (matrix_tiling.h).
 class TileMemo;
+
+/// The tile program of a kernel that a node names by its number, for so many cores.
+using KernelPrograms = std::function<Result<tile::Program>(int64_t number, int64_t cores)>;
 
 /// How much counts of what a layer takes from others.
 struct Regard {
@@ -33,6 +38,7 @@ struct Plan {
   /// Of layers of the matrix engine, which of the tiles that the search found; absent: the first.
   std::map<MatrixShape, size_t> tiles{};
   std::shared_ptr<TileMemo> found = nullptr;  ///< Shared by plans of one compilation; null: every search is made.
+  const KernelPrograms* kernels = nullptr;    ///< Null: no node is a kernel.
   std::set<std::string> far{};  ///< Values that found no room in the shared space, by the names of their storages.
 };
 

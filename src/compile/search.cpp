@@ -82,7 +82,7 @@ class Search {
   [[nodiscard]] Plan best() const {
     std::vector<Trial> lines = core_counts();
     for_each_index(lines.size(), options_.threads, [&](size_t i) { refine(lines[i]); });
-    if (lines.empty()) return {.cores = chip_.cores};
+    if (lines.empty()) return {.cores = chip_.cores, .kernels = options_.kernels};
     const int64_t least = std::ranges::min_element(lines, {}, &Trial::cycles)->cycles;
     std::erase_if(lines, [&](const Trial& line) { return line.cycles / 21 * 20 > least; });  // Not close.
     for (Trial& line : lines) try_tiles(line);
@@ -126,7 +126,7 @@ std::vector<Trial> Search::core_counts() const {
   for (int64_t cores = chip_.cores; cores > 0;) {
     std::vector<Trial> next;
     for (; cores > 0 && next.size() < together; cores = cores % 2 == 0 ? cores / 2 : 0)
-      next.push_back({{.cores = cores, .found = found_}});
+      next.push_back({{.cores = cores, .found = found_, .kernels = options_.kernels}});
     for_each_index(next.size(), options_.threads, [&](size_t i) { next[i] = attempt(next[i].plan); });
     for (const Trial& trial : next) least = std::min(least, trial.cycles);
     if (!next.back().works() || next.back().cycles / 5 * 4 > least) cores = 0;
@@ -204,12 +204,15 @@ void Search::try_tiles(Trial& best) const {
 Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
                  const chip::Chip& chip, const Options& options) {
   if (options.profile) {
-    Plan plan{.cores = chip.cores, .joined = options.profile->attention.scores == "joined", .profile = options.profile};
+    Plan plan{.cores = chip.cores,
+              .joined = options.profile->attention.scores == "joined",
+              .profile = options.profile,
+              .kernels = options.kernels};
     // Operands of several layers together may find no room.
     if (options.profile->matmul.whole_bytes > 0) plan.whole = has_room(graph, groups, interface, chip, plan);
     return plan;
   }
-  if (!options.cycles) return {.cores = chip.cores};
+  if (!options.cycles) return {.cores = chip.cores, .kernels = options.kernels};
   const std::vector<Group> part = tried_part(graph, groups);
   const Plan plan = Search(graph, part, interface, chip, options).best();
   if (part.size() == groups.size() || has_room(graph, groups, interface, chip, plan)) return plan;

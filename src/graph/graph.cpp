@@ -214,6 +214,8 @@ Result<std::vector<Tensor>> evaluate(const Graph& graph, const std::vector<Tenso
     }
     std::vector<Type> types;
     for (const ValueId v : node.outputs) types.push_back(graph.type(v));
+    if (!node.op->reference)
+      return Error{"graph.reference", fmt::format("there is no reference of {}", node.op->name), node.origins[0]};
     std::vector<Tensor> results = node.op->reference(operands, node.attributes, types);
     for (size_t k = 0; k < results.size(); ++k) values[static_cast<size_t>(node.outputs[k])] = std::move(results[k]);
     for (const ValueId v : node.inputs)  // the last reader frees it

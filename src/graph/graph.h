@@ -91,7 +91,7 @@ struct Op {
   std::vector<std::string_view> attributes;  ///< Names it accepts.
   /// Result types from operand types; absent operands are null. Errors name the rule ("conv.C2").
   Result<std::vector<Type>> (*infer)(const std::vector<const Type*>& inputs, const Attributes&);
-  /// The definition of right: plain loops over whole tensors (absent operands are null).
+  /// The definition of right: plain loops over whole tensors (absent operands are null). Null: ops/kernel.h.
   std::vector<Tensor> (*reference)(const std::vector<const Tensor*>& inputs, const Attributes&,
                                    const std::vector<Type>& results);
   /// Gives each operand its share of the loss's gradient, from that of the results. Null: no float flows through it.

@@ -148,7 +148,7 @@ std::optional<Values> Builder::fold(const Op& op, const Values& inputs, const At
     data = data && graph::has_data(*operands.back());
   }
   // What is dequantised stays so: the compiler multiplies the integers.
-  if (inputs.empty() || op.counted_axis || &op == &ops::dequantize) return std::nullopt;
+  if (inputs.empty() || !op.reference || op.counted_axis || &op == &ops::dequantize) return std::nullopt;
   auto results = op.infer(types, attributes);
   if (!results) throw Failure{std::move(results).error()};
   int64_t bytes = 0, result_elements = 0;

@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,14 +16,36 @@
 
 namespace hadal::onnx {
 
+/// A node of the model, as a kernel that may compute it sees it.
+struct KernelNode {
+  std::string op, name;                            ///< "Type" or "domain::Type".
+  std::vector<std::optional<graph::Type>> inputs;  ///< None: not given.
+  graph::Attributes attributes;                    ///< Numbers, texts and lists of numbers.
+};
+/// What computes it: a kernel by number and name, which sees the inputs with the extents of `inputs`, as many elements;
+/// its results, and the extents that these have in the model.
+struct Kernel {
+  int64_t number = 0;
+  std::string name;
+  std::vector<Shape> inputs;
+  std::vector<graph::Type> results;
+  std::vector<Shape> shapes;
+};
+/// Kernels of the caller's, asked for nodes of these operators; none for a node: it is imported as usual.
+struct KernelTable {
+  std::set<std::string> operators = {};
+  std::function<Result<std::optional<Kernel>>(const KernelNode& node)> kernel_of = {};
+};
+
 struct ImportOptions {
   std::map<std::string, Shape> shapes = {};     ///< Of inputs by name; binds the symbols of their dimensions.
   std::map<std::string, int64_t> symbols = {};  ///< Symbolic dimensions by name.
   /// Of inputs by name. Where such a small tensor decides a shape or an attribute, the input is a constant from then
   /// on.
   std::map<std::string, Tensor> values = {};
-  bool allow_absent_data = false;           ///< Missing external files give constants without bytes.
-  bool training = false;                    ///< Batch norm goes by the batch; see Imported::parameters.
+  bool allow_absent_data = false;  ///< Missing external files give constants without bytes.
+  bool training = false;           ///< Batch norm goes by the batch; see Imported::parameters.
+  KernelTable kernels = {};
   int64_t memory_limit = int64_t{1} << 36;  ///< Bytes: of any one value, and of all constants made while importing.
 };
 

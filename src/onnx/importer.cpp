@@ -259,6 +259,7 @@ Values GraphImporter::import_call(const ModelFunction& function, const ModelNode
 Values GraphImporter::import_operator(const ModelNode& node, Scope& scope) {
   Values inputs;
   for (const std::string& name : node.inputs) inputs.push_back(look_up(scope, name));
+  if (auto results = import_kernel(b_, node, inputs, options_.kernels)) return *results;
   const Operator* const row = operator_named(node.domain, node.type);
   if (!row) {
     const ModelFunction* const function = function_named(model_, node.domain, node.type);

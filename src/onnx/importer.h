@@ -212,6 +212,10 @@ void check_attributes(const Operator& row, const ModelNode& node);
 /// How an element of a sequence that enters or leaves the model is called: "list[0]".
 inline std::string element_name(const std::string& sequence, size_t i) { return fmt::format("{}[{}]", sequence, i); }
 
+/// The results of a node that a kernel computes; none: it is imported as usual. Errors: kernel.inputs, kernel.shape,
+/// those of the kernel.
+std::optional<Values> import_kernel(Builder& b, const ModelNode& node, const Values& inputs, const KernelTable& table);
+
 /// Imports the model's graph, again wherever given values of inputs turn out to be wanted. Throws Failure.
 Imported import_graph(const Model& model, const ImportOptions& options);
 

@@ -14,4 +14,7 @@ std::string json_of(const runtime::Request& request, const runtime::Outcome& out
 std::string json_of(const std::vector<std::string>& names);
 std::string json_of(const std::vector<chip::FieldRow>& fields);
 
+/// The instruction table: a list of {name, queues, summary, semantics, operands, fields}.
+std::string instructions_json();
+
 }  // namespace hadal::report

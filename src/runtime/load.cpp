@@ -14,6 +14,7 @@
 #include "runtime/calibrate.h"
 #include "runtime/compile_graph.h"
 #include "runtime/inputs.h"
+#include "runtime/kernels.h"
 #include "runtime/stopwatch.h"
 
 namespace hadal::runtime {
@@ -132,6 +133,8 @@ Result<Loaded> compile(const Source& source) {
   import.values = source.values;
   import.allow_absent_data = source.allow_absent_data;
   import.memory_limit = source.memory_limit;
+  Kernels kernels(source.kernels);
+  import.kernels = kernels.table();
   HADAL_TRY(onnx::Imported imported, onnx::import_model(source.file, import));
   const double import_seconds = watch.lap();
   if (!source.calibration.empty()) {
@@ -139,7 +142,7 @@ Result<Loaded> compile(const Source& source) {
     HADAL_TRY(const auto notes, calibrate(imported.graph, source.calibration));
     imported.notes.insert(imported.notes.end(), notes.begin(), notes.end());
   }
-  HADAL_TRY(Loaded loaded, compile_graph(std::move(imported.graph), source));
+  HADAL_TRY(Loaded loaded, compile_graph(std::move(imported.graph), source, kernels.programs()));
   loaded.program.fixed = fixed_inputs(imported.fixed);
   loaded.notes = std::move(imported.notes);
   loaded.import_seconds = import_seconds;
@@ -150,7 +153,7 @@ Result<Loaded> compile(const Source& source) {
 
 Result<chip::Chip> chip_of(const Source& source) { return chip_for(source, default_chip, std::nullopt); }
 
-Result<Loaded> compile_graph(graph::Graph graph, const Source& source) {
+Result<Loaded> compile_graph(graph::Graph graph, const Source& source, const compile::KernelPrograms* kernels) {
   HADAL_TRY(const auto profile, profile_for(source));
   HADAL_TRY(chip::Chip chip, chip_for(source, default_chip, profile));
   Stopwatch watch;
@@ -163,6 +166,7 @@ Result<Loaded> compile_graph(graph::Graph graph, const Source& source) {
   options.dump_after = source.dump_after;
   options.threads = static_cast<size_t>(source.threads);
   options.effort = source.effort;
+  options.kernels = kernels;
   options.cycles = [&](const isa::Program& program) -> Result<int64_t> {
     chip::Chip used = chip;
     used.cores = program.limits.cores;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,13 @@
 #include "runtime/inputs.h"
 
 namespace hadal::runtime {
+
+/// Kernels of the caller's for nodes of these operators, "Type" or "domain::Type". The answer for a node, both as JSON
+/// (include/hadal.h); none: the node is imported as usual.
+struct KernelSource {
+  std::set<std::string> operators = {};
+  std::function<std::optional<std::string>(const std::string& node)> answer = {};
+};
 
 /// Where a model or a program comes from, and what it is made for.
 struct Source {
@@ -25,11 +33,12 @@ struct Source {
   /// Inputs that the next run finds as this one leaves an output: see compile::Options.
   std::vector<std::pair<std::string, std::string>> states = {};
   std::vector<GivenInput> calibration = {};  ///< Samples of inputs, by which a float model is quantised to int8.
-  bool allow_absent_data = false;            ///< Values are not needed.
-  int64_t memory_limit = 0;                  ///< Bytes.
-  int threads = 1;                           ///< Of this computer.
-  int effort = 8;                            ///< Plans more that the compiler tries where layers have other tiles.
-  std::string dump_after = {};               ///< A pass, whose text goes to `dump`.
+  KernelSource kernels = {};
+  bool allow_absent_data = false;  ///< Values are not needed.
+  int64_t memory_limit = 0;        ///< Bytes.
+  int threads = 1;                 ///< Of this computer.
+  int effort = 8;                  ///< Plans more that the compiler tries where layers have other tiles.
+  std::string dump_after = {};     ///< A pass, whose text goes to `dump`.
   std::function<void(const std::string& pass, const std::string& text)> dump = {};
   std::function<void(const std::string& stage)> progress = {};
 };

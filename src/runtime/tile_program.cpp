@@ -44,8 +44,10 @@ void TileReader::ring(const At& at) {
 }
 
 /// Steps are [operation, [operands], alpha, beta]; operands are inputs from 0, and results of earlier steps from 8.
+/// They compute in f32 where no other type is given.
 void TileReader::chain(const At& at) {
   isa::Chain chain;
+  if (at.value.contains("compute")) chain.compute = dtype(get(at, "compute"));
   chain.inputs = static_cast<uint8_t>(integer(get(at, "inputs"), 0, isa::chain_inputs));
   each(get(at, "steps"), [&](const At& step) {
     if (!step.value.is_array() || step.value.size() != 4) return fail(step, "it is no step");
@@ -241,7 +243,7 @@ Result<TileProgram> TileReader::run() {
   out_.model = text(get(all, "name"));
   out_.chip = text(get(all, "chip"));
   out_.precision = text(get(all, "precision"));
-  cores_ = std::max<int64_t>(1, integer(get(all, "cores"), 1, 255));
+  cores_ = given_cores_.value_or(std::max<int64_t>(1, integer(get(all, "cores"), 1, 255)));
   variables_.emplace("core", tile::core_id(cores_));
   each(get(all, "storages"), [&](const At& item) { storage(item); });
   each(get(all, "tensors"), [&](const At& item) { tensor(item); });
@@ -256,12 +258,12 @@ Result<TileProgram> TileReader::run() {
   return TileProgram{std::move(out_), cores_};
 }
 
-Result<TileProgram> parse_tile_program(std::string_view json) {
+Result<TileProgram> parse_tile_program(std::string_view json, std::optional<int64_t> cores) {
   if (json.size() > max_tile_program_bytes)
     return Error{"tiles.syntax", fmt::format("a tile program has at most {} bytes", max_tile_program_bytes)};
   const nlohmann::json parsed = nlohmann::json::parse(json, nullptr, false);
   if (parsed.is_discarded()) return Error{"tiles.syntax", "it is no JSON"};
-  return TileReader(parsed).run();
+  return TileReader(parsed, cores).run();
 }
 
 Result<Loaded> load_tiles(const TileProgram& program, const Source& source) {

@@ -1,6 +1,7 @@
 // Tile programs from elsewhere than the graph compiler: kernels, which Python traces.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,8 +20,9 @@ struct TileProgram {
 
 /// A tile program as JSON (docs/kernels.md): storages, tensors, rings, chains and phases of statements, each of
 /// which names the earlier ones by number. Errors: tiles.syntax, tiles.field with the path of what is wrong, as
-/// "phases[0].body[2].op". What the program does is checked when it is lowered and verified.
-Result<TileProgram> parse_tile_program(std::string_view json);
+/// "phases[0].body[2].op". What the program does is checked when it is lowered and verified. Grids are dealt to so many
+/// cores, or to as many as the document says.
+Result<TileProgram> parse_tile_program(std::string_view json, std::optional<int64_t> cores = std::nullopt);
 
 /// Lowers it for the source's chip, and verifies it. Errors: those of the chip, of lowering (plan.capacity,
 /// lower.semaphores …) and of the verifier.

@@ -17,7 +17,7 @@ inline constexpr int64_t most_tile_trips = int64_t{1} << 40;
 /// Walks the document. The first error stays; after it, what is read is empty.
 class TileReader {
  public:
-  explicit TileReader(const nlohmann::json& json) : json_(json) {}
+  TileReader(const nlohmann::json& json, std::optional<int64_t> cores) : json_(json), given_cores_(cores) {}
 
   Result<TileProgram> run();
 
@@ -63,6 +63,7 @@ class TileReader {
   Expr field(const At& at, const isa::FieldRow& row);
 
   const nlohmann::json& json_;
+  const std::optional<int64_t> given_cores_;  ///< None: as the document says.
   const nlohmann::json none_;
   tile::Program out_;
   std::map<std::string, Expr, std::less<>> variables_;

@@ -271,14 +271,15 @@ void Lowering::body(const std::vector<Statement>& statements, std::vector<Sync> 
     const Ring& ring = in_.rings[static_cast<size_t>(tile.ring)];
     const auto r = static_cast<size_t>(tile.ring);
     const Uses& use = uses[statement.tile];
-    if (use.first_write < 0 || use.first_read < 0)
+    const bool apart = ring.producer != ring.consumer;  // Else one instruction may write two tiles, of which one is read.
+    if (use.first_write < 0 || (apart && use.first_read < 0))
       code_.fail("lower.tile", fmt::format("tile {} is written or read nowhere", tile.name));
     for (int i = std::max(use.first_write, 0); i <= std::max(use.last_read, use.last_write); ++i)
       if (statements[static_cast<size_t>(i)].kind == Statement::Kind::loop &&
           takes(*phase_, statements[static_cast<size_t>(i)], tile.ring))
         code_.fail("lower.ring", fmt::format("tile {} lives across a loop that takes further slots of ring {}",
                                              tile.name, ring.name));
-    if (code_.error || ring.producer == ring.consumer) continue;
+    if (code_.error || !apart) continue;
     syncs[static_cast<size_t>(use.first_write)].waits[ring.producer].push_back({free_semaphore_[r], 1, false});
     syncs[static_cast<size_t>(use.last_write)].signals[ring.producer].push_back({full_semaphore_[r], 1, false});
     syncs[static_cast<size_t>(use.first_read)].waits[ring.consumer].push_back({full_semaphore_[r], 1, false});

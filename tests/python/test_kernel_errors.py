@@ -241,6 +241,94 @@ def infinity(a, b, c):
     hd.store(c[:, :], hd.full((64, 64), -np.inf))  # here
 
 
+def blocks_of_another_size(a, b, c):
+    for k in hd.tiles(64, 32):
+        hd.store(c[:, k], hd.load(a[:, k.blocks(24)]))  # here
+
+
+def window_past_the_edge(a, b, c):
+    for k in hd.tiles(64, 32):
+        hd.store(c[:, 0:34], hd.load(a[:, k.window(3, pad=1)]))  # here
+
+
+def taps_of_other_channels(a, b, c):
+    image, taps = hd.load(a).reshape(8, 8, 64), hd.load(b[0:32, :]).reshape(1, 1, 32, 64)
+    hd.store(c[:, :], hd.conv(image, taps).reshape(64, 64))  # here
+
+
+def taps_larger_than_the_image(a, b, c):
+    image, taps = hd.load(a).reshape(8, 8, 64), hd.load(b).reshape(16, 4, 64)
+    hd.store(c[0:5, :], hd.conv_depthwise(image, taps).reshape(5, 64))  # here
+
+
+def stride_of_zero(a, b, c):
+    image, taps = hd.load(a).reshape(8, 8, 64), hd.load(b).reshape(1, 1, 64, 64)
+    hd.store(c[:, :], hd.conv(image, taps, stride=0).reshape(64, 64))  # here
+
+
+def scales_of_another_block(a, b, c):
+    hd.store(c[:, :], hd.dot(hd.load(a), hd.load(b), hd.load(a[:, 0:2]), hd.load(b[0:2, 0:2])))  # here
+
+
+def other_elements(a, b, c):
+    hd.store(c[:, :], hd.load(a).reshape(64, 65))  # here
+
+
+def cut_in_the_middle(a, b, c):
+    hd.store(c[0:32, :], hd.load(a)[32:64])  # here
+
+
+def cut_past_the_end(a, b, c):
+    hd.store(c[:, :], hd.load(a)[:65])  # here
+
+
+def rows_of_floats(a, b, c):
+    hd.store(c[:, :], hd.gather(a, hd.load(b[0, :])))  # here
+
+
+def rows_of_a_part(a, b, c):
+    rows = hd.load(b[0, :]).to("i32")
+    hd.store(c[:, :], hd.gather(a[0:32, :], rows))  # here
+
+
+def sums_to_what_is_not_stored(a, b, c):
+    rows = hd.load(b[0, :]).to("i32")
+    hd.scatter(c[:, :], rows, hd.load(a), add=True)  # here
+
+
+def more_than_there_are(a, b, c):
+    hd.store(c[:, :], hd.topk(hd.load(a), 65)[0])  # here
+
+
+def product_of_integers(a, b, c):
+    x = hd.load(a).to("i32")
+    hd.store(c[:, :], x @ x)  # here
+
+
+def unknown_instruction(a, b, c):
+    hd.store(c[:, :], hd.isa.sofmax(hd.load(a), dims=(64, 64)))  # here
+
+
+def instruction_of_another_engine(a, b, c):
+    hd.store(c[:, :], hd.isa.matmul(hd.load(a), hd.load(b), dims=(64, 64)))  # here
+
+
+def operands_of_another_instruction(a, b, c):
+    hd.store(c[:, :], hd.isa.softmax(hd.load(a), hd.load(b), dims=(64, 64)))  # here
+
+
+def results_of_another_instruction(a, b, c):
+    hd.store(c[:, :], hd.isa.topk(hd.load(a), dims=(64, 64)))  # here
+
+
+def field_of_another_instruction(a, b, c):
+    hd.store(c[:, :], hd.isa.softmax(hd.load(a), dims=(64, 64), axis=1))  # here
+
+
+def choice_that_is_none(a, b, c):
+    hd.store(c[:, :], hd.isa.norm(hd.load(a), dims=(64, 64), kind="batch"))  # here
+
+
 def sums_too_large(a, b, c):
     x, w = hd.load(a), hd.load(b)
     hd.store(c[:, :], x @ w)  # here
@@ -261,7 +349,14 @@ CODES = {
     overlapping_stores: "grid.overlap", state_over_the_grid: "grid.state", grid_in_a_loop: "grid.nested",
     value_of_another_grid: "grid.closed", scratch_before_it_is_stored: "grid.order", output_of_two_grids: "grid.order",
     store_outside_the_grid: "store.outside", kernel_of_other_tensors: "inline.shape", nothing_stored: "kernel.store",
-    numpy_of_a_tile: "value.numpy", infinity: "value.number", sums_too_large: "plan.accumulator",
+    numpy_of_a_tile: "value.numpy", infinity: "value.number", blocks_of_another_size: "span.blocks",
+    window_past_the_edge: "window.bounds", taps_of_other_channels: "conv.shape", taps_larger_than_the_image: "conv.shape",
+    stride_of_zero: "conv.step", scales_of_another_block: "dot.scales", other_elements: "value.reshape",
+    cut_in_the_middle: "value.index", cut_past_the_end: "value.index", rows_of_floats: "rows.dtype",
+    rows_of_a_part: "rows.window", sums_to_what_is_not_stored: "scatter.unwritten", more_than_there_are: "topk.count",
+    product_of_integers: "dot.dtype", unknown_instruction: "isa.unknown", instruction_of_another_engine: "isa.unknown",
+    operands_of_another_instruction: "isa.operands", results_of_another_instruction: "isa.results",
+    field_of_another_instruction: "isa.field", choice_that_is_none: "isa.field", sums_too_large: "plan.accumulator",
 }
 
 
@@ -314,10 +409,11 @@ def test_wrong_launch_has_one_error(code, arguments, parameters):
 
 
 @pytest.mark.parametrize("code, text", [("signature.syntax", "T[N]"), ("signature.syntax", "T[N] -> "),
-                                        ("signature.syntax", "T(N) -> T[N]"), ("signature.letter", "T[N] -> T[M]")])
+                                        ("signature.syntax", "T(N) -> T[N]"), ("signature.letter", "T[N] -> T[M]"), ("signature.letter", "T[N] -> T[N+M]"),
+                                        ("signature.syntax", "T[N] -> T[N/2]"), ("signature.syntax", "T[2*N] -> T[N]")])
 def test_wrong_signature(code, text):
     with pytest.raises(hd.KernelError) as error:
-        hd.kernel(text)
+        hd.kernel(text)(lambda x, y: None)
     assert error.value.code == code
 
 

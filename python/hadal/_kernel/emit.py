@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from . import index
@@ -10,16 +11,16 @@ from .errors import Site, wrong
 from .fuse import Fused, Group
 from .index import Index
 from .memory import Tensor
-from .signature import BYTES
+from .signature import BYTES, FLOATS
 from .sums import Sums, Target
 from .trace import Body, Op
 from .values import Value
-from .work import multiply_accumulates, varies
+from .work import multiply_accumulates, touched_bytes, varies
 
 
 @dataclasses.dataclass
 class Ring:
-    """Slots between two queues, for one value: where it was made, and how large it is."""
+    """Slots between two queues, for one value of a phase: where the largest was made, and how large it is."""
 
     name: str
     producer: str
@@ -29,6 +30,15 @@ class Ring:
     bytes: int
     site: Site
     what: str
+
+    @property
+    def kind(self) -> tuple[str, str, int, int]:
+        return self.producer, self.consumer, self.slots, self.most
+
+    def hold(self, size: int, site: Site, what: str) -> None:
+        """Makes room for another value."""
+        if size > self.bytes:
+            self.bytes, self.site, self.what = size, site, what
 
     def json(self) -> dict[str, Any]:
         return {"name": self.name, "from": self.producer, "to": self.consumer, "slots": self.slots, "most_slots": self.most}
@@ -47,6 +57,7 @@ class Emitter:
         self._temporaries: dict[Value, int] = {}                 # Of the lanes alone, with their rings.
         self._loaded: set[Op] = set()
         self._unit = index.constant(0)  # Of the grid's steps on this core.
+        self._free: set[int] = set()    # Rings that no value of this phase has.
         self._out: list[list[Any]] = [[]]
         ids = [op for op in fused.ops if op.kind == "ids"]
         self._first_id = min((op.start.low for op in ids), default=0)
@@ -75,18 +86,19 @@ class Emitter:
         """A grid with what stands before it; or a kernel without one, on one core."""
         ops = [op for op in self.fused.ops if op.phase == number]
         self._tiles, self._out, self._temporaries = [], [[]], {}
+        self._free = set(range(len(self.rings)))
         self._sums = Sums(ops, self.target)
         top = [op for op in self.fused.trace.root.ops if op.phase == number]
         if self.fused.trace.phase == 0:
             self._deal([1], top)
         else:
             self._body(top)
-        dtype = min({v.dtype for op in ops if op.kind in ("matmul", "accumulate") for v in op.inputs},
-                    default=self.tensors[0].dtype)
-        touched = {op.tensor for op in ops if op.kind in ("load", "store") and op.tensor.kind != "scratch"} - self._counted
-        self._counted |= touched
+        dtype = min({v.dtype for op in ops if op.kind in ("product", "accumulate") for v in op.inputs[:2]},
+                    default=next((t.dtype for t in self.tensors if t.dtype in FLOATS), "f32"))
+        touched = touched_bytes(ops, self._counted)
+        self._counted |= set(touched)
         label = next((op.label for op in top if op.kind == "grid"), self.fused.trace.name)
-        return {"name": label, "op": "kernel", "macs": multiply_accumulates(ops), "bytes": sum(map(_bytes, touched)),
+        return {"name": label, "op": "kernel", "macs": multiply_accumulates(ops), "bytes": sum(touched.values()),
                 "dtype": dtype, "tiles": self._tiles, "body": self._out[0]}
 
     def _body(self, ops: list[Op]) -> None:
@@ -134,20 +146,29 @@ class Emitter:
     # --- Values.
 
     def _ring(self, name: str, producer: str, consumer: str, dims: Any, dtype: str, body: Body, site: Site, what: str) -> int:
-        """A ring of its own, and its tile; depth is that of the loop around."""
+        """A ring that no other value of this phase has, and its tile; depth is that of the loop around. Those of earlier phases
+        serve again, which saves room and semaphores."""
         depth = body.loop.depth if body.loop is not None else 1
-        slots = 1 if producer == consumer else depth or 2
+        slots = 1 if producer == consumer == "vector" else depth or 2
         most = slots if producer != "load" or depth else 4
-        known = {ring.name for ring in self.rings}
+        size = index.product(dims) * BYTES[dtype]
+        known = {ring.name for ring in self.rings} | {tile["name"] for tile in self._tiles}
         name = f"{name}_l{site.line}"
         name = next(n for i in range(1, 1000) if (n := name if i == 1 else f"{name}_{i}") not in known)
-        self.rings.append(Ring(name, producer, consumer, slots, most, index.product(dims) * BYTES[dtype], site, what))
-        return self._take(len(self.rings) - 1, name, dtype)
+        kind = (producer, consumer, slots, most)
+        free = [i for i in self._free if self.rings[i].kind == kind]
+        if not free:
+            self.rings.append(Ring(name, *kind, size, site, what))
+            return self._take(len(self.rings) - 1, name, dtype)
+        number = min(free, key=lambda i: (self.rings[i].bytes < size, abs(self.rings[i].bytes - size)))
+        self._free.discard(number)
+        self.rings[number].hold(size, site, what)
+        return self._take(number, name, dtype)
 
     def _make(self, value: Value, producer: str, name: str) -> tuple[int, Any]:
         """Takes the tile of a value for its reader. Where several queues read it, it is for the lanes, and the others get
         copies; but the lanes may read what they made before another queue does."""
-        readers = self.fused.readers[value]
+        readers = self.fused.readers.get(value, set())  # Of two results, one may have none.
         others = sorted(readers - {"vector"})
         early = producer == "vector" and len(others) == 1 < len(readers) and self.fused.lanes_first(value, others[0])
         consumer = others[0] if early or (len(readers) == 1 and others) else "vector"
@@ -163,10 +184,9 @@ class Emitter:
     def _again(self, value: Value, dtype: str) -> int | None:
         """A tile in the place of an earlier one of the same loop that the lanes, which work in order, have read for good."""
         for old, ring in self._temporaries.items():
-            if old.op.body is value.op.body and max(self.fused.reads(old, "vector"), default=old.op.seq) < value.op.seq:
+            if old.op.body is value.op.body and max(self.fused.reads(old, "vector"), default=math.inf) < value.op.seq:
                 del self._temporaries[old]
-                if (size := index.product(value.dims) * BYTES[dtype]) > self.rings[ring].bytes:
-                    self.rings[ring].bytes, self.rings[ring].site, self.rings[ring].what = size, value.op.site, f"v {value}"
+                self.rings[ring].hold(index.product(value.dims) * BYTES[dtype], value.op.site, f"v {value}")
                 return self._take(ring, f"{self.rings[ring].name}_{len(self._tiles)}", dtype)
         return None
 
@@ -183,21 +203,33 @@ class Emitter:
             number = self._ring("copy", "vector", queue, value.dims, dtype, value.op.body, value.op.site, f"copy {value}")
             self._at[value, queue] = (number, value.dims)
             rank = len(value.dims)
-            views = [self._view(self._at[value, q], rank) for q in (queue, "vector")]
-            self._say_op("map", "vector", views, chain=self._chain([["copy", [0], 0, 0]], 1))
+            views = [self._seen(self._at[value, q], rank) for q in (queue, "vector")]
+            self._say_op("map", "vector", views, chain=self._chain([["copy", [0], 0, 0]], 1, exact=dtype == "i32"))
 
     def _load(self, op: Op) -> None:
-        self._load_window(op, op.tensor.number, op.origins, op.extents, op.tensor.name)
+        fields = {} if op.fill is None else {"fill": 1, "value": op.fill}
+        self._load_window(op, op.tensor.number, op.origins, op.extents, op.tensor.name, fields)
+
+    def _gather(self, op: Op) -> None:
+        tile, rows = self._make(op.value, "load", op.tensor.name), self._at[op.inputs[0], "load"]
+        dims = [*tile[1][:op.rank], *op.extents[1:]]  # An axis that an index names alone has extent 1.
+        self._say_op("gather", "load", [self._seen((tile[0], dims), len(dims)),
+                                        self._window(op.tensor.number, op.origins, op.extents), self._seen(rows, op.rank)])
+        self._copies(op.value)
+
+    def _view(self, op: Op) -> None:
+        for queue in self.fused.readers.get(op.value, ()):
+            self._at[op.value, queue] = (self._at[op.inputs[0], queue][0], op.value.dims)
 
     def _ids(self, op: Op) -> None:
         self._load_window(op, len(self.tensors), [op.start - self._first_id], [op.length], "ids")
 
-    def _load_window(self, op: Op, tensor: int, origins: Any, extents: Any, name: str) -> None:
+    def _load_window(self, op: Op, tensor: int, origins: Any, extents: Any, name: str, fields: Any = {}) -> None:
         if op in self._loaded:
             return
         self._loaded.add(op)
         tile = self._make(op.value, "load", name)
-        self._say_op("load", "load", [self._view(tile, len(tile[1])), self._window(tensor, origins, extents)])
+        self._say_op("load", "load", [self._seen(tile, len(tile[1])), self._window(tensor, origins, extents)], **fields)
         if (dims := varies(self.fused, op, origins, extents)) is not None:
             self._out[-1][-1]["varies"] = dims
         self._copies(op.value)
@@ -218,7 +250,7 @@ class Emitter:
         if group.product is None:
             tile = self._make(op.value, "vector", "v")
             self._say_chain(group, tile)
-        elif group.product.op.kind == "matmul":
+        elif group.product.op.kind == "product":
             tile = self._make(op.value, "matrix", "y")
             self._multiply(group.product.op, tile, group)
         self._copies(op.value)
@@ -226,15 +258,19 @@ class Emitter:
     def _assign(self, op: Op) -> None:
         self._say_chain(self.fused.groups[op], self._buffers[op.tile])
 
-    def _reduce(self, op: Op) -> None:
-        tile, rank = self._make(op.value, "vector", op.name), len(op.value.dims)
-        self._say_op("reduce", "vector", [self._view(tile, rank), self._view(self._at[op.inputs[0], "vector"], rank)],
-                     kind=op.attributes["name"], axes=sum(1 << a for a in op.axes))
-        self._copies(op.value)
+    def _lanes(self, op: Op) -> None:
+        """An instruction of the lanes between tiles, of one result or two."""
+        results = [value for value in (op.value, op.second) if value is not None]
+        tiles = [self._make(value, "vector", op.label) for value in results]
+        seen = [*tiles, *(self._at[value, "vector"] for value in op.inputs)]
+        fields = {name: self._expr(f) if isinstance(f, Index) else f for name, f in op.fields}
+        self._say_op(op.word, "vector", [self._seen(tile, len(tile[1])) for tile in seen], **fields)
+        for value in results:
+            self._copies(value)
 
     def _transpose(self, op: Op) -> None:
         tile = self._make(op.value, "vector", "t")
-        self._say_op("transpose", "vector", [self._view(tile, 2), self._view(self._at[op.inputs[0], "vector"], 2)],
+        self._say_op("transpose", "vector", [self._seen(tile, 2), self._seen(self._at[op.inputs[0], "vector"], 2)],
                      order_0=1, order_1=0)
         self._copies(op.value)
 
@@ -250,15 +286,24 @@ class Emitter:
                             f"{op.tensor}", "index the output by every axis of the grid, or loop over that axis with hd.tiles",
                             op.site)
         tile = self._at[op.inputs[0], "store"]
-        self._say_op("store", "store", [self._window(op.tensor.number, op.origins, op.extents),
-                                        {"tile": tile[0], "extents": [self._expr(e) for e in op.extents]}])
+        window = self._window(op.tensor.number, op.origins, op.extents)
+        if op.kind == "store":
+            self._say_op("store", "store", [window, {"tile": tile[0], "extents": [self._expr(e) for e in op.extents]}])
+            return
+        rows = self._at[op.inputs[1], "store"]
+        extents = [*rows[1], *op.extents[1:]]
+        index_extents = [*rows[1], *[index.constant(1)] * (len(extents) - 1)]
+        self._say_op("scatter", "store", [window, self._seen((tile[0], extents), len(extents)),
+                                          self._seen((rows[0], index_extents), len(extents))], axis=0, combine=op.combine)
+
+    _scatter = _store
 
     # --- Products.
 
     def _epilogue_of(self, product: Op) -> Group | None:
         return next((g for g in self.fused.roots() if g.product is product.value), None)
 
-    def _matmul(self, op: Op) -> None:
+    def _product(self, op: Op) -> None:
         if self._epilogue_of(op) is None:
             self._multiply(op, self._make(op.value, "matrix", "y"), None)
             self._copies(op.value)
@@ -284,18 +329,22 @@ class Emitter:
 
     def _multiply(self, op: Op, tile: tuple[int, Any], group: Group | None, total: Op | None = None,
                   accumulate: Index = index.constant(0), emit: Index = index.constant(1)) -> None:
-        operands = [self._view(tile, 3)] + [self._view(self._at[v, "matrix"], 3) for v in op.inputs]
-        fields: dict[str, Any] = {}
+        rank = 5 if op.word.startswith("conv") else 3
+        view = lambda values: [self._seen(self._at[v, "matrix"], rank) for v in values]
+        operands: list[Any] = [self._seen(tile, rank), *view(op.inputs[:2])]
+        fields: dict[str, Any] = dict(op.fields)
         if group is not None:
             others = [v for v in group.leaves() if v is not group.product]
-            operands += [self._view(self._at[v, "matrix"], 3) for v in others]
-            steps = self._steps(group, [group.product, *others])
+            operands += view(others)
+            steps = self._steps(group, [v for v in (group.product, *others) if v is not None])
             if steps != [["copy", [0], 0, 0]]:  # A rounding alone is the tile's type.
                 fields["epilogue"] = self._chain(steps, 1 + len(others))
-        turned = op.attributes["turned"]
-        self._say_op("matmul", "matrix", operands, accumulator=self._expr(self._sums.offset(total or op, self._unit)),
-                     accumulate=self._expr(accumulate), emit=self._expr(emit), transpose_a=int(turned[0]),
-                     transpose_b=int(turned[1]), **fields)
+        if scales := view(op.inputs[2:]):
+            operands += [None] * (6 - len(operands)) + scales
+        if rank == 3:
+            fields.update(transpose_a=int(op.turned[0]), transpose_b=int(op.turned[1]))
+        self._say_op(op.word, "matrix", operands, accumulator=self._expr(self._sums.offset(total or op, self._unit)),
+                     accumulate=self._expr(accumulate), emit=self._expr(emit), **fields)
 
     # --- Chains.
 
@@ -322,12 +371,12 @@ class Emitter:
 
     def _say_chain(self, group: Group, tile: tuple[int, Any]) -> None:
         leaves, rank = group.leaves(), len(tile[1])
-        views = [self._view(self._at[v, "vector"], rank) for v in leaves]
+        views = [self._seen(self._at[v, "vector"], rank) for v in leaves]
         chain = self._chain(self._steps(group, leaves), len(leaves))
-        self._say_op("map", "vector", [self._view(tile, rank), *views], chain=chain)
+        self._say_op("map", "vector", [self._seen(tile, rank), *views], chain=chain)
 
-    def _chain(self, steps: list[list[Any]], inputs: int) -> int:
-        chain = {"inputs": inputs, "steps": steps}
+    def _chain(self, steps: list[list[Any]], inputs: int, exact: bool = False) -> int:
+        chain: dict[str, Any] = {"inputs": inputs, "steps": steps} | ({"compute": "i64"} if exact else {})
         if chain not in self._chains:
             self._chains.append(chain)
         return self._chains.index(chain)
@@ -337,7 +386,7 @@ class Emitter:
     def _expr(self, value: Index) -> Any:
         return value.json()
 
-    def _view(self, tile: tuple[int, Any], rank: int) -> dict[str, Any]:
+    def _seen(self, tile: tuple[int, Any], rank: int) -> dict[str, Any]:
         number, dims = tile
         return {"tile": number, "extents": [1] * (rank - len(dims)) + [self._expr(d) for d in dims]}
 

@@ -6,6 +6,8 @@ import dataclasses
 import linecache
 import os
 import sys
+import types
+from typing import Any
 
 from .._library import HadalError
 
@@ -30,7 +32,7 @@ class Site:
 
 def here() -> Site:
     """The innermost line that is not of this package."""
-    frame = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     return Site(frame.f_code.co_filename, frame.f_lineno) if frame else Site("?", 0)
@@ -40,7 +42,7 @@ class KernelError(HadalError, ValueError):
     """A wrong kernel, or a wrong launch of one: `code` ("dot.shape"), `message` with what was found and what was expected,
     `place` (file, line and text of the user's Python) and `remedy`."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return KernelError, (self.code, self.message, self.place, self.remedy)
 
 

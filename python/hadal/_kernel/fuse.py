@@ -13,6 +13,8 @@ from .trace import Body, Op, Trace
 from .values import Accumulator, Value
 
 CHAIN_INPUTS, CHAIN_STEPS, EPILOGUE_INPUTS = 8, 32, 3
+# Operations that are not done by the lanes.
+_QUEUES = {"gather": "load", "store": "store", "scatter": "store", "product": "matrix", "accumulate": "matrix"}
 
 
 def walk(body: Body) -> Iterator[Op]:
@@ -61,7 +63,7 @@ class Fused:
         self.ops = sorted((op for op in walk(trace.root) if op in self.live), key=lambda op: op.seq)
         self._consumers: dict[Value, list[Op]] = {}
         for op in self.ops:
-            for value in dict.fromkeys(v for v in op.inputs if isinstance(v, Value)):
+            for value in dict.fromkeys(v for v in op.inputs if isinstance(v, Value) and op.kind != "places"):
                 self._consumers.setdefault(value, []).append(op)
         self.groups: dict[Op, Group] = {}
         self._join()
@@ -82,7 +84,8 @@ class Fused:
         sums = [op for op in uses if op.kind == "accumulate"]
         if len(sums) != 1 or any(op.kind == "assign" for op in uses):
             return False
-        body, loops = sums[0].body, []
+        body: Body | None = sums[0].body
+        loops: list[Any] = []
         while body is not None and body is not tile.op.body:
             loops.append(body.loop)
             body = body.parent
@@ -92,10 +95,12 @@ class Fused:
         if any(op.kind == "read" and (op.seq < outer.seq or op in walk(outer.inner)) for op in uses):
             return False
         product = sums[0].inputs[0].op
-        total = _like(sums[0], "total", outer.seq + 0.5, product.inputs, {"loops": loops, "sum": sums[0]}, tile.op.body)
+        total = _like(sums[0], "total", outer.seq + 0.5, product.inputs,
+                      {**product.attributes, "loops": loops, "sum": sums[0]}, tile.op.body)
         Value(total, tile.dims, "f32")
         outer.attributes.setdefault("totals", []).append(total)
-        sums[0].inputs, sums[0].attributes["total"] = product.inputs, total
+        sums[0].inputs = product.inputs
+        sums[0].attributes.update(product.attributes, total=total)
         reads = {op.value for op in uses if op.kind == "read"}
         for op in walk(self.trace.root):
             op.inputs = tuple(total.value if isinstance(v, Value) and v in reads else v for v in op.inputs)
@@ -119,10 +124,11 @@ class Fused:
         for op in walk(self.trace.root):
             totals = op.attributes.get("totals", ())
             for each in [op, *totals]:
-                if each.kind in ("matmul", "accumulate", "total"):
+                if each.kind in ("product", "accumulate", "total"):
                     turned = [v.op.kind == "transpose" for v in each.inputs[:2]]
                     each.attributes["turned"] = turned
-                    each.inputs = tuple(v.op.inputs[0] if t else v for v, t in zip(each.inputs, turned))
+                    operands = [v.op.inputs[0] if t else v for v, t in zip(each.inputs, turned)]
+                    each.inputs = (*operands, *each.inputs[2:])
 
     # --- What is needed.
 
@@ -133,7 +139,7 @@ class Fused:
             if op.kind == "assign":
                 writes.setdefault(op.tile, []).append(op)
         live: set[Op] = set()
-        todo = [op for op in walk(self.trace.root) if op.kind == "store"]
+        todo = [op for op in walk(self.trace.root) if op.kind in ("store", "scatter")]
         if not todo:
             raise wrong("kernel.store", "the kernel stores nothing", "end with hd.store(y[...], value)",
                         self.trace.root.ops[0].site if self.trace.root.ops else None)
@@ -189,8 +195,8 @@ class Fused:
     def _choose_epilogues(self) -> None:
         for group in set(self.groups.values()):
             leaves = group.leaves()
-            products = [v for v in leaves if v.op.kind in ("matmul", "total")]
-            others = [v for v in leaves if v.op.kind not in ("matmul", "total")]
+            products = [v for v in leaves if v.op.kind in ("product", "total")]
+            others = [v for v in leaves if v.op.kind not in ("product", "total")]
             if (group.root.kind == "map" and len(products) == 1 and len(others) <= EPILOGUE_INPUTS
                     and all(v.op.kind in ("load", "ids") for v in others)
                     and texts(products[0].dims) == texts(group.dims) and products[0].op.body is group.root.body
@@ -201,12 +207,14 @@ class Fused:
         return set(self.groups.values())
 
     def _readers(self) -> dict[Value, set[str]]:
-        """The queues that read each value."""
+        """The queues that read each value; of what is seen with other extents, the queues that read those."""
         readers: dict[Value, set[str]] = {}
-        for value, users in self._consumers.items():
-            for user in users:
+        for value in sorted(self._consumers, key=lambda value: -value.op.seq):
+            for user in self._consumers[value]:
                 group = self.groups.get(user)
-                if group is None or (value.op not in group.members and value is not group.product):
+                if user.kind == "view":
+                    readers.setdefault(value, set()).update(readers.get(user.value, ()))
+                elif group is None or (value.op not in group.members and value is not group.product):
                     readers.setdefault(value, set()).add(self.queue_of(user))
         return readers
 
@@ -215,20 +223,28 @@ class Fused:
         group = self.groups.get(op)
         if group is not None:
             return "vector" if group.product is None else "matrix"
-        return {"store": "store", "matmul": "matrix", "accumulate": "matrix"}.get(op.kind, "vector")
+        return _QUEUES.get(op.kind, "vector")
+
+    def _users(self, value: Value) -> Iterator[Op]:
+        """The operations that read a value, also with other extents."""
+        for op in self._consumers.get(value, ()):
+            if op.kind == "view":
+                yield from self._users(op.value)
+            else:
+                yield op
 
     def reads(self, value: Value, queue: str) -> list[float]:
         """When the instructions of a queue that read a value stand."""
         return [self.groups[op].root.seq if op in self.groups else op.seq
-                for op in self._consumers[value] if self.queue_of(op) == queue]
+                for op in self._users(value) if self.queue_of(op) == queue]
 
     def lanes_first(self, value: Value, queue: str) -> bool:
         """Whether the lanes have read a value for good before another queue does: not in a loop, where trips follow."""
-        beside = all(op.body is value.op.body for op in self._consumers[value] if self.queue_of(op) == "vector")
+        beside = all(op.body is value.op.body for op in self._users(value) if self.queue_of(op) == "vector")
         return beside and max(self.reads(value, "vector")) < min(self.reads(value, queue))
 
 
-def _like(op: Op, kind: str, seq: float, inputs: tuple, attributes: dict[str, Any], body: Body | None = None) -> Op:
+def _like(op: Op, kind: str, seq: float, inputs: tuple[Any, ...], attributes: dict[str, Any], body: Body | None = None) -> Op:
     """An operation that stands for another."""
     return Op(kind, body or op.body, seq, op.site, op.phase, inputs, attributes)
 

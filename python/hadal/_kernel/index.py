@@ -24,7 +24,7 @@ class Index:
 
     __slots__ = ("op", "parts", "low", "high", "text", "names")
 
-    def __init__(self, op: str, parts: tuple, low: int, high: int, text: str, names: frozenset[str] = frozenset()):
+    def __init__(self, op: str, parts: tuple[Any, ...], low: int, high: int, text: str, names: frozenset[str] = frozenset()):
         self.op, self.parts, self.low, self.high, self.text, self.names = op, parts, low, high, text, names
 
     @property
@@ -155,17 +155,27 @@ def _made(op: str, a: Index, b: Index, bounds: list[int]) -> Index:
     return constant(low) if low == high else Index(op, (a, b), low, high, _FORMS[op].format(a, b), a.names | b.names)
 
 
+def _shifted(a: Index, by: int) -> Index:
+    """a + by, where a may be a sum with a constant already: so that e - 1 + 1 is e."""
+    if a.op in ("add", "sub") and a.parts[1].is_constant:
+        by += a.parts[1].low if a.op == "add" else -a.parts[1].low
+        a = a.parts[0]
+    if by == 0 or a.is_constant:
+        return a if by == 0 else constant(a.low + by)
+    return _made("add" if by > 0 else "sub", a, constant(abs(by)), [a.low + by, a.high + by])
+
+
 def add(a: Any, b: Any) -> Index:
     a, b = as_index(a), as_index(b)
-    if a.text == "0":
-        return b
-    return a if b.text == "0" else _made("add", a, b, [a.low + b.low, a.high + b.high])
+    if a.is_constant or b.is_constant:
+        return _shifted(b, a.low) if a.is_constant else _shifted(a, b.low)
+    return _made("add", a, b, [a.low + b.low, a.high + b.high])
 
 
 def subtract(a: Any, b: Any) -> Index:
     a, b = as_index(a), as_index(b)
-    if b.text == "0":
-        return a
+    if b.is_constant:
+        return _shifted(a, -b.low)
     return constant(0) if a.text == b.text else _made("sub", a, b, [a.low - b.high, a.high - b.low])
 
 
@@ -181,6 +191,8 @@ def divide(op: str, a: Any, b: Any) -> Index:
     a, b = as_index(a), as_index(b)
     if b.low < 1:
         raise wrong("index.division", f"{a} is divided by {b}, which may be less than 1", "divide by a positive number")
+    if a.op == "mul" and b.is_constant and a.parts[1].is_constant and a.parts[1].low % b.low == 0:
+        return multiply(a.parts[0], a.parts[1].low // b.low)
     return a if b.text == "1" else _made(op, a, b, [_VALUES[op](x, y) for x in (a.low, a.high) for y in (b.low, b.high)])
 
 

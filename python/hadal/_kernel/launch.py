@@ -7,7 +7,7 @@ import functools
 import json
 import os
 import re
-from typing import Any, Callable
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -34,14 +34,14 @@ def _target(name: str, stamp: Any) -> Target:
     fields = {row["name"]: row["value"] for row in library.json_from(library.describe_chip, os.fsencode(name))}
 
     def number(field: str) -> int:
-        amount, unit = re.fullmatch(r"([\d.,e+]+) *(\S*)", fields[field]).groups()
-        return int(float(amount.replace(",", "")) * _UNITS.get(unit, 1))
+        found = re.fullmatch(r"([\d.,e+]+) *(\S*)", fields[field])
+        return int(float(found[1].replace(",", "")) * _UNITS.get(found[2], 1)) if found else 0
 
     return Target(os.path.basename(name), number("cores"), number("scratchpad.accumulator_bytes"),
                   number("scratchpad.accumulator_tiles"))
 
 
-def _spec(value: Any, number: int) -> Spec:
+def spec_of(value: Any, number: int) -> Spec:
     if isinstance(value, str):
         spec = Spec.parse(value)
         if not all(isinstance(extent, int) for extent in spec.dims):
@@ -59,9 +59,12 @@ class Kernel:
     kernel.simulate("f32[64,64]", ...) a Report alone. Parameters behind `*` are given by name. Errors: KernelError.
     """
 
-    def __init__(self, function: Callable[..., None], signature: Signature):
+    __name__: str  # The function's.
+
+    def __init__(self, function: Callable[..., None], signature: Signature, space: Mapping[str, Sequence[Any]] | None = None):
         functools.update_wrapper(self, function)
-        self.function, self.signature = function, signature
+        self.function, self.signature, self.space = function, signature, dict(space or {})
+        self.parameters, self.defaults = _keywords(function), dict(function.__kwdefaults__ or {})
         self._programs: dict[Any, Program] = {}
         self._sessions: dict[Program, InferenceSession] = {}
 
@@ -95,13 +98,13 @@ class Kernel:
     def trace(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> str:
         """The tile program."""
         with described(chip) as name:
-            text, _ = self._traced([_spec(s, i) for i, s in enumerate(specs, 1)], name, parameters)
+            text, _ = self._traced([spec_of(s, i) for i, s in enumerate(specs, 1)], name, parameters)
         return library.text_from(library.tiles_text, text)
 
     def compile(self, *specs: Any, chip: Any = "hadal-1", **parameters: Any) -> Program:
         """The program for arrays or types as text; the same again costs nothing. Errors: KernelError (docs/kernels.md), those
         of the chip."""
-        found = [_spec(s, i) for i, s in enumerate(specs, 1)]
+        found = [spec_of(s, i) for i, s in enumerate(specs, 1)]
         stamp = os.stat(chip).st_mtime_ns if isinstance(chip, (str, os.PathLike)) and os.path.exists(chip) else None
         key = (tuple(map(str, found)), repr(chip), stamp, repr(sorted(parameters.items())))
         if key not in self._programs:
@@ -113,9 +116,9 @@ class Kernel:
         return self._programs[key]
 
     def _traced(self, specs: list[Spec], chip: str, parameters: dict[str, Any]) -> tuple[bytes, Emitter]:
-        inputs, outputs = self.signature.bind(specs, self.__name__)
+        inputs, outputs = self.signature.bind(specs, self.__name__, {**self.defaults, **parameters})
         names = self.function.__code__.co_varnames
-        tensors = [Tensor(names[i] if i < len(names) else f"t{i}", i, spec.dtype, tuple(spec.dims),
+        tensors = [Tensor(names[i] if i < len(names) else f"t{i}", i, spec.dtype, tuple(map(int, spec.dims)),
                           "input" if i < len(inputs) else "output") for i, spec in enumerate([*inputs, *outputs])]
         stamp = os.stat(chip).st_mtime_ns if os.path.exists(chip) else None
         target = _target(chip, stamp)
@@ -138,7 +141,7 @@ class Kernel:
             raise wrong("inline.arguments", f"in a kernel, {self.__name__} takes {count} tensors, inputs then outputs; found "
                         f"{len(tensors)} arguments", "make room for results: hd.scratch(shape, dtype)")
         specs = [Spec(tensor.dtype, tensor.shape) for tensor in tensors]
-        _, outputs = self.signature.bind(specs[: len(self.signature.inputs)], self.__name__)
+        _, outputs = self.signature.bind(specs[: len(self.signature.inputs)], self.__name__, {**self.defaults, **parameters})
         for tensor, want, found in zip(tensors[-len(outputs):], outputs, specs[-len(outputs):]):
             if str(want) != str(found):
                 raise wrong("inline.shape", f"{self.__name__} gives {want}; found {tensor}", "give it a tensor of that type")
@@ -176,13 +179,20 @@ class Kernel:
         return f'<hadal.Kernel {self.__name__}: "{self.signature.text}">'
 
 
-def kernel(signature: str, *, where: dict[str, str] | None = None) -> Callable[[Callable[..., None]], Kernel]:
+def kernel(signature: str, *, where: dict[str, str] | None = None,
+           tune: Mapping[str, Sequence[Any]] | None = None) -> Callable[[Callable[..., None]], Kernel]:
     """Makes a kernel of a function: @hadal.kernel("T[M,K], T[K,N] -> T[M,N]", where={"T": "bf16 f32"}).
 
     The function takes the inputs, then the outputs, as tensors in memory, and parameters behind `*`. Equal letters are equal
-    extents or types. Errors: KernelError signature.*.
+    extents or types; extents of outputs may be made of letters and parameters: "T[(N-R)//stride+1]". tune: choices of
+    parameters for hd.tune, {"bm": [128, 256]}. Errors: KernelError signature.*.
     """
     if not isinstance(signature, str):
         raise wrong("signature.syntax", "@hd.kernel stands without a signature", '@hd.kernel("T[M,K], T[K,N] -> T[M,N]")')
-    parsed = Signature(signature, where)
-    return lambda function: Kernel(function, parsed)
+    return lambda function: Kernel(function, Signature(signature, where, _keywords(function)), tune)
+
+
+def _keywords(function: Callable[..., None]) -> tuple[str, ...]:
+    """The names behind `*`."""
+    code = function.__code__
+    return code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]

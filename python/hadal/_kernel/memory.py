@@ -15,9 +15,10 @@ def shown(dtype: str, dims: Sequence[Index]) -> str:
 
 
 class Span:
-    """Some neighbouring indices of an axis: `size` of them from `start`, fewer at the edge (`extent`), up to `stop`."""
+    """Some neighbouring indices of an axis: `size` of them from `start`, fewer at the edge (`extent`), up to `stop`. Those of
+    an open one (`total` is None) may pass the edges of a tensor, where hd.load(..., fill=) says what is there."""
 
-    def __init__(self, start: Index, size: int, extent: Index, total: int):
+    def __init__(self, start: Index, size: int, extent: Index, total: int | None):
         self.start, self.size, self.extent, self.total = start, size, extent, total
 
     @property
@@ -32,6 +33,18 @@ class Span:
         size = self.size // count
         part = lambda p: index.least(size, index.greatest(index.subtract(self.extent, p * size), 0)).within(0, size)
         return [Span(self.start + p * size, size, part(p), self.total) for p in range(count) if part(p).high > 0]
+
+    def window(self, size: int, *, stride: int = 1, dilation: int = 1, pad: int = 0) -> Span:
+        """What a window of `size` taps reads for these results, of an axis with `pad` elements before its first: open."""
+        reach = (size - 1) * dilation + 1
+        return Span(self.start * stride - pad, (self.size - 1) * stride + reach, (self.extent - 1) * stride + reach, None)
+
+    def blocks(self, count: int) -> Span:
+        """The blocks of `count` indices that these are in, where such a block has a scale."""
+        if count < 1 or self.size % count or self.total is None:
+            raise wrong("span.blocks", f"a span of {self.size} is not made of blocks of {count}",
+                        "take a tile size that is a multiple")
+        return Span(self.start // count, self.size // count, index.ceil_div(self.extent, count), -(-self.total // count))
 
     def ids(self, axis: int) -> Any:
         """The indices themselves, f32: [extent, 1] for axis 0, [1, extent] for axis 1."""
@@ -62,7 +75,8 @@ class Tensor:
         if len(keys) != len(self.shape):
             raise wrong("window.rank", f"{self} has {len(self.shape)} axes; the window names {len(keys)}",
                         "name each axis: a span, an index, a slice or `:`")
-        return Window(self, [_axis(self, i, k) for i, k in enumerate(keys)])
+        open_axes = [i for i, k in enumerate(keys) if isinstance(k, Span) and k.total is None]
+        return Window(self, [_axis(self, i, k) for i, k in enumerate(keys)], open_axes=open_axes)
 
     def __setitem__(self, *_: Any) -> None:
         raise wrong("window.write", f"this assigns to {self}, which lies in memory", "hd.store(y[m, n], value)")
@@ -92,7 +106,7 @@ def _axis(tensor: Tensor, axis: int, key: Any) -> tuple[Index, Index, bool]:
         return wrong("window.bounds", f"{what} passes axis {axis} of {tensor}", f"the axis has {extent} elements")
 
     if isinstance(key, Span):
-        if key.total > extent or key.start.low < 0:
+        if key.total is not None and (key.total > extent or key.start.low < 0):
             raise outside(f"a span of an axis of {key.total}")
         return key.start, key.extent, True
     if isinstance(key, slice):
@@ -111,10 +125,18 @@ def _axis(tensor: Tensor, axis: int, key: Any) -> tuple[Index, Index, bool]:
 
 
 class Window:
-    """A box of a tensor, for hd.load and hd.store. `.T` swaps its two axes on the way to the core."""
+    """A box of a tensor, for hd.load and hd.store. `.T` swaps its two axes on the way to the core. Along `open_axes` it may
+    pass the tensor's edges."""
 
-    def __init__(self, tensor: Tensor, axes: list[tuple[Index, Index, bool]], transposed: bool = False):
-        self.tensor, self.axes, self.transposed = tensor, axes, transposed
+    def __init__(self, tensor: Tensor, axes: list[tuple[Index, Index, bool]], transposed: bool = False,
+                 open_axes: Sequence[int] = ()):
+        self.tensor, self.axes, self.transposed, self.open_axes = tensor, axes, transposed, open_axes
+
+    @property
+    def passes_edges(self) -> bool:
+        """Whether it may."""
+        return any(self.axes[i][0].low < 0 or self.axes[i][0].high + self.axes[i][1].high > self.tensor.shape[i]
+                   for i in self.open_axes)
 
     @property
     def dims(self) -> tuple[Index, ...]:
@@ -124,7 +146,7 @@ class Window:
     def T(self) -> Window:
         if len(self.dims) != 2:
             raise wrong("window.transpose", f".T swaps two axes; the window has {len(self.dims)}", "index the other axes")
-        return Window(self.tensor, self.axes, not self.transposed)
+        return Window(self.tensor, self.axes, not self.transposed, self.open_axes)
 
     def __str__(self) -> str:
         return shown(self.tensor.dtype, self.dims)

@@ -29,7 +29,7 @@ class Sums:
 
     def __init__(self, ops: list[Op], target: Target):
         size = lambda op: 4 * index.product(op.value.dims)
-        self._products = [op for op in ops if op.kind == "matmul"]
+        self._products = [op for op in ops if op.kind == "product"]
         totals = [op.total for op in ops if op.kind == "accumulate"]
         self._at: dict[Op, int] = {}
         at = 0
@@ -51,7 +51,7 @@ class Sums:
             return index.constant(self._at[op])
         loop = op.body.loop
         trip = index.constant(0) if loop is None else unit if loop.kind == "grid" else loop.counter
-        if op.kind == "matmul":
+        if op.kind == "product":
             step = len(self._products) % self._parts  # Products of one trip take turns, too.
             trip = trip * step + self._products.index(op)
         return index.modulo(trip, self._parts) * self._part_bytes + self._at[op]

@@ -18,11 +18,12 @@ from .index import Index
 class Op:
     """One recorded operation. `inputs` are Values or numbers; `value` is its result, if it has one."""
 
-    def __init__(self, kind: str, body: Body, seq: float, site: Site, phase: int, inputs: tuple, attributes: dict[str, Any]):
+    def __init__(self, kind: str, body: Body, seq: float, site: Site, phase: int, inputs: tuple[Any, ...], attributes: dict[str, Any]):
         self.kind, self.body, self.seq, self.site, self.phase = kind, body, seq, site, phase
         self.inputs, self.attributes = inputs, attributes
         self.value: Any = None
-        self.inner: Body | None = None
+        self.second: Any = None  # Its other result.
+        self.inner: Any = None   # The body of a loop.
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -34,7 +35,7 @@ class Op:
 class Body:
     """The operations of a kernel, or of a loop. `twin` is the first trace of the same loop, where this is the second."""
 
-    def __init__(self, parent: Body | None, loop: Op | None, twin: Body | None = None):
+    def __init__(self, parent: Body | None, loop: Any, twin: Body | None = None):
         self.parent, self.loop, self.twin = parent, loop, twin
         self.ops: list[Op] = []
 
@@ -51,10 +52,11 @@ class Trace:
 
     def __init__(self, name: str):
         self.name, self.label, self.root = name, name, Body(None, None)
-        self.body, self.phase, self.tiles, self.tensors = self.root, 0, [], []
-        self._seq = 0
+        self.body, self.phase, self._seq = self.root, 0, 0
+        self.tiles: list[Any] = []
+        self.tensors: list[Any] = []
 
-    def record(self, kind: str, inputs: tuple = (), **attributes: Any) -> Op:
+    def record(self, kind: str, inputs: tuple[Any, ...] = (), **attributes: Any) -> Op:
         site = here()
         for value in inputs:
             if hasattr(value, "op"):
@@ -140,7 +142,7 @@ def _shown(value: Any, local: dict[int, int]) -> Any:
     return value if isinstance(value, (int, float, str, type(None))) else id(value)
 
 
-def _signature(body: Body, local: dict[int, int]) -> list[tuple[Op, tuple]]:
+def _signature(body: Body, local: dict[int, int]) -> list[tuple[Op, tuple[Any, ...]]]:
     out = []
     for op in body.ops:
         local[id(op)] = len(local)

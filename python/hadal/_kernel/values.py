@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,21 @@ def ids_of(span: Span, axis: int, shift: int) -> Value:
 
 
 _OPERATORS = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv}
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+def dims_of(dims: Any) -> tuple[Index, ...]:
+    """Extents from spans and integers."""
+    dims = dims if isinstance(dims, (tuple, list)) else (dims,)
+    return tuple(d.extent if isinstance(d, Span) else index.as_index(d) for d in dims)
+
+
+def _shape_of(dims: tuple[Index, ...]) -> tuple[int, list[str]]:
+    """What reshaping keeps: the product of constant extents, and those that vary."""
+    return math.prod(d.low for d in dims if d.is_constant), [d.text for d in dims if not d.is_constant]
 
 
 class Arithmetic:
@@ -85,6 +100,8 @@ class Arithmetic:
         return elementwise("abs", self)
 
     def __matmul__(self, other: Any) -> Value:
+        from .products import dot  # Which knows values.
+
         return dot(self, other)
 
     def __bool__(self) -> bool:
@@ -129,6 +146,14 @@ class Value(Arithmetic):
             raise wrong("value.transpose", f".T swaps two axes; {self} has {len(self.dims)}", "give it two axes")
         return Value(current().record("transpose", (self,)), (self.dims[1], self.dims[0]), self.dtype)
 
+    def reshape(self, *dims: Any) -> Value:
+        """The same elements in the same order with other extents (spans and integers); moves nothing."""
+        made = dims_of(dims)
+        if _shape_of(made) != _shape_of(self.dims):
+            raise wrong("value.reshape", f"{self} does not have the elements of {shown(self.dtype, made)}",
+                        "extents are those of the value, split or joined; one that varies stays as it is")
+        return Value(current().record("view", (self,)), made, self.dtype)
+
     def to(self, dtype: str) -> Value:
         """The same values, rounded to the type."""
         if dtype not in BYTES:
@@ -141,7 +166,14 @@ class Value(Arithmetic):
         raise wrong("value.write", "a value cannot be written", "make a tile: t = hd.full(dims, 0.0); t[:] = ...")
 
     def __getitem__(self, key: Any) -> Value:
-        raise wrong("value.index", "a value on the chip is not cut", "load the part: hd.load(x[m, :64])")
+        """v[:n]: the first of the leading axis, which moves nothing."""
+        if not (isinstance(key, slice) and key.start in (None, 0) and key.step is None and key.stop is not None):
+            raise wrong("value.index", "a value on the chip is cut to the first of its leading axis alone",
+                        "v[:n]; load the part: hd.load(x[m, :64])")
+        stop = key.stop.extent if isinstance(key.stop, Span) else index.as_index(key.stop)
+        if stop.low < 0 or stop.high > self.dims[0].high:
+            raise wrong("value.index", f"the cut to {stop} (at most {stop.high}) passes {self}", "cut to what it has")
+        return Value(current().record("view", (self,)), (stop, *self.dims[1:]), self.dtype)
 
     def __str__(self) -> str:
         return shown(self.dtype, self.dims)
@@ -183,7 +215,7 @@ class Tile(Arithmetic):
         self.written = True
         current().record("assign", (value,), tile=self)
 
-    def __iadd__(self, other: Any) -> Tile:
+    def __iadd__(self, other: Any) -> Self:  # type: ignore[override,unused-ignore]
         self[:] = self + other
         return self
 
@@ -198,6 +230,9 @@ class Tile(Arithmetic):
     def to(self, dtype: str) -> Value:
         return self.read().to(dtype)
 
+    def reshape(self, *dims: Any) -> Value:
+        return elementwise("copy", self).to(self.dtype).reshape(*dims)  # The tile may be written before this is read.
+
     def __str__(self) -> str:
         return shown(self.dtype, self.dims)
 
@@ -211,8 +246,8 @@ class Accumulator(Tile):
         super().__init__(dims, "f32")
         self.written = True
 
-    def __iadd__(self, other: Any) -> Tile:
-        if not (isinstance(other, Value) and other.op.kind == "matmul" and other.op.body.ops[-1] is other.op):
+    def __iadd__(self, other: Any) -> Self:  # type: ignore[override,unused-ignore]
+        if not (isinstance(other, Value) and other.op.kind == "product" and other.op.body.ops[-1] is other.op):
             return super().__iadd__(other)
         if [d.text for d in other.dims] != [d.text for d in self.dims]:
             raise wrong("dot.shape", f"this adds {other} to an accumulator {self}",
@@ -259,28 +294,16 @@ def elementwise(name: str, *operands: Any) -> Value:
     """One operation of a chain, recorded."""
     inputs = tuple(as_operand(v) for v in operands)
     values = [v for v in inputs if isinstance(v, Value)]
-    dims: tuple[Index, ...] | None = ()
+    dims: tuple[Index, ...] = ()
     for value in values:
-        before, dims = dims, broadcast(dims, value.dims)
-        if dims is None:
-            raise wrong("map.shape", f"the extents of {shown(values[0].dtype, before)} and {value} do not agree",
+        both = broadcast(dims, value.dims)
+        if both is None:
+            raise wrong("map.shape", f"the extents of {shown(values[0].dtype, dims)} and {value} do not agree",
                         "extents must be equal, or 1: load with the same spans, reduce with hd.sum(v, axis)")
+        dims = both
         if value.dtype == "bool" and name != "where":
             raise wrong("map.bool", "this computes with the result of a comparison", "hd.where(condition, a, b)")
     if not values:
         raise wrong("value.type", "this word takes a value, and found numbers alone", "use Python's math for numbers")
     op = current().record("map", inputs, name=name, casts=False)
     return Value(op, dims, "bool" if name in COMPARISONS else "f32")
-
-
-def dot(x: Any, w: Any) -> Value:
-    x, w = as_operand(x), as_operand(w)
-    if not isinstance(x, Value) or not isinstance(w, Value) or len(x.dims) != 2 or len(w.dims) != 2:
-        raise wrong("dot.rank", f"x @ w multiplies two matrices; found {x} and {w}", "index leading axes: k[g, j, :]")
-    if x.dims[1].text != w.dims[0].text:
-        remedy = "w was loaded as [n, k]: write hd.load(w[...].T)" if x.dims[1].text == w.dims[1].text else \
-            "load both with the same span of k"
-        raise wrong("dot.shape", f"x @ w: x is {x}, w is {w}; axis 1 of x must be axis 0 of w", remedy)
-    if x.dtype != w.dtype:
-        raise wrong("dot.dtype", f"x @ w: x is {x}, w is {w}; both must have one type", f"write x.to({w.dtype!r})")
-    return Value(current().record("matmul", (x, w)), (x.dims[0], w.dims[1]), "f32")

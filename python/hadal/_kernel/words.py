@@ -1,4 +1,4 @@
-"""The words of the kernel language: hd.load, hd.store, hd.grid, hd.tiles, hd.exp …"""
+"""The words of the kernel language that loop, make tiles and compute with values: hd.grid, hd.tiles, hd.zeros, hd.exp …"""
 
 from __future__ import annotations
 
@@ -8,58 +8,11 @@ from typing import Any, Callable, Iterator, Sequence
 from . import index
 from .errors import wrong
 from .index import Index
-from .memory import Span, Tensor, Window
+from .isa import lanes, second_of
+from .memory import Span, Tensor
 from .signature import BYTES
 from .trace import current, new_index
-from .values import Accumulator, Tile, Value, as_operand, elementwise
-
-
-def load(window: Window | Tensor) -> Value:
-    """The window's elements as a value of its type; axes named by a single index are dropped, `.T` swaps two.
-
-    hd.load(x[m, :]) loads rows m; hd.load(k[g, j, :].T) is [D, j]. Ragged spans load what there is.
-    """
-    if isinstance(window, Tensor):
-        window = window[(slice(None),) * len(window.shape)]
-    if not isinstance(window, Window):
-        raise wrong("load.window", f"hd.load takes a window of a tensor; found {window!r}", "hd.load(x[m, k])")
-    if window.tensor.kind == "output":
-        raise wrong("load.output", f"this loads {window.tensor}, which the kernel writes", "keep what it needs in a tile")
-    if window.tensor.kind == "scratch" and window.tensor.stored_in in (None, current().phase):
-        raise wrong("grid.order", f"this loads {window.tensor} before a grid that stores it has ended",
-                    "store it in one hd.grid, and load it in a later one")
-    if not window.dims:
-        raise wrong("load.rank", "a window keeps at least one axis", "name one axis by a span or a slice: x[i, 0:1]")
-    op = current().record("load", tensor=window.tensor, origins=[a[0] for a in window.axes],
-                          extents=[a[1] for a in window.axes])
-    value = Value(op, window.dims, window.tensor.dtype)
-    return value.T if window.transposed else value
-
-
-def store(window: Window, value: Value | Tile) -> None:
-    """Writes a value to a window of an output: same extents, same type."""
-    if not isinstance(window, Window):
-        raise wrong("store.window", f"hd.store takes a window of a tensor; found {window!r}", "hd.store(y[m, n], value)")
-    tensor, phase = window.tensor, current().phase
-    if tensor.kind == "input":
-        raise wrong("store.input", f"this stores to {tensor}, which is an input", "store to an argument after ->")
-    if tensor.stored_in not in (None, phase):
-        raise wrong("grid.order", f"this stores {tensor} in a second grid, whose cores do not wait for those of the first",
-                    "store a tensor in one grid, or keep what is stored first in hd.scratch")
-    tensor.stored_in = phase
-    value = as_operand(value)
-    if not isinstance(value, Value):
-        raise wrong("store.value", f"hd.store takes a value; found {value!r}", "hd.full(dims, number) makes one")
-    if value.dtype != window.tensor.dtype:
-        raise wrong("store.dtype", f"this stores {value} to {window.tensor.name} of type {window.tensor.dtype}",
-                    f"round it: value.to({window.tensor.name}.dtype)")
-    if [d.text for d in value.dims] != [d.text for d in window.dims]:
-        raise wrong("store.shape", f"this stores {value} to a window {window} of {window.tensor}",
-                    "store with the spans that the value was loaded with")
-    if window.transposed:
-        value = value.T
-    current().record("store", (value,), tensor=window.tensor, origins=[a[0] for a in window.axes],
-                     extents=[a[1] for a in window.axes])
+from .values import Accumulator, Tile, Value, as_operand, dims_of, elementwise
 
 
 def _depth(depth: int | str) -> int | None:
@@ -103,6 +56,12 @@ def tiles(n: int, size: int, *, start: Any = 0, upto: Any = None, depth: int | s
     return current().loop("loop", Span(origin, size, extent, n), count=count, counter=counter, depth=_depth(depth))
 
 
+def span(start: Any, size: int) -> Span:
+    """`size` indices from `start`: open, so that they may pass the edges of a tensor, where hd.load(..., fill=) says what is
+    there; hd.span(0, 8).ids(0) counts to 8."""
+    return Span(index.as_index(start), _size(size), index.constant(size), None)
+
+
 def grid(*axes: tuple[int, int | None], depth: int | str = "auto") -> Iterator[Any]:
     """Deals tiles to the cores: hd.grid((M, bm), (N, bn)) gives two spans; (H, None) gives an index. Steps are independent."""
     trace = current()
@@ -133,16 +92,11 @@ def scratch(shape: Sequence[int], dtype: str) -> Tensor:
     return tensors[-1]
 
 
-def _dims(dims: Any) -> tuple[Index, ...]:
-    dims = dims if isinstance(dims, (tuple, list)) else (dims,)
-    return tuple(d.extent if isinstance(d, Span) else index.as_index(d) for d in dims)
-
-
 def tile(dims: Any, dtype: str = "f32") -> Tile:
     """A tile that nothing has written yet. dims: spans and integers."""
     if dtype not in BYTES:
         raise wrong("dtype.unknown", f"there is no type {dtype!r}", f"the types are {', '.join(BYTES)}")
-    return Tile(_dims(dims), dtype)
+    return Tile(dims_of(dims), dtype)
 
 
 def full(dims: Any, value: float, dtype: str = "f32") -> Tile:
@@ -158,8 +112,8 @@ def zeros(dims: Any, dtype: str = "f32") -> Tile:
 
 
 def accumulator(*dims: Any) -> Accumulator:
-    """Sums of products, f32 [m, n], zero at first: `acc += x @ w`."""
-    return Accumulator(_dims(dims))
+    """Sums of products, f32 [m, n] (of convolutions [h, w, o]), zero at first: `acc += x @ w`."""
+    return Accumulator(dims_of(dims))
 
 
 def _reduce(kind: str, value: Any, axis: int | Sequence[int] | None) -> Value:
@@ -172,7 +126,7 @@ def _reduce(kind: str, value: Any, axis: int | Sequence[int] | None) -> Value:
         raise wrong("reduce.axis", f"{value} has no axis {axis}", f"its axes are 0 to {rank - 1}")
     chosen = sorted({a % rank for a in axes})
     dims = tuple(index.constant(1) if a in chosen else d for a, d in enumerate(value.dims))
-    return Value(current().record("reduce", (value,), name=kind, axes=chosen), dims, "f32")
+    return lanes("reduce", [value], dims, "f32", kind, kind=kind, axes=builtins.sum(1 << a for a in chosen))
 
 
 def sum(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: A001
@@ -193,6 +147,30 @@ def max(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: 
 def min(value: Any, axis: int | Sequence[int] | None = None) -> Value:  # noqa: A001
     """The least over axes, which stay with extent 1; hd.minimum takes two values."""
     return _reduce("min", value, axis)
+
+
+def cumsum(value: Any, *, exclusive: bool = False) -> Value:
+    """Running sums along the last axis, f32; exclusive: of what stands before each element."""
+    value = _rows(value, "hd.cumsum")
+    return lanes("scan", [value if value.dtype == "f32" else value.to("f32")], value.dims, "f32", "sums",
+                 exclusive=int(exclusive))
+
+
+def topk(value: Any, k: int) -> tuple[Value, Value]:
+    """The k largest of the last axis in order, of the value's type, and where they were, i32: of equals the first."""
+    value = _rows(value, "hd.topk")
+    if not isinstance(k, int) or not 1 <= k <= value.dims[-1].low:
+        raise wrong("topk.count", f"the {k} largest of {value}", "k is 1 to the last extent")
+    dims = (*value.dims[:-1], index.constant(k))
+    found = lanes("topk", [value], dims, value.dtype, "most", largest=1, sorted=1)
+    return found, second_of(found, dims, "i32")
+
+
+def _rows(value: Any, word: str) -> Value:
+    value = as_operand(value)
+    if not isinstance(value, Value) or value.dtype == "bool":
+        raise wrong("value.type", f"{word} takes the rows of a value; found {value}", "load it, or hd.where(c, 1.0, 0.0)")
+    return value
 
 
 def where(condition: Any, a: Any, b: Any) -> Value:

@@ -1,4 +1,4 @@
-"""How much a kernel multiplies, and what its loads differ by."""
+"""How much a kernel multiplies and moves, and what its loads differ by."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 from . import index
 from .fuse import Fused
 from .index import Index
+from .memory import Tensor
+from .signature import BYTES
 from .trace import Op
 
 
@@ -21,11 +23,25 @@ def multiply_accumulates(ops: Iterable[Op]) -> int:
     """Of all products among them, over all trips of their loops: m * n * k as the clamped spans have them."""
     total = 0
     for op in ops:
-        if op.kind in ("matmul", "accumulate"):
+        if op.kind in ("product", "accumulate"):
             result = op.total.value if op.kind == "accumulate" else op.value
-            depth = op.inputs[0].dims[0 if op.turned[0] else 1]
-            total += _summed([*result.dims, depth], _loops(op))
+            total += _summed([*result.dims, *op.depth], _loops(op))
     return total
+
+
+def touched_bytes(ops: Iterable[Op], skip: set[Tensor]) -> dict[Tensor, int]:
+    """Of the tensors that are read or written: all, or where rows are looked up, as many as no number names twice."""
+    found: dict[Tensor, int] = {}
+    for op in ops:
+        if op.kind not in ("load", "store", "gather", "scatter") or op.tensor.kind == "scratch" or op.tensor in skip:
+            continue
+        whole = index.product(op.tensor.shape) * BYTES[op.tensor.dtype]
+        if op.kind == "gather":
+            looked_up = _summed(list(op.value.dims), _loops(op)) * BYTES[op.tensor.dtype]
+            found[op.tensor] = min(whole, found.get(op.tensor, 0) + looked_up)
+        else:
+            found[op.tensor] = whole
+    return found
 
 
 def _summed(factors: list[Index], loops: list[Op]) -> int:

@@ -28,7 +28,7 @@ Result<bool> fold(Rewrite& rewrite, Node& node) {
   }
   for (const ValueId v : node.outputs)
     if (rewrite.is_output(v)) return false;  // An output is the result of a node.
-  if (node.inputs.empty() || !worth_folding(graph, node)) return false;
+  if (node.inputs.empty() || !node.op->reference || !worth_folding(graph, node)) return false;
   std::vector<Type> types;
   for (const ValueId v : node.outputs) types.push_back(graph.type(v));
   std::vector<Tensor> results;

@@ -20,6 +20,7 @@ Network::Class traffic_of(uint8_t queue) {
 
 void Machine::plan(const isa::Instruction& in, Entry& entry) {
   const isa::Box &to = boxes_.box[0], &from = boxes_.box[1];
+  entry.sharing = isa::sharing_of(in);  // Entries serve again: what a shared load left must go.
   if (in.op == isa::Opcode::gather) {
     entry.transfer = plan_gather(*program_, chip_->dma, regions_, from, to, boxes_.box[2].elements());
     return;
@@ -28,7 +29,6 @@ void Machine::plan(const isa::Instruction& in, Entry& entry) {
     entry.transfer = plan_scatter(*program_, chip_->dma, regions_, in, boxes_);
     return;
   }
-  entry.sharing = isa::sharing_of(in);
   const bool write = in.op == isa::Opcode::store;
   const bool clip = !write && in.fields[isa::at::load_fill].value != 0;
   entry.transfer = plan_copy(*program_, chip_->dma, regions_, write ? to : from, write ? from : to, write, clip);

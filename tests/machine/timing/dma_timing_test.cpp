@@ -175,6 +175,19 @@ TEST(DmaTiming, GatheredRowsAreRunsOfTheirOwn) {
   EXPECT_EQ(timing.cycles, 1 + 10 + 100 + 96);
 }
 
+TEST(DmaTiming, AGatherBehindSharedLoadsIsEachCoresOwn) {
+  Builder b;
+  const uint16_t table = b.tensor(DType::u8, {1000, 64}), index = b.tile(DType::i32, 1024),
+                 tile = b.tile(DType::u8, 1 << 14);
+  b.loop(0, 40);
+  b.load(4096).fields[isa::at::load_share].value = 2;
+  b.end();
+  b.loop(0, 40);
+  b.add(isa::Opcode::gather, Queue::load, {b.view(tile, {16, 64}), b.view(table, {1000, 64}), b.view(index, {16})});
+  b.end();
+  EXPECT_EQ(timed(b, mesh_chip(2, 1)).bytes_read, 40 * (4096 + 2 * 16 * 64));
+}
+
 TEST(DmaTiming, LoadAndComputeOverlapWithTwoBuffers) {
   const auto program = [](int32_t slots) {
     Builder b;
