@@ -46,6 +46,13 @@ Values fused_conv(Site& n) {
   return {activated(y, n.text("activation"), numbers).id};
 }
 
+/// A convolution of [N,spatial...,C] with filters [O,spatial...,C].
+Values nhwc_conv(Site& n) {
+  if (n.b.rank(n[0]) != 4 || n.b.rank(n[1]) != 4) fail("onnx.shape", "the operand is {}", text_of(n.b.shape(n[0])));
+  for (const size_t i : {0, 1}) n.inputs[i] = input(n, i).transposed({0, 3, 1, 2}).id;
+  return {plain(n, "Conv").transposed({0, 2, 3, 1}).id};
+}
+
 Values fused_gemm(Site& n) {
   std::vector<double> numbers;
   for (const char* name : {"activation_alpha", "activation_beta"})
@@ -173,6 +180,24 @@ Values packed_attention(Site& n) {
   return out;
 }
 
+/// Embeddings of words, places and segments, summed and normalised; and how many words of each row the mask leaves.
+Values embedded(Site& n) {
+  enum : size_t { words, segments, word, place, segment, gamma, beta, mask, places };
+  for (const size_t i : {word, place, gamma, beta})
+    if (!n.has(i)) fail("onnx.inputs", "input {} is missing", i);
+  const Shape s = n.b.shape(n[words]);
+  if (s.size() != 2) fail("onnx.shape", "input_ids are {}", text_of(s));
+  const auto rows = [&](size_t table, const Term& index) { return input(n, table).gathered(index, 0); };
+  Term sum = rows(word, input(n, words)) +
+             (n.has(places) ? rows(place, input(n, places)) : rows(place, positions(n, s[1]).reshaped({1, s[1]})));
+  if (n.has(segments) && n.has(segment)) sum = sum + rows(segment, input(n, segments));
+  const Term y = sum.with(n.make(ops::normalize, {sum.id, n[gamma], n[beta]},
+                                 {{"axes", Integers{2}}, {"epsilon", n.number("epsilon", 1e-12)}, {"kind", "layer"}}));
+  const Term left = n.has(mask) ? equal(input(n, mask), 1).as(DType::i32).reduced("sum", {1}, false)
+                                : sum.with(n.b.constant(n.b.filled(DType::i32, {s[0]}, 0)));
+  return {y.id, left.id, sum.id};
+}
+
 /// The numbers of `bits` bits in constant bytes, the lowest bits first, as [..., count].
 ValueId unpacked(Site& n, const Tensor& bytes, int64_t bits, Shape shape) {
   const int64_t each = 8 / bits, count = shape.back();
@@ -237,6 +262,8 @@ constexpr Operator rows[] = {
      "do_rotary:i mask_filter_value:f num_heads:i past_present_share_buffer:i qkv_hidden_sizes:is scale:f "
      "unidirectional:i",
      domain},
+    {"EmbedLayerNormalization", embedded, "gather add normalize equal cast reduce", 1, 9, "epsilon:f mask_index_type:i",
+     domain},
     {"FusedConv", fused_conv, "conv add relu tanh sigmoid leaky_relu clip hard_sigmoid", 2, 4,
      "activation:s activation_params:fs auto_pad:s dilations:is group:i kernel_shape:is pads:is strides:is", domain},
     {"FusedGemm", fused_gemm, "matmul mul add relu tanh sigmoid leaky_relu clip hard_sigmoid", 2, 3,
@@ -246,6 +273,8 @@ constexpr Operator rows[] = {
      "K:i N:i accuracy_level:i bits:i block_size:i", domain},
     {"MultiHeadAttention", multi_head_attention, attention_ops, 1, 10,
      "mask_filter_value:f num_heads:i scale:f unidirectional:i", domain},
+    {"NhwcConv", nhwc_conv, "conv transpose", 2, 3,
+     "auto_pad:s dilations:is group:i kernel_shape:is pads:is strides:is", domain},
     {"RotaryEmbedding", rotary_embedding, "mul add sub gather cast concat slice reshape transpose broadcast", 4, 4,
      "interleaved:i is_packed_batching:i num_heads:i rotary_embedding_dim:i scale:f", domain},
 };

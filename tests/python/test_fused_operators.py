@@ -22,7 +22,8 @@ def run(hadal, folder, operator, operands, outputs, weights=(), **attributes):
     constants = [numpy_helper.from_array(value, name) for name, value in zip(names, operands) if name in weights]
     node = helper.make_node(operator, names, list(outputs), domain="com.microsoft", **attributes)
     ports = [helper.make_tensor_value_info(name, TYPES[value.dtype.name], value.shape) for name, value in inputs.items()]
-    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank) for name, rank in outputs.items()]
+    results = [helper.make_tensor_value_info(name, TensorProto.INT32 if name == "count" else TensorProto.FLOAT, [None] * rank)
+               for name, rank in outputs.items()]
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     graph = helper.make_graph([node], "fused", ports, results, constants)
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), folder / "model.onnx")
@@ -67,6 +68,35 @@ TABLES = [f(np.arange(32)[:, None] * 100.0 ** (-np.arange(4) / 8)).astype(np.flo
 def test_rotary_embedding(hadal, tmp_path, shape, position, neighbours):
     compare(hadal, tmp_path, "RotaryEmbedding", [normal(*shape), position.astype(np.int64), *TABLES], {"y": len(shape)},
             interleaved=neighbours)
+
+
+@pytest.mark.parametrize("segments", [True, False])
+def test_embeddings_normalised(hadal, tmp_path, segments):
+    ids, kinds = RANDOM.integers(0, 9, (2, 5)).astype(np.int32), RANDOM.integers(0, 2, (2, 5)).astype(np.int32)
+    operands = [ids, kinds if segments else None, normal(9, 16), normal(12, 16), normal(2, 16) if segments else None, normal(16),
+                normal(16), np.array([[1] * 3 + [0] * 2, [1] * 5], np.int32)]
+    compare(hadal, tmp_path, "EmbedLayerNormalization", operands, {"y": 3, "count": 1}, weights=("i2", "i3", "i4", "i5", "i6"),
+            epsilon=1e-12)
+
+
+def test_convolution_with_channels_last(hadal, tmp_path):
+    """ONNX Runtime has it on GPUs alone: the same as of Conv."""
+    x, w, b = normal(1, 7, 6, 4), normal(8, 3, 3, 2), normal(8)
+    reference = helper.make_node("Conv", ["x", "w", "b"], ["y"], group=2, pads=[1] * 4)
+    node = helper.make_node("NhwcConv", ["x", "w", "b"], ["y"], domain="com.microsoft", group=2, pads=[1] * 4)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    results = []
+    for made, arrays in ((reference, [x.transpose(0, 3, 1, 2), w.transpose(0, 3, 1, 2), b]), (node, [x, w, b])):
+        inputs = dict(zip("xwb", map(np.ascontiguousarray, arrays)))
+        ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape) for name, value in inputs.items()]
+        graph = helper.make_graph([made], "conv", ports, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)])
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        if made is reference:
+            results.append(onnxruntime.InferenceSession(model.SerializeToString()).run(None, inputs)[0].transpose(0, 2, 3, 1))
+        else:
+            onnx.save(model, tmp_path / "model.onnx")
+            results.append(zoo.run(tmp_path / "model.onnx", inputs, tmp_path, "--no-timing")[1]["y"])
+    assert zoo.error(results[1], results[0]) <= 1e-5
 
 
 WIDTH, HEADS = 32, 4
