@@ -81,6 +81,34 @@ def test_a_state_that_is_made_anew(tmp_path, precision):
     assert [port.follows for port in session.get_inputs()] == [None, "h_out"]
 
 
+def session_of(folder, nodes, inputs, outputs, state):
+    """Ports are (name, shape); those called `at` are i64."""
+    ports = lambda all: [helper.make_tensor_value_info(name, TensorProto.INT64 if name == "at" else TensorProto.FLOAT, shape)
+                         for name, shape in all]
+    graph = helper.make_graph([helper.make_node(*node[:3], **node[3]) for node in nodes], "g", ports(inputs), ports(outputs))
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)]), folder / "model.onnx")
+    return package.InferenceSession(folder / "model.onnx", chip="hadal-edge", state=state)
+
+
+def test_states_that_change_places(tmp_path):
+    nodes = [("Identity", ["b"], ["a2"], {}), ("Identity", ["a"], ["b2"], {}), ("Sub", ["a", "b"], ["d"], {})]
+    session = session_of(tmp_path, nodes, [("a", [3]), ("b", [3])], [("a2", [3]), ("b2", [3]), ("d", [3])],
+                         {"a": "a2", "b": "b2"})
+    given = {"a": np.full(3, 1, np.float32), "b": np.full(3, 10, np.float32)}
+    assert [session.run(None, feed)[0][0] for feed in (given, {}, {})] == [-9, 9, -9]
+
+
+def test_a_cache_that_is_also_read_before_it_is_written(tmp_path):
+    """It cannot change in place."""
+    nodes = [("TensorScatter", ["past", "row", "at"], ["present"], {"axis": 1}),
+             ("ReduceSum", ["past"], ["before"], {"keepdims": 0}), ("ReduceSum", ["present"], ["after"], {"keepdims": 0})]
+    session = session_of(tmp_path, nodes, [("past", [1, 4, 2]), ("row", [1, 1, 2]), ("at", [1])],
+                         [("present", [1, 4, 2]), ("before", []), ("after", [])], {"past": "present"})
+    for place in range(3):
+        before, after = session.run(None, {"row": np.ones((1, 1, 2), np.float32), "at": np.array([place])})
+        assert (before, after) == (2 * place, 2 * place + 2)
+
+
 def test_a_program_file_keeps_its_state(tmp_path):
     path = recurrent(tmp_path)
     package.compile(path, "hadal-edge", state={"h": "h_out"}).save(tmp_path / "gru.hadal")
