@@ -10,7 +10,7 @@ namespace hadal::machine::timing {
 namespace {
 
 /// Streams share memory and network by pieces of this size: smaller ones share more evenly and take longer to simulate.
-constexpr int64_t piece_bytes = 32 * 1024;
+constexpr int64_t piece_bytes = 32 * 1024, long_stream_piece_bytes = 128 * 1024;
 
 Network::Class traffic_of(uint8_t queue) {
   return queue == static_cast<uint8_t>(isa::Queue::prefetch) ? Network::Class::prefetch : Network::Class::demand;
@@ -97,11 +97,13 @@ void Machine::request(uint32_t core, uint8_t queue, Time now) {
   Core& state = cores_[core];
   QueueState& own = state.queues[queue];
   if (own.hold > now) return events_.push(own.hold, core, Event::Kind::request, queue);
-  const Active& active = own.active[own.asking];
+  Active& active = own.active[own.asking];
   const size_t direction = active.transfer.write ? 1 : 0;
   Time at = std::max(now, state.port_free[direction]);
   for (const Member& member : active.members) at = std::max(at, cores_[member.core].port_free[direction]);
-  const Time free = at + active.port.time(std::min(piece_bytes, active.transfer.moved - active.asked));
+  const int64_t most = servers_of(active.transfer).samples() ? long_stream_piece_bytes : piece_bytes;
+  active.asking = std::min(most, active.transfer.moved - active.asked);
+  const Time free = at + active.port.time(active.asking);
   state.port_free[direction] = free;
   for (const Member& member : active.members) cores_[member.core].port_free[direction] = free;
   if (at > now) return events_.push(at, core, Event::Kind::piece, queue);
@@ -120,10 +122,7 @@ void Machine::ask(uint32_t core, uint8_t queue, Time now) {
   const uint32_t slot = spare_pieces_.back();
   spare_pieces_.pop_back();
   Piece& piece = pieces_[slot];
-  piece = {.active = own.asking,
-           .from = active.asked,
-           .bytes = std::min(piece_bytes, active.transfer.moved - active.asked),
-           .asked = now};
+  piece = {.active = own.asking, .from = active.asked, .bytes = active.asking, .asked = now};
 
   Servers& servers = servers_of(active.transfer);
   const Spread spread = active.transfer.spread(piece.from, piece.bytes, granule_of(active.transfer));

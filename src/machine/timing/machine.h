@@ -60,7 +60,8 @@ struct Member {
 struct Active : Issued, Course {
   Transfer transfer{};
   Rate port{};            ///< Time of a moved byte at the core's port.
-  int64_t asked = 0;      ///< Moved bytes that were asked for.
+  int64_t asked = 0;      ///< Moved bytes that were asked for,
+  int64_t asking = 0;     ///< and those of the piece that is to be asked for next.
   int32_t under_way = 0;  ///< Pieces asked for and not done.
   bool done = false;
   isa::Sharing sharing{};

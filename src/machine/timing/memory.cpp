@@ -15,7 +15,7 @@ double tick_of(const chip::Chip& chip, const memory::Device& device, const Cycle
 
 bool Sample::serves(bool wide, int64_t bytes) {
   share_ += ((wide ? 1 : 0) - share_) * std::min(1.0, static_cast<double>(bytes) / window);
-  if (!wide || share_ < nearly_all) return false;
+  if (!wide || !began()) return false;
   ++served_;
   return true;
 }

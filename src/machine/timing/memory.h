@@ -38,6 +38,7 @@ class Sample {
 
   /// Bytes are to be served; `wide`: they meet every channel. Whether the sample serves them for all.
   bool serves(bool wide, int64_t bytes);
+  [[nodiscard]] bool began() const { return share_ >= nearly_all; }
   [[nodiscard]] bool has(size_t channel) const { return channel % step() == 0; }
   /// The channel to become like, where `channel` has missed something; itself otherwise.
   size_t catch_up(size_t channel);
@@ -69,6 +70,8 @@ class Servers {
     Time end = 0;    ///< When the last one was done.
   };
   Service serve(const Spread& spread, int64_t bytes, bool write, Time at);
+  /// Whether a long stream passes.
+  [[nodiscard]] bool samples() const { return dram_ && sample_.began(); }
 
   struct Share {
     Node node = 0;
