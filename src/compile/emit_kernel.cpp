@@ -32,6 +32,7 @@ class KernelWriter {
   bool bind(const std::vector<isa::Port>& ports, const std::vector<graph::ValueId>& values, bool results);
   Placed place(const tile::Tensor& tensor);
   int tensor(int number);
+  int bound(isa::Opcode op, int number);
   int ring(int number);
   int chain(int number);
   void adapt(std::vector<Statement>& body);
@@ -76,6 +77,18 @@ int KernelWriter::tensor(int number) {
   return *known;
 }
 
+/// Loads and stores convert what is stored as another type; lookups of rows do not.
+int KernelWriter::bound(isa::Opcode op, int number) {
+  const int found = tensor(number);
+  const DType wanted = kernel_.tensors[static_cast<size_t>(number)].dtype, stored = e_.dtype_of(found);
+  const bool looks_up = op == isa::Opcode::gather || op == isa::Opcode::scatter;
+  if (looks_up && stored != wanted)
+    e_.fail("kernel.C3",
+            fmt::format("the kernel looks up rows of {}, which are stored as {}", name_of(wanted), name_of(stored)),
+            "compile the model in its own precision, or let the kernel load the rows");
+  return found;
+}
+
 int KernelWriter::ring(int number) {
   std::optional<int>& known = rings_[static_cast<size_t>(number)];
   if (!known) known = e_.kernel_ring(kernel_.rings[static_cast<size_t>(number)], taken_);
@@ -93,7 +106,7 @@ void KernelWriter::adapt(std::vector<Statement>& body) {
     adapt(statement.body);
     if (statement.kind != Statement::Kind::instruction) continue;
     for (tile::Operand& operand : statement.operands)
-      if (auto* window = std::get_if<tile::Window>(&operand)) window->tensor = tensor(window->tensor);
+      if (auto* window = std::get_if<tile::Window>(&operand)) window->tensor = bound(statement.op, window->tensor);
     const isa::Row& row = *isa::row_of(statement.op);
     for (size_t i = 0; i < row.field_count(); ++i)
       if (row.fields[i].kind == isa::FieldKind::chain && statement.fields[i].constant() != isa::no_chain)

@@ -146,6 +146,16 @@ def test_stored_precision_is_converted_on_the_way(tmp_path):
     session.program.check()
 
 
+def test_rows_of_another_precision_are_an_error(tmp_path):
+    edges = np.random.default_rng(0).integers(0, 60, (2, 100))
+    nodes = [helper.make_node("Message", ["x", "filters", "source", "target"], ["y"], domain=DOMAIN)]
+    model = custom(tmp_path, nodes, [("x", F32, [60, 24]), ("filters", F32, [100, 24])], [("y", F32, [60, 24])],
+                   [constant("source", edges[0]), constant("target", edges[1])])
+    with hadal.register_kernel(f"{DOMAIN}::Message", message):
+        with pytest.raises(hadal.HadalError, match=r"\[kernel.C3\].*rows of f32, which are stored as bf16"):
+            hadal.compile(model, precision="bf16")
+
+
 def test_several_results_and_inputs_that_are_outputs(tmp_path):
     nodes = [helper.make_node("Relu", ["x"], ["r"]),
              helper.make_node("Extremes", ["r"], ["most", "least"], domain=DOMAIN),

@@ -280,3 +280,27 @@ def test_rules_of_instructions_are_errors_of_the_kernel():
     with pytest.raises(hd.KernelError, match="softmax.C1"):
         halved.compile("f32[4,10]")
     assert "softmax" in dir(hd.isa) and "matmul" not in dir(hd.isa)
+
+
+@hd.kernel("T[N,H,W,C], T[R,S,D,O], f32[O] -> T[N,(H-(R-1)*spread-1)//step+1,(W-(S-1)*spread-1)//step+1,O]")
+def convolved(x, w, bias, y, *, step, spread, groups, rows=4):
+    """Images at once, groups, dilation, bias and ReLU in the epilogue."""
+    taps = w.shape[:2]
+    for p in hd.grid((y.shape[1], rows)):
+        image = hd.load(x[:, p.window(taps[0], stride=step, dilation=spread), :, :], fill=0.0)
+        sums = hd.conv(image, hd.load(w), stride=step, dilation=(spread, spread), groups=groups)
+        hd.store(y[:, p, :, :], hd.relu(sums + hd.load(bias)).to(y.dtype))
+
+
+@pytest.mark.parametrize("step, spread, groups", [(1, 1, 1), (2, 1, 3), (1, 2, 1), (3, 2, 2)])
+def test_convolutions_of_other_forms(step, spread, groups):
+    r = np.random.default_rng(5)
+    x, w, bias = normal(r, np.float32, 2, 17, 15, 12), normal(r, np.float32, 3, 2, 12 // groups, 6), normal(r, np.float32, 6)
+    wide = np.zeros((2 * spread + 1, spread + 1, *w.shape[2:]), np.float32)
+    wide[::spread, ::spread] = w
+    each = [np_conv(part, taps, step) for part, taps in zip(np.split(x, groups, 3), np.split(wide, groups, 3))]
+    want = np.maximum(np.concatenate(each, 3) + bias, 0)
+    parameters = {"step": step, "spread": spread, "groups": groups}
+    np.testing.assert_allclose(convolved(x, w, bias, **parameters), want, atol=1e-4)
+    convolved.check(x, w, bias, **parameters)
+    assert "epilogue" in convolved.trace(x, w, bias, **parameters)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any
 
@@ -11,37 +10,12 @@ from .errors import Site, wrong
 from .fuse import Fused, Group
 from .index import Index
 from .memory import Tensor
+from .rings import Ring
 from .signature import BYTES, FLOATS
 from .sums import Sums, Target
 from .trace import Body, Op
 from .values import Value
 from .work import multiply_accumulates, touched_bytes, varies
-
-
-@dataclasses.dataclass
-class Ring:
-    """Slots between two queues, for one value of a phase: where the largest was made, and how large it is."""
-
-    name: str
-    producer: str
-    consumer: str
-    slots: int
-    most: int
-    bytes: int
-    site: Site
-    what: str
-
-    @property
-    def kind(self) -> tuple[str, str, int, int]:
-        return self.producer, self.consumer, self.slots, self.most
-
-    def hold(self, size: int, site: Site, what: str) -> None:
-        """Makes room for another value."""
-        if size > self.bytes:
-            self.bytes, self.site, self.what = size, site, what
-
-    def json(self) -> dict[str, Any]:
-        return {"name": self.name, "from": self.producer, "to": self.consumer, "slots": self.slots, "most_slots": self.most}
 
 
 class Emitter:
@@ -203,7 +177,7 @@ class Emitter:
             number = self._ring("copy", "vector", queue, value.dims, dtype, value.op.body, value.op.site, f"copy {value}")
             self._at[value, queue] = (number, value.dims)
             rank = len(value.dims)
-            views = [self._seen(self._at[value, q], rank) for q in (queue, "vector")]
+            views = [self._operand(self._at[value, q], rank) for q in (queue, "vector")]
             self._say_op("map", "vector", views, chain=self._chain([["copy", [0], 0, 0]], 1, exact=dtype == "i32"))
 
     def _load(self, op: Op) -> None:
@@ -213,8 +187,8 @@ class Emitter:
     def _gather(self, op: Op) -> None:
         tile, rows = self._make(op.value, "load", op.tensor.name), self._at[op.inputs[0], "load"]
         dims = [*tile[1][:op.rank], *op.extents[1:]]  # An axis that an index names alone has extent 1.
-        self._say_op("gather", "load", [self._seen((tile[0], dims), len(dims)),
-                                        self._window(op.tensor.number, op.origins, op.extents), self._seen(rows, op.rank)])
+        self._say_op("gather", "load", [self._operand((tile[0], dims), len(dims)),
+                                        self._window(op.tensor.number, op.origins, op.extents), self._operand(rows, op.rank)])
         self._copies(op.value)
 
     def _view(self, op: Op) -> None:
@@ -229,7 +203,7 @@ class Emitter:
             return
         self._loaded.add(op)
         tile = self._make(op.value, "load", name)
-        self._say_op("load", "load", [self._seen(tile, len(tile[1])), self._window(tensor, origins, extents)], **fields)
+        self._say_op("load", "load", [self._operand(tile, len(tile[1])), self._window(tensor, origins, extents)], **fields)
         if (dims := varies(self.fused, op, origins, extents)) is not None:
             self._out[-1][-1]["varies"] = dims
         self._copies(op.value)
@@ -264,13 +238,13 @@ class Emitter:
         tiles = [self._make(value, "vector", op.label) for value in results]
         seen = [*tiles, *(self._at[value, "vector"] for value in op.inputs)]
         fields = {name: self._expr(f) if isinstance(f, Index) else f for name, f in op.fields}
-        self._say_op(op.word, "vector", [self._seen(tile, len(tile[1])) for tile in seen], **fields)
+        self._say_op(op.word, "vector", [self._operand(tile, len(tile[1])) for tile in seen], **fields)
         for value in results:
             self._copies(value)
 
     def _transpose(self, op: Op) -> None:
         tile = self._make(op.value, "vector", "t")
-        self._say_op("transpose", "vector", [self._seen(tile, 2), self._seen(self._at[op.inputs[0], "vector"], 2)],
+        self._say_op("transpose", "vector", [self._operand(tile, 2), self._operand(self._at[op.inputs[0], "vector"], 2)],
                      order_0=1, order_1=0)
         self._copies(op.value)
 
@@ -293,8 +267,8 @@ class Emitter:
         rows = self._at[op.inputs[1], "store"]
         extents = [*rows[1], *op.extents[1:]]
         index_extents = [*rows[1], *[index.constant(1)] * (len(extents) - 1)]
-        self._say_op("scatter", "store", [window, self._seen((tile[0], extents), len(extents)),
-                                          self._seen((rows[0], index_extents), len(extents))], axis=0, combine=op.combine)
+        self._say_op("scatter", "store", [window, self._operand((tile[0], extents), len(extents)),
+                                          self._operand((rows[0], index_extents), len(extents))], axis=0, combine=op.combine)
 
     _scatter = _store
 
@@ -330,8 +304,8 @@ class Emitter:
     def _multiply(self, op: Op, tile: tuple[int, Any], group: Group | None, total: Op | None = None,
                   accumulate: Index = index.constant(0), emit: Index = index.constant(1)) -> None:
         rank = 5 if op.word.startswith("conv") else 3
-        view = lambda values: [self._seen(self._at[v, "matrix"], rank) for v in values]
-        operands: list[Any] = [self._seen(tile, rank), *view(op.inputs[:2])]
+        view = lambda values: [self._operand(self._at[v, "matrix"], rank) for v in values]
+        operands: list[Any] = [self._operand(tile, rank), *view(op.inputs[:2])]
         fields: dict[str, Any] = dict(op.fields)
         if group is not None:
             others = [v for v in group.leaves() if v is not group.product]
@@ -371,9 +345,9 @@ class Emitter:
 
     def _say_chain(self, group: Group, tile: tuple[int, Any]) -> None:
         leaves, rank = group.leaves(), len(tile[1])
-        views = [self._seen(self._at[v, "vector"], rank) for v in leaves]
+        views = [self._operand(self._at[v, "vector"], rank) for v in leaves]
         chain = self._chain(self._steps(group, leaves), len(leaves))
-        self._say_op("map", "vector", [self._seen(tile, rank), *views], chain=chain)
+        self._say_op("map", "vector", [self._operand(tile, rank), *views], chain=chain)
 
     def _chain(self, steps: list[list[Any]], inputs: int, exact: bool = False) -> int:
         chain: dict[str, Any] = {"inputs": inputs, "steps": steps} | ({"compute": "i64"} if exact else {})
@@ -386,7 +360,7 @@ class Emitter:
     def _expr(self, value: Index) -> Any:
         return value.json()
 
-    def _seen(self, tile: tuple[int, Any], rank: int) -> dict[str, Any]:
+    def _operand(self, tile: tuple[int, Any], rank: int) -> dict[str, Any]:
         number, dims = tile
         return {"tile": number, "extents": [1] * (rank - len(dims)) + [self._expr(d) for d in dims]}
 
