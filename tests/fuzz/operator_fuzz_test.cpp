@@ -26,7 +26,7 @@ std::map<std::string, std::string> operators_of(const ::onnx::ModelProto& model)
 }
 
 TEST(FuzzOperators, NodesBecomeTheOpsThatTheTableStates) {
-  Campaign campaign("operators", 4000);
+  Campaign campaign("operators", 8000);
   const Names table = stated();
   std::set<std::string> imported;
   campaign.run([&](Random& random) -> Status {

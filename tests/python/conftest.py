@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODELS = ROOT / "models"
 sys.path.insert(0, str(ROOT / "bench"))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell starts background work with interrupts ignored.
 
 
 @dataclasses.dataclass

@@ -171,8 +171,7 @@ def test_names_that_are_no_text(hadal, tmp_path):
 def test_a_signal_leaves_no_partial_file(hadal, tmp_path, number):
     command = [hadal.binary, "run", str(AD), "--repeat", "1000000", "--output-dir", str(tmp_path / "out"), "--json", str(tmp_path / "r.json"),
                "--trace", str(tmp_path / "t.json")]
-    heeded = lambda: signal.signal(number, signal.SIG_DFL)  # What runs in the background is started without.
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heeded)
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with pytest.raises(subprocess.TimeoutExpired):
         running.wait(1.5)
     running.send_signal(number)
