@@ -14,7 +14,7 @@
 
 namespace hadal::compile {
 
-/// Tiles that the search found before, for plans that differ in nothing that it sees (matrix_tiling.h).
+/// Tiles that the search found before, for plans that differ in nothing that it sees (tile_search.h).
 class TileMemo;
 
 /// The tile program of a kernel that a node names by its number, for so many cores.
