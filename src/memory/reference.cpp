@@ -21,7 +21,7 @@ chip names its memory in `memory.device`. Two models run a description:
   grows for longer than is watched: trust its bandwidth there, not its latency.
 
 The timing machine has a third one, which costs a few steps a row: a run of bytes waits for its row, then takes the first
-gap of its bank group and of the data bus (`src/memory/rows.h`). Where nearly all of the last 64 MiB met every channel, as
+gap of its bank group and of the data bus (`src/memory/rows.h`). Where nearly all of the last 256 MiB met every channel, as
 weights of a large decoder do, eight of the channels are timed for all, and pieces of transfers are of 128 KiB
 (`src/machine/timing/memory.h`). `hadal run --memory exact` takes `exact` instead.
 

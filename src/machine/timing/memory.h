@@ -45,7 +45,7 @@ class Sample {
 
  private:
   static constexpr size_t size = 8;
-  static constexpr double window = 64.0 * 1024 * 1024, nearly_all = 0.9;
+  static constexpr double window = 256.0 * 1024 * 1024, nearly_all = 0.9;
   [[nodiscard]] size_t step() const { return std::max<size_t>(1, channels_ / size); }
 
   size_t channels_;

@@ -48,7 +48,7 @@ std::pair<Time, Time> read_stream(int64_t pieces, int64_t singles) {
   return end;
 }
 
-constexpr int64_t long_stream = 8192;  // Pieces: 256 MiB, of which the second half and more are sampled.
+constexpr int64_t long_stream = 32768;  // Pieces: 1 GiB, of which more than a third is sampled.
 
 TEST(StreamSample, ServesAStreamAsAllChannelsDo) {
   const auto [sampled, all] = read_stream(long_stream, 0);
