@@ -1,7 +1,5 @@
 // A kernel in a model: the phases of its tile program, with its tensors bound to the node's, its rings, chains and
 // constants to the program's. Elements are converted on their way where the model stores another type.
-#include <algorithm>
-#include <numeric>
 #include <set>
 
 #include "compile/emitter.h"

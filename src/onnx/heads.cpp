@@ -1,5 +1,7 @@
 #include "onnx/heads.h"
 
+#include <cmath>
+
 namespace hadal::onnx {
 
 Term split_heads(const Term& x, int64_t heads) {
@@ -51,6 +53,15 @@ Term SharedHeads::shared(const Term& x) const {
 Term SharedHeads::together(const Term& x) const {
   const Shape s = x.shape();
   return heads_ == shared_ ? x : x.reshaped({s[0], heads_, rows_, s.back()});
+}
+
+Term softmax_of(const Term& scores) {
+  return scores.apply(ops::softmax, {{"axis", static_cast<int64_t>(scores.shape().size()) - 1}});
+}
+
+double scale_of(const Site& n, int64_t size) {
+  const double given = n.number("scale");
+  return given != 0 ? given : 1 / std::sqrt(static_cast<double>(size));
 }
 
 Term turned(const Term& x, const Term& cosine, const Term& sine, bool neighbours) {

@@ -27,6 +27,10 @@ class SharedHeads {
  private:
   int64_t heads_ = 1, shared_ = 1, rows_ = 1;
 };
+/// The weights of keys, over the last axis.
+Term softmax_of(const Term& scores);
+/// Of scores of heads of a size, where the node's attribute does not say or is 0.
+double scale_of(const Site& n, int64_t size);
 /// Rotary positions: pairs of the first elements of x [B,S,heads,size] turn by angles given as cosines and sines, [B or
 /// 1,S,1,half]; pairs are neighbours, or halves apart. Errors: onnx.shape.
 Term turned(const Term& x, const Term& cosine, const Term& sine, bool neighbours);

@@ -105,10 +105,6 @@ DType softmax_type(const Site& n, DType otherwise) {
   return *dtype;
 }
 
-Term softmax_of(const Term& scores) {
-  return scores.apply(ops::softmax, {{"axis", static_cast<int64_t>(scores.shape().size()) - 1}});
-}
-
 Values attention(Site& n) {
   const bool flat = n.b.rank(n[0]) == 3;
   const Heads h = heads_of(n);

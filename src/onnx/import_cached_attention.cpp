@@ -93,22 +93,21 @@ Values group_query_attention(Site& n) {
   const Term column = place.reshaped({batch, 1, rows, 1});
   const Term k = written(n, past_key, o.k.transposed({0, 2, 1, 3}), column),
              v = written(n, past_value, o.v.transposed({0, 2, 1, 3}), column);
-  const double given = n.number("scale"), scale = given != 0 ? given : 1 / std::sqrt(static_cast<double>(s[3]));
+  const double scale = scale_of(n, s[3]);
   const Term q = o.q.transposed({0, 2, 1, 3});
   const SharedHeads groups(q, k);
   Term scores = product(groups.apart(q), groups.shared(k), true) * scale;
   if (const double cap = n.number("softcap"); cap != 0) scores = (scores * (1 / cap)).apply(ops::tanh) * cap;
   if (n.has(bias)) scores = scores + groups.apart(to_cache(input(n, bias), k.shape()[2]));
   scores = scores + groups.apart(mask_of(n, column, k.shape()[2], scores.dtype()));
-  const Term weights = scores.apply(ops::softmax, {{"axis", static_cast<int64_t>(scores.shape().size()) - 1}});
+  const Term weights = softmax_of(scores);
   return {merged_heads(groups.together(product(weights, groups.shared(v)))).id, k.id, v.id};
 }
 
 constexpr Operator rows[] = {
     {"GroupQueryAttention", group_query_attention,
      "matmul mul add sub max softmax tanh scatter gather pad where less less_equal and cast concat slice reshape "
-     "transpose "
-     "broadcast",
+     "transpose broadcast",
      1, 11,
      "do_rotary:i kv_num_heads:i local_window_size:i num_heads:i qk_output:i rotary_interleaved:i scale:f "
      "smooth_softmax:i softcap:f",

@@ -7,10 +7,6 @@ namespace hadal::onnx {
 
 namespace {
 
-Term softmax_of(const Term& scores) {
-  return scores.apply(ops::softmax, {{"axis", static_cast<int64_t>(scores.shape().size()) - 1}});
-}
-
 /// alpha * A B, of which each may be transposed.
 Values fused_matmul(Site& n) {
   if (n.integer("transBatchA") != 0 || n.integer("transBatchB") != 0)
@@ -109,7 +105,7 @@ Term causal_mask(Site& n, int64_t queries, int64_t keys, DType dtype) {
 
 /// Of queries, keys and values [B,heads,S,size]: [B,S,heads*size]. `mask` and `bias` are the numbers of inputs.
 Term attended(Site& n, const Term& q, const Term& k, const Term& v, size_t mask, size_t bias) {
-  const double given = n.number("scale"), scale = given != 0 ? given : 1 / std::sqrt(static_cast<double>(q.shape()[3]));
+  const double scale = scale_of(n, q.shape()[3]);
   const int64_t queries = q.shape()[2], keys = k.shape()[2];
   Term scores = product(q, k, true) * scale;
   if (n.has(mask)) scores = scores + key_mask(n, mask, keys, scores.dtype());

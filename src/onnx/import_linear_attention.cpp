@@ -1,6 +1,4 @@
 // Layers of language models around attention: rotary positions, linear attention, causal convolution, gated units.
-#include <cmath>
-
 #include "onnx/heads.h"
 
 namespace hadal::onnx {
@@ -87,7 +85,7 @@ Values linear_attention(Site& n) {
   if (rule.decays) decay = heads_of(input(n, 4), heads).as(DType::f32).apply(ops::exp);
   if (rule.corrects)
     beta = heads_of(input(n, 5), n.b.shape(n[5]).size() == 3 && n.b.shape(n[5])[2] == 1 ? 1 : heads).as(DType::f32);
-  const double scale = n.number("scale") != 0 ? n.number("scale") : 1 / std::sqrt(static_cast<double>(depth));
+  const double scale = scale_of(n, depth);
   const int64_t group = readers / heads;
   std::vector<Term> outputs;
   for (int64_t t = 0; t < steps; ++t) {

@@ -271,8 +271,8 @@ void Lowering::body(const std::vector<Statement>& statements, std::vector<Sync> 
     const Ring& ring = in_.rings[static_cast<size_t>(tile.ring)];
     const auto r = static_cast<size_t>(tile.ring);
     const Uses& use = uses[statement.tile];
-    const bool apart =
-        ring.producer != ring.consumer;  // Else one instruction may write two tiles, of which one is read.
+    // Within one queue an instruction may write two tiles, of which one is read.
+    const bool apart = ring.producer != ring.consumer;
     if (use.first_write < 0 || (apart && use.first_read < 0))
       code_.fail("lower.tile", fmt::format("tile {} is written or read nowhere", tile.name));
     for (int i = std::max(use.first_write, 0); i <= std::max(use.last_read, use.last_write); ++i)

@@ -13,14 +13,14 @@ double tick_of(const chip::Chip& chip, const memory::Device& device, const Cycle
   return device.peak_bytes_per_tick() / buses * clock.rate_of_seconds(channel).ticks_per_byte;
 }
 
-bool Sample::serves(bool wide, int64_t bytes) {
+bool ChannelSample::serves(bool wide, int64_t bytes) {
   share_ += ((wide ? 1 : 0) - share_) * std::min(1.0, static_cast<double>(bytes) / window);
   if (!wide || !began()) return false;
   ++served_;
   return true;
 }
 
-size_t Sample::catch_up(size_t channel) {
+size_t ChannelSample::catch_up(size_t channel) {
   if (has(channel) || seen_[channel] == served_) return channel;
   seen_[channel] = served_;
   return channel / step() * step();

@@ -32,9 +32,9 @@ struct Dram {
 /// Channels that stand for all while a long stream passes: what meets every channel is then served by these alone, and
 /// the others become like one of them when something meets them next. It begins when nearly all of the last `window`
 /// bytes met every channel, so that what met single ones decides nothing.
-class Sample {
+class ChannelSample {
  public:
-  explicit Sample(size_t channels) : channels_(channels), seen_(channels) {}
+  explicit ChannelSample(size_t channels) : channels_(channels), seen_(channels) {}
 
   /// Bytes are to be served; `wide`: they meet every channel. Whether the sample serves them for all.
   bool serves(bool wide, int64_t bytes);
@@ -98,7 +98,7 @@ class Servers {
   bool hashed_;
   int64_t turn_;  ///< Servers by which each round of all begins further.
   std::optional<Dram> dram_;
-  Sample sample_;
+  ChannelSample sample_;
   std::vector<Node> nodes_;
   std::vector<Time> busy_;
   std::vector<uint32_t> group_;  ///< Of each server: its node's place in all_.

@@ -50,12 +50,12 @@ std::pair<Time, Time> read_stream(int64_t pieces, int64_t singles) {
 
 constexpr int64_t long_stream = 32768;  // Pieces: 1 GiB, of which more than a third is sampled.
 
-TEST(StreamSample, ServesAStreamAsAllChannelsDo) {
+TEST(ChannelSample, ServesAStreamAsAllChannelsDo) {
   const auto [sampled, all] = read_stream(long_stream, 0);
   EXPECT_EQ(sampled, all);
 }
 
-TEST(StreamSample, IsWithinThreePercentWhereSingleReadsDelayAStream) {
+TEST(ChannelSample, IsWithinThreePercentWhereSingleReadsDelayAStream) {
   const auto [sampled, all] = read_stream(long_stream, 4);
   EXPECT_NE(sampled, all);
   EXPECT_NEAR(static_cast<double>(sampled) / static_cast<double>(all), 1, 0.03);
