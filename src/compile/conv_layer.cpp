@@ -53,6 +53,20 @@ std::optional<int64_t> pixel_stride(const Shape& extents, const std::vector<int6
   return stride;
 }
 
+/// Along dims where the kernel is a single pixel, what strides pass over is left out of the view, unless bursts would
+/// bring it all the same.
+void skip_unread(ConvLayer& layer, int64_t burst_bytes) {
+  Windows& w = layer.windows;
+  if (layer.x.strides[4] != bytes_of(layer.x.dtype)) return;
+  for (size_t d = 0; d < spatial; ++d) {
+    if (layer.x.strides[d + 1] < burst_bytes) continue;
+    if (w.kernel[d] != 1 || w.stride[d] == 1 || w.pad[d] != 0 || (w.out[d] - 1) * w.stride[d] >= w.in[d]) continue;
+    layer.x.extents[d + 1] = w.in[d] = w.out[d];
+    layer.x.strides[d + 1] *= w.stride[d];
+    w.stride[d] = 1;
+  }
+}
+
 /// A convolution by single pixels does not care how they stand: all become rows of one column, which cut evenly.
 void flatten_pixels(ConvLayer& layer) {
   Windows& w = layer.windows;
@@ -97,7 +111,10 @@ ConvLayer conv_layer(Emitter& e, const Group& group, const std::string& op) {
     layer.streams.push_back(e.operand(v));
     layer.strides.push_back(stream_strides(layer.streams[i], out.extents, bias != graph::absent && i == 0));
   }
-  if (!transposed) flatten_pixels(layer);
+  if (!transposed) {
+    if (!e.plan().profile) skip_unread(layer, e.chip().dma.burst_bytes);  // Theirs load whole windows.
+    flatten_pixels(layer);
+  }
   for (size_t i = 0; i < layer.group.streams.size(); ++i) {
     const Placed view = placed_over(layer.streams[i], layer.out.extents, layer.strides[i]);
     layer.tensors.push_back(e.tensor(view, graph.value(layer.group.streams[i]).name));

@@ -16,10 +16,11 @@ using isa::Queue;
 
 namespace {
 
-/// Lays out constant weights for tiles of `width` channels.
-void set_blocks(Emitter& e, ConvLayer& layer, graph::ValueId v, int64_t width) {
+/// Lays out constant weights for tiles.
+void set_blocks(Emitter& e, ConvLayer& layer, const WeightBlocks& blocks) {
+  const graph::ValueId v = e.graph().nodes[static_cast<size_t>(layer.group.main)].inputs[1];
   const Tensor& tensor = *e.graph().value(v).constant;
-  layer.w = blocked_weights(e, v, width);
+  layer.w = blocked_weights(e, v, blocks);
   layer.w_tensor = e.tensor(layer.w, e.graph().value(v).name, false);
   e.count_bytes(layer.w, tensor.size() * bytes_of(tensor.dtype));
 }
@@ -90,7 +91,7 @@ class ConvPhase {
   };
   [[nodiscard]] Unit unit_of(const std::vector<Expr>& at, const Expr& number) const;
   tile::TileView load_x(const Unit& unit, const TileBox& box, const Expr& c0, const Expr& ct);
-  tile::TileView load_weights(const TileBox& box, const Expr& c0, const Expr& ct);
+  tile::TileView load_weights(const TileBox& box, const Expr& chunk, const Expr& c0, const Expr& ct);
   [[nodiscard]] Expr channels_of(const Expr& chunk) const { return filled_ > 0 ? Expr(filled_) : chunk; }
   void emit_unit(const Unit& unit);
   void emit_tile(const Unit& unit, const Expr& i, const tile::TileView& held,
@@ -110,9 +111,10 @@ class ConvPhase {
   const bool split_, whole_groups_;  ///< A tile has groups as a whole.
   std::vector<int64_t> parts_, counts_;
   int64_t parts_of_group_ = 1;
-  int64_t filled_ = 0;      ///< Channels that a chunk has in the core, where these are more than the tensor's.
-  bool once_ = false;       ///< All tiles have the same weights,
-  tile::TileView weights_;  ///< these.
+  const WeightBlocks blocks_;  ///< Of constant weights of one group.
+  int64_t filled_ = 0;         ///< Channels that a chunk has in the core, where these are more than the tensor's.
+  bool once_ = false;          ///< All tiles have the same weights,
+  tile::TileView weights_;     ///< these.
   Placed partial_;
   int to_ = 0;
   Expr chain_;
@@ -136,7 +138,9 @@ ConvPhase::ConvPhase(Emitter& e, ConvLayer& layer, const MatrixTile& tile)
       parts_{tile.images, 1, tile.rows * tile.stack, tile.row_pixels, tile.n},
       counts_(counts_of(layer.out.extents, parts_)),
       parts_of_group_((group_features_ + parts_[4] - 1) / parts_[4]),
+      blocks_(WeightBlocks::of(group_channels_, layer.out.extents[4], part_channels_, chunk_channels_, tile.n)),
       epilogue_{layer.group, layer.streams, layer.tensors, layer.strides, 5} {
+  if (layer.blocks) set_blocks(e, layer, blocks_);
   if (const Profile* profile = e.plan().profile; profile && chunks_ == 1 && layer.blocks) {
     const int64_t lanes = profile->convolution.lanes;
     const bool fills = part_channels_ % lanes != 0 && part_channels_ >= profile->convolution.packed;
@@ -188,7 +192,8 @@ tile::TileView ConvPhase::load_x(const Unit& unit, const TileBox& box, const Exp
                  "x", {}, share_x_, filled_ > 0 || w_.outside != 0 ? std::optional(w_.outside) : std::nullopt);
 }
 
-tile::TileView ConvPhase::load_weights(const TileBox& box, const Expr& c0, const Expr& ct) {
+/// `chunk` counts steps of the contraction, those of all its parts.
+tile::TileView ConvPhase::load_weights(const TileBox& box, const Expr& chunk, const Expr& c0, const Expr& ct) {
   const Expr kd(w_.kernel[0]), kh(w_.kernel[1]), kw(w_.kernel[2]), none(0), o0 = box.origins[4], ot = box.extents[4];
   const Ring ring = e_.stationary(layer_.constant_weights);
   if (layer_.depthwise) {
@@ -200,11 +205,12 @@ tile::TileView ConvPhase::load_weights(const TileBox& box, const Expr& c0, const
                    "w", {}, share_w_);
   }
   if (layer_.blocks)
-    return e_.load(ring,
-                   {layer_.w_tensor,
-                    {floor_div(o0, Expr(tile_.n)), none, none, none, c0, none},
-                    {Expr(1), kd, kh, kw, channels_of(ct), ot}},
-                   "w", {kd, kh, kw, channels_of(ct), ot}, share_w_, filled_ > 0 ? std::optional(0.0) : std::nullopt);
+    return e_.load(
+        ring,
+        {layer_.w_tensor,
+         {blocks_.block(floor_div(o0, Expr(tile_.n)), chunk), none, none, none, blocks_.whole() ? c0 : none, none},
+         {Expr(1), kd, kh, kw, channels_of(ct), ot}},
+        "w", {kd, kh, kw, channels_of(ct), ot}, share_w_, filled_ > 0 ? std::optional(0.0) : std::nullopt);
   return e_.load(ring, {layer_.w_tensor, {none, none, none, c0, o0}, {kd, kh, kw, ct, ot}}, "w", {}, share_w_);
 }
 
@@ -222,7 +228,8 @@ void ConvPhase::emit_tile(const Unit& unit, const Expr& i, const tile::TileView&
     const Expr ct = even ? Expr(chunk_channels_)
                          : max(min(Expr(chunk_channels_), unit.part1 - c0), Expr(0)).within(0, chunk_channels_);
     const tile::TileView x = load_x(unit, box, c0, ct);
-    const tile::TileView taps = once_ || tile_.stack > 1 ? held : load_weights(box, c0, ct);
+    const tile::TileView taps =
+        once_ || tile_.stack > 1 ? held : load_weights(box, unit.part * Expr(chunks_) + chunk, c0, ct);
     if (!extra_first) load_tiles(e_, epilogue_, box, extra);
     std::vector<tile::Operand> operands{result, x, taps};
     operands.insert(operands.end(), extra.begin(), extra.end());
@@ -247,7 +254,7 @@ void ConvPhase::emit_unit(const Unit& unit) {
   const std::vector<tile::Operand> vectors =
       split_ ? std::vector<tile::Operand>{} : load_vectors(e_, epilogue_, unit.box, share_c_);
   tile::TileView held = weights_;
-  if (tile_.stack > 1 && !once_) held = load_weights(unit.box, Expr(0), Expr(group_channels_));
+  if (tile_.stack > 1 && !once_) held = load_weights(unit.box, Expr(0), Expr(0), Expr(group_channels_));
   e_.loop("t", stack_tiles(unit.box, 2, tile_), [&](const Expr& i) { emit_tile(unit, i, held, vectors); });
 }
 
@@ -256,7 +263,7 @@ void ConvPhase::emit() {
     TileBox all;
     all.origins.assign(5, Expr(0));
     for (const int64_t extent : layer_.out.extents) all.extents.emplace_back(extent);
-    weights_ = load_weights(all, Expr(0), Expr(group_channels_));
+    weights_ = load_weights(all, Expr(0), Expr(0), Expr(group_channels_));
   }
   e_.units(counts_, [&](const std::vector<Expr>& at, const Expr& number) { emit_unit(unit_of(at, number)); });
   if (split_) emit_combine(e_, layer_.group, partial_, layer_.out, layer_.streams, layer_.strides, "conv");
@@ -278,7 +285,6 @@ void emit_conv(Emitter& e, const Group& group) {
   const Windows& w = layer.windows;
   const int64_t k = w.kernel[0] * w.kernel[1] * w.kernel[2] * layer.x.extents[4] / layer.groups;
   e.account(static_cast<uint64_t>(elements(layer.out.extents)) * static_cast<uint64_t>(k), layer.x.dtype);
-  if (layer.blocks) set_blocks(e, layer, e.graph().nodes[static_cast<size_t>(group.main)].inputs[1], tile.n);
   ConvPhase(e, layer, tile).emit();
 }
 

@@ -29,8 +29,8 @@ Placed taps_first_view(const Placed& w, int64_t multiplier) {
   return out;
 }
 
-/// Copies the elements that a strided view names to `to`, dense but for `row` elements from one of dim 3 to the next.
-void gather(const Tensor& tensor, const Placed& view, std::byte* to, int64_t row) {
+/// Copies the elements that a strided view names to `to`, where dim 3 has `rows` of `row` elements.
+void gather(const Tensor& tensor, const Placed& view, std::byte* to, int64_t rows, int64_t row) {
   const auto size = static_cast<size_t>(bytes_of(tensor.dtype));
   const std::byte* from = tensor.bytes.view.data() + view.offset;
   const int64_t a = view.extents[3], b = view.extents[4];
@@ -46,7 +46,7 @@ void gather(const Tensor& tensor, const Placed& view, std::byte* to, int64_t row
               for (int64_t j = j0; j < std::min(j0 + block, b); ++j)
                 std::memcpy(to + static_cast<size_t>(i * row + j) * size,
                             base + i * view.strides[3] + j * view.strides[4], size);
-        to += static_cast<size_t>(a * row) * size;
+        to += static_cast<size_t>(rows * row) * size;
       }
 }
 
@@ -55,26 +55,31 @@ Tensor gathered(const Tensor& tensor, const Placed& view) {
   if (tensor.bytes.view.empty()) return Tensor{tensor.dtype, view.extents, {}};
   std::byte* to = nullptr;
   Tensor out = Tensor::zeros(tensor.dtype, view.extents, to);
-  gather(tensor, view, to, view.extents[4]);
+  gather(tensor, view, to, view.extents[3], view.extents[4]);
   return out;
 }
 
-/// The same in blocks of `width` of the last dim, one after another: what a tile needs is contiguous, and its load
-/// meets all channels of the memory. The last block is filled up with zeros.
-Tensor blocked(const Tensor& tensor, const Placed& view, int64_t width) {
+/// The same in blocks of the last two dims: what a tile needs is contiguous, and its load meets all channels of the
+/// memory. Blocks that reach beyond the weights are filled up with zeros.
+Tensor blocked(const Tensor& tensor, const Placed& view, const WeightBlocks& blocks) {
+  const auto [chunk, width, part, chunks, parts, columns] = blocks;
   Shape shape = view.extents;
-  shape.insert(shape.begin(), (view.extents[4] + width - 1) / width);
-  shape.back() = width;
+  shape.insert(shape.begin(), parts * chunks * columns);
+  shape[4] = chunk;
+  shape[5] = width;
   if (tensor.bytes.view.empty()) return Tensor{tensor.dtype, shape, {}};
   std::byte* to = nullptr;
   Tensor out = Tensor::zeros(tensor.dtype, shape, to);
   const int64_t bytes = elements(shape) / shape[0] * bytes_of(tensor.dtype);
-  for (int64_t block = 0; block < shape[0]; ++block) {
-    Placed part = view;
-    part.extents[4] = std::min(width, view.extents[4] - block * width);
-    part.offset += block * width * view.strides[4];
-    gather(tensor, part, to + block * bytes, width);
-  }
+  for (int64_t column = 0; column < columns; ++column)
+    for (int64_t at = 0; at < parts * chunks; ++at, to += bytes) {
+      const int64_t in_part = at % chunks * chunk, row = at / chunks * part + in_part;
+      Placed block = view;
+      block.extents[3] = std::min({chunk, part - in_part, view.extents[3] - row});
+      block.extents[4] = std::min(width, view.extents[4] - column * width);
+      block.offset += row * view.strides[3] + column * width * view.strides[4];
+      if (block.extents[3] > 0) gather(tensor, block, to, chunk, width);
+    }
   return out;
 }
 
@@ -146,9 +151,17 @@ Placed taps_first(Emitter& e, graph::ValueId v, int64_t multiplier, int64_t tran
   return e.constant(e.graph().value(v).name, gathered(tensor, taps_first_view(dense(tensor), multiplier)));
 }
 
-Placed blocked_weights(Emitter& e, graph::ValueId v, int64_t width) {
+WeightBlocks WeightBlocks::of(int64_t k, int64_t n, int64_t part, int64_t chunk, int64_t width) {
+  const auto over = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+  part = std::min(part, k);
+  const WeightBlocks blocks{chunk, width, part, over(part, chunk), over(k, part), over(n, width)};
+  const int64_t filled = blocks.parts * blocks.chunks * chunk - k;
+  return filled * 8 <= k ? blocks : WeightBlocks{k, width, k, 1, 1, blocks.columns};
+}
+
+Placed blocked_weights(Emitter& e, graph::ValueId v, const WeightBlocks& blocks) {
   const Tensor& tensor = *e.graph().value(v).constant;
-  return e.constant(e.graph().value(v).name, blocked(tensor, taps_first_view(dense(tensor), 0), width));
+  return e.constant(e.graph().value(v).name, blocked(tensor, taps_first_view(dense(tensor), 0), blocks));
 }
 
 Placed blocked_matrix(Emitter& e, graph::ValueId v, bool transposed, int64_t width) {
@@ -160,7 +173,8 @@ Placed blocked_matrix(Emitter& e, graph::ValueId v, bool transposed, int64_t wid
   }
   view.extents.insert(view.extents.begin(), {1, 1, 1});
   view.strides.insert(view.strides.begin(), {0, 0, 0});
-  Tensor blocks = blocked(tensor, view, width);
+  const int64_t k = view.extents[3];
+  Tensor blocks = blocked(tensor, view, WeightBlocks::of(k, view.extents[4], k, k, width));
   blocks.shape = {blocks.shape[0], blocks.shape[4], blocks.shape[5]};
   return e.constant(e.graph().value(v).name, blocks);
 }

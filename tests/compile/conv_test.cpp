@@ -1,0 +1,75 @@
+// Convolutions whose weights come in chunks and whose strides pass over pixels: compiled, run and timed.
+#include "compiled.h"
+#include "graph/ops.h"
+#include "machine/timing/run.h"
+
+namespace hadal::compile {
+namespace {
+
+struct Case {
+  int64_t channels, features, height, width, kernel;
+  std::vector<int64_t> strides;
+  int64_t scratchpad = 0;  ///< Bytes; 0: the flagship's.
+  [[nodiscard]] Shape input() const { return {1, channels, height, width}; }
+};
+
+/// Of an input under constant weights, without pads.
+graph::ValueId add_convolution(graph::Graph& graph, graph::ValueId x, const Case& c) {
+  const auto w = graph.add_constant("w", numbers(DType::f32, {c.features, c.channels, c.kernel, c.kernel}));
+  const graph::Attributes attributes{{"groups", int64_t{1}},
+                                     {"strides", c.strides},
+                                     {"dilations", std::vector<int64_t>(2, 1)},
+                                     {"pads", std::vector<int64_t>(4, 0)}};
+  const auto y = graph.add(graph::ops::conv, {x, w}, attributes, {"y"});
+  EXPECT_TRUE(y.ok()) << y.error().text();
+  return (*y)[0];
+}
+
+graph::Graph convolution(const Case& c) {
+  graph::Graph graph;
+  graph.outputs = {add_convolution(graph, graph.add_input("x", {DType::f32, c.input()}), c)};
+  graph.value(graph.outputs[0]).name = "y";
+  return graph;
+}
+
+class ChunkedConvolution : public testing::TestWithParam<Case> {};
+
+TEST_P(ChunkedConvolution, GivesTheReferencesValues) {
+  const Case& c = GetParam();
+  const graph::Graph graph = convolution(c);
+  const std::vector<Tensor> inputs{numbers(DType::f32, c.input())};
+  const auto values = compiled_values(graph, inputs, chip_with(c.scratchpad));
+  ASSERT_TRUE(values.ok()) << values.error().text();
+  expect_close((*values)[0], (*graph::evaluate(graph, inputs))[0], 1e-4);
+}
+
+// The contraction whole, in chunks that do not fit it evenly, and in parts of several cores.
+INSTANTIATE_TEST_SUITE_P(All, ChunkedConvolution,
+                         testing::Values(Case{100, 40, 9, 9, 3, {1, 1}}, Case{515, 130, 9, 9, 3, {1, 1}, 256 << 10},
+                                         Case{1030, 24, 5, 5, 3, {2, 2}, 512 << 10}, Case{67, 260, 12, 12, 1, {2, 2}}));
+
+/// From what another convolution has left on the chip.
+uint64_t activation_bytes(const Case& c) {
+  graph::Graph graph;
+  const graph::ValueId x = graph.add_input("x", {DType::f32, c.input()});
+  const graph::ValueId pixels = add_convolution(graph, x, {c.channels, c.channels, c.height, c.width, 1, {1, 1}});
+  graph.outputs = {add_convolution(graph, pixels, c)};
+  graph.value(graph.outputs[0]).name = "y";
+  const chip::Chip chip = chip_with();
+  const auto program = compile(graph, chip, {});
+  EXPECT_TRUE(program.ok()) << program.error().text();
+  const auto timing = machine::time_program(*program, chip, {});
+  EXPECT_TRUE(timing.ok()) << timing.error().text();
+  return timing->events.at("shared.read_bytes");
+}
+
+TEST(StridedConvolution, ReadsNoPixelThatItDoesNotNeed) {
+  EXPECT_EQ(activation_bytes({64, 128, 63, 63, 1, {2, 2}}), uint64_t{32} * 32 * 64 * 4);
+}
+
+TEST(StridedConvolution, ReadsPixelsOfLessThanABurstWithTheirNeighbours) {
+  EXPECT_EQ(activation_bytes({8, 128, 63, 63, 1, {2, 2}}), uint64_t{32} * 64 * 8 * 4);
+}
+
+}  // namespace
+}  // namespace hadal::compile
