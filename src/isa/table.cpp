@@ -122,7 +122,8 @@ constexpr std::array rows{
         "to[i..., r...] = from[index[i...], r...]: the first axis of `from` is looked up, for each element of `index`. "
         "A negative index counts from the end. "
         "Outside the table: an error, or the nearest row.",
-        "As load; each row is a run of its own.",
+        "As load; each row is a run of its own. It asks for none before transfers ahead of it in its queue have "
+        "brought the index.",
         {writes("to"), reads("from", "", in_memory), reads("index")},
         {choice("bounds", {"error", "clamp"}, "What an index outside the table does.")}},
     Row{Opcode::scatter,

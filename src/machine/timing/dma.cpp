@@ -22,7 +22,7 @@ void Machine::plan(const isa::Instruction& in, Entry& entry) {
   const isa::Box &to = boxes_.box[0], &from = boxes_.box[1];
   entry.sharing = isa::sharing_of(in);  // Entries serve again: what a shared load left must go.
   if (in.op == isa::Opcode::gather) {
-    entry.transfer = plan_gather(*program_, chip_->dma, regions_, from, to, boxes_.box[2].elements());
+    entry.transfer = plan_gather(*program_, chip_->dma, regions_, from, to, boxes_.box[2]);
     return;
   }
   if (in.op == isa::Opcode::scatter) {
@@ -58,14 +58,16 @@ void Machine::start_transfer(uint32_t core, Core& state, uint8_t queue, const En
   close(core, state, queue);
 }
 
-/// Lets the next transfer that has something to ask for do so.
+/// Lets the next transfer that has something to ask for do so; a gather once its index is there.
 void Machine::pump(uint32_t core, Core& state, uint8_t queue, Time now) {
   QueueState& own = state.queues[queue];
   if (own.requesting) return;
   while (own.asking != own.active.end() && own.active[own.asking].done) ++own.asking;
   if (own.asking == own.active.end()) return;
-  own.requesting = true;
   Active& active = own.active[own.asking];
+  for (uint32_t before = own.active.begin(); before != own.asking; ++before)
+    if (active.transfer.looks_into(own.active[before].transfer)) return;
+  own.requesting = true;
   const Time ready = active.asked_at = std::max({now, active.begin + dma_issue_, own.next_request});
   if (active.sharing.is_shared()) return meet(core, queue, ready);
   events_.push(ready, core, Event::Kind::request, queue);
@@ -315,6 +317,7 @@ void Machine::retire(uint32_t core, uint8_t queue, Time now) {
   QueueState& own = cores_[core].queues[queue];
   if (own.active.size() >= static_cast<uint64_t>(chip_->dma.outstanding)) own.free = now;
   own.active.pop();
+  pump(core, cores_[core], queue, now);
   advance(core, queue, now);
 }
 

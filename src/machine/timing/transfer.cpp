@@ -110,7 +110,8 @@ std::vector<int64_t> region_addresses(const isa::Program& program) {
 
 Transfer plan_copy(const isa::Program& program, const chip::Dma& dma, const std::vector<int64_t>& regions,
                    const isa::Box& memory, const isa::Box& tile, bool write, bool clip) {
-  Transfer transfer{.write = write, .shared = memory.space == isa::Space::shared, .local = tile.bytes()};
+  Transfer transfer{
+      .write = write, .shared = memory.space == isa::Space::shared, .tile = tile.offset, .local = tile.bytes()};
   transfer.page_bytes = page_bytes(program, memory);
   const Layout layout = layout_of(program, memory, clip, 0);
   transfer.address = address_of(regions, memory, layout);
@@ -120,10 +121,16 @@ Transfer plan_copy(const isa::Program& program, const chip::Dma& dma, const std:
 }
 
 Transfer plan_gather(const isa::Program& program, const chip::Dma& dma, const std::vector<int64_t>& regions,
-                     const isa::Box& table, const isa::Box& tile, int64_t rows) {
+                     const isa::Box& table, const isa::Box& tile, const isa::Box& index) {
+  const int64_t rows = index.elements();
   // Which rows they are, the values say. A single one, a matrix of a table, counts as the first: those who look up
   // theirs side by side mostly want the same.
-  Transfer transfer{.shared = table.space == isa::Space::shared, .scattered = rows > 1, .local = tile.bytes()};
+  Transfer transfer{.shared = table.space == isa::Space::shared,
+                    .scattered = rows > 1,
+                    .tile = tile.offset,
+                    .local = tile.bytes(),
+                    .index = index.offset,
+                    .index_bytes = index.bytes()};
   transfer.page_bytes = page_bytes(program, table);
   const Layout row = layout_of(program, table, false, 1);
   transfer.address = address_of(regions, table, row);

@@ -175,6 +175,20 @@ TEST(DmaTiming, GatheredRowsAreRunsOfTheirOwn) {
   EXPECT_EQ(timing.cycles, 1 + 10 + 100 + 96);
 }
 
+TEST(DmaTiming, AGatherAsksOnceItsIndexIsThere) {
+  const auto cycles = [](bool looks_into_it) {
+    Builder b;
+    const uint16_t table = b.tensor(DType::u8, {1000, 64}), numbers = b.tensor(DType::i32, {64}, 1 << 20);
+    const uint16_t index = b.tile(DType::i32, 256), other = b.tile(DType::i32, 256), tile = b.tile(DType::u8, 4096);
+    b.add(isa::Opcode::load, Queue::load, {b.view(index, {64}), b.view(numbers, {64})});
+    b.add(isa::Opcode::gather, Queue::load,
+          {b.view(tile, {64, 64}), b.view(table, {1000, 64}), b.view(looks_into_it ? index : other, {64})});
+    return cycles_of(b, small_chip());
+  };
+  EXPECT_EQ(cycles(false), (1 + 10 + 4) + 100 + 64);
+  EXPECT_EQ(cycles(true), (1 + 10 + 4 + 100) + 100 + 64);
+}
+
 TEST(DmaTiming, AGatherBehindSharedLoadsIsEachCoresOwn) {
   Builder b;
   const uint16_t table = b.tensor(DType::u8, {1000, 64}), index = b.tile(DType::i32, 1024),
