@@ -18,7 +18,9 @@ struct WeightBlocks {
   /// In parts of k in steps of `chunk`; whole columns where filling up blocks would take too much memory.
   static WeightBlocks of(int64_t k, int64_t n, int64_t part, int64_t chunk, int64_t width);
   /// The block of a column of tiles that has chunk `at` of all parts.
-  [[nodiscard]] Expr block(const Expr& column, const Expr& at) const { return column * Expr(parts * chunks) + at; }
+  [[nodiscard]] Expr block(const Expr& column, const Expr& at) const {
+    return whole() ? column : column * Expr(parts * chunks) + at;
+  }
   [[nodiscard]] bool whole() const { return parts * chunks == 1; }
 };
 

@@ -43,9 +43,10 @@ TEST_P(ChunkedConvolution, GivesTheReferencesValues) {
   expect_close((*values)[0], (*graph::evaluate(graph, inputs))[0], 1e-4);
 }
 
-// The contraction whole, in chunks that do not fit it evenly, and in parts of several cores.
+// The contraction whole, in chunks that do not fit it evenly or leave too much over, and in parts of several cores.
 INSTANTIATE_TEST_SUITE_P(All, ChunkedConvolution,
-                         testing::Values(Case{100, 40, 9, 9, 3, {1, 1}}, Case{515, 130, 9, 9, 3, {1, 1}, 256 << 10},
+                         testing::Values(Case{100, 40, 9, 9, 3, {1, 1}}, Case{57, 64, 9, 9, 3, {1, 1}, 256 << 10},
+                                         Case{515, 130, 9, 9, 3, {1, 1}, 256 << 10},
                                          Case{1030, 24, 5, 5, 3, {2, 2}, 512 << 10}, Case{67, 260, 12, 12, 1, {2, 2}}));
 
 /// From what another convolution has left on the chip.
