@@ -144,6 +144,21 @@ HADAL_API void hadal_outputs_free(hadal_outputs*);
 /* In the program's order. */
 HADAL_API void hadal_outputs_get(const hadal_outputs*, size_t index, hadal_array* out);
 
+/* Debugging ---------------------------------------------------------------------------------------------------------
+ */
+
+/* A run of a program, instruction by instruction. It keeps the program; that may be freed before. One thread at a
+ * time. */
+typedef struct hadal_debugger hadal_debugger;
+/* Inputs by name, which are copied; those that are not given are made up. Errors: run.values, run.precision, input.*,
+ * memory.limit, program.weights. */
+HADAL_API hadal_status* hadal_debugger_new(const hadal_program*, const hadal_array* inputs, size_t count,
+                                           hadal_debugger** out);
+HADAL_API void hadal_debugger_free(hadal_debugger*);
+/* Does a command of docs/debugger.md; `text` becomes what it prints, to be freed by hadal_string_free. After an error the
+ * debugger is where it was, or where the program has failed. */
+HADAL_API hadal_status* hadal_debugger_do(hadal_debugger*, const char* command, char** text);
+
 /* Chips -------------------------------------------------------------------------------------------------------------
  */
 

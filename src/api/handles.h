@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "debug/session.h"
 #include "hadal.h"
 #include "runtime/load.h"
 #include "runtime/values.h"
@@ -68,6 +69,11 @@ struct hadal_session {
   std::shared_ptr<const hadal::api::Compiled> compiled;
   hadal::runtime::Values values;
   std::mutex mutex;  ///< Over `values`: one run at a time.
+};
+
+struct hadal_debugger {
+  std::shared_ptr<const hadal::api::Compiled> compiled;
+  hadal::debug::Session session;
 };
 
 struct hadal_outputs {

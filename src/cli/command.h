@@ -24,6 +24,7 @@ void add_verify(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_explain(CLI::App& app, Action& action);
+void add_debug(CLI::App& app, Action& action);
 void add_chips(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 

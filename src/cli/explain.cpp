@@ -1,13 +1,12 @@
 // hadal explain: why a model takes as long as it does.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <filesystem>
 
 #include "base/files.h"
-#include "base/suggest.h"
 #include "cli/console.h"
 #include "cli/flags.h"
 #include "cli/output.h"
+#include "debug/layers.h"
 #include "report/explanation.h"
 #include "report/summary.h"
 #include "runtime/resources.h"
@@ -20,21 +19,6 @@ struct ExplainFlags {
   ModelFlags model;
   std::optional<std::string> layer, layers, json, threads;
 };
-
-/// The layer of that name, or that a node of that name went into.
-Result<size_t> layer_named(const isa::Program& program, const std::string& name) {
-  std::vector<std::string_view> names;
-  for (size_t i = 0; i < program.layers.size(); ++i) {
-    const isa::Layer& layer = program.layers[i];
-    if (layer.name == name || std::ranges::count(layer.nodes, name) > 0) return i;
-    names.push_back(layer.name);
-    names.insert(names.end(), layer.nodes.begin(), layer.nodes.end());
-  }
-  return Error{"usage.value",
-               fmt::format("--layer: no layer or node is called \"{}\"", printable(name, 80)),
-               {},
-               did_you_mean(name, names)};
-}
 
 /// The run that is to be explained, and the figures that would help it.
 struct Explained {
@@ -53,7 +37,9 @@ Result<Explained> explained(const ExplainFlags& flags, Progress& progress) {
   HADAL_TRY(runtime::Outcome outcome, runtime::run(request));
   std::optional<size_t> layer;
   if (flags.layer) {
-    HADAL_TRY(layer, layer_named(outcome.program, *flags.layer));
+    const auto found = debug::layer_named(outcome.program, *flags.layer);
+    if (!found) return Error{"usage.value", "--layer: " + found.error().message, {}, found.error().remedy};
+    layer = *found;
   }
   progress.show("levers");
   HADAL_TRY(std::vector<runtime::Lever> levers, runtime::levers_of(outcome, request.threads));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
 #include "base/suggest.h"
 #include "cli/console.h"
@@ -67,6 +68,16 @@ Result<double> read_quantity(std::string_view text, std::string_view flag, Unit 
     return bad_value(flag, fmt::format("{} above 0", info(unit).noun), text,
                      fmt::format("such as \"{}\"", info(unit).example));
   return value;
+}
+
+Result<double> read_tolerance(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc{} && end == text.data() + text.size() && std::isfinite(value) && value >= 0) return value;
+  return Error{"usage.value",
+               fmt::format("--tolerance needs a number from 0 up, found \"{}\"", printable(text, 60)),
+               {},
+               "such as 1e-3"};
 }
 
 Result<DType> read_precision(std::string_view text) {

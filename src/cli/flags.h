@@ -20,6 +20,8 @@ Result<int64_t> read_integer(std::string_view text, std::string_view flag, int64
 Result<int> read_threads(const std::optional<std::string>& text);
 /// A quantity above 0, such as "4 GiB" or "100ms". Errors: usage.value.
 Result<double> read_quantity(std::string_view text, std::string_view flag, Unit unit);
+/// Of --tolerance. Errors: usage.value.
+Result<double> read_tolerance(const std::string& text);
 /// "f32", "bf16", "int8" … Errors: usage.value, with a suggestion.
 Result<DType> read_precision(std::string_view text);
 /// Errors: usage.value, with the choices.

@@ -24,6 +24,7 @@ constexpr const char* footer = R"(Examples:
   hadal compile model.onnx -o model.hadal                then: hadal run model.hadal
   hadal dis model.hadal                                  the program as text
   hadal explain model.onnx                               why it takes as long, and what would help
+  hadal debug model.onnx                                 step through it, and look into it
   hadal chips hadal-1                                    every figure of a chip
 
 hadal COMMAND --help tells the flags of a command.)";
@@ -106,6 +107,7 @@ Result<int> dispatch(std::vector<std::string> words) {
   add_check(app, action);
   add_inspect(app, action);
   add_explain(app, action);
+  add_debug(app, action);
   add_chips(app, action);
   add_doctor(app, action);
   HADAL_CHECK(check_command(app, words));

@@ -1,7 +1,5 @@
 // hadal run: values, cycles and the reasons.
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <cmath>
 #include <filesystem>
 
 #include "base/files.h"
@@ -76,16 +74,6 @@ Status check(const RunFlags& flags) {
     return Error{"usage.value", fmt::format("--trace needs a file that ends in .json or .pftrace, found \"{}\"",
                                             printable(*flags.trace))};
   return {};
-}
-
-Result<double> read_tolerance(const std::string& text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc{} && end == text.data() + text.size() && std::isfinite(value) && value >= 0) return value;
-  return Error{"usage.value",
-               fmt::format("--tolerance needs a number from 0 up, found \"{}\"", printable(text, 60)),
-               {},
-               "such as 1e-3"};
 }
 
 Status read_numbers(const RunFlags& flags, runtime::Request& request) {

@@ -7,7 +7,6 @@
 
 #include "isa/canonical.h"
 #include "rules/matrix.h"
-#include "tile/lower.h"
 
 namespace hadal::compile {
 
@@ -51,17 +50,18 @@ Status check_types(const tile::Program& program, const chip::Chip& chip) {
 }  // namespace
 
 Result<tile::Program> Backend::emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
-                                    std::map<MatrixShape, TileChoice>* choices) const {
+                                    std::map<MatrixShape, TileChoice>* choices, std::vector<Made>* made) const {
   Emitter emitter(graph, chip_, plan_);
   HADAL_TRY(tile::Program tiles, emitter.run(groups, interface));
   if (choices) *choices = emitter.choices();
+  if (made) *made = emitter.made();
   if (tiles.phases.empty())  // No output has an element: a program that does nothing.
     tiles.phases.push_back({{"nothing", "none", {}, 0, 0, DType::f32}, {}, {}});
   HADAL_CHECK(check_types(tiles, chip_));
   return tiles;
 }
 
-Result<isa::Program> Backend::lower(const tile::Program& tiles) const {
+Result<isa::Program> Backend::lower(const tile::Program& tiles, tile::Placement* placement) const {
   const tile::Target target{.cores = plan_.cores,
                             .scratchpad_bytes = chip_.scratchpad.bytes,
                             .accumulator_bytes = chip_.scratchpad.accumulator_bytes,
@@ -69,7 +69,7 @@ Result<isa::Program> Backend::lower(const tile::Program& tiles) const {
                             .page_bytes = shared_page_bytes,
                             .resident = !plan_.profile || plan_.profile->layers.resident,
                             .ahead = plan_.profile ? 0 : chip_.sequencer.queue_depth};
-  HADAL_TRY(isa::Program program, tile::lower(tiles, target));
+  HADAL_TRY(isa::Program program, tile::lower(tiles, target, placement));
   isa::canonicalise(program);
   return program;
 }

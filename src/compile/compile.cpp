@@ -1,6 +1,8 @@
 // The compiler as a page: passes in order.
 #include "compile/compile.h"
 
+#include <algorithm>
+
 #include "compile/backend.h"
 #include "compile/fuse.h"
 #include "compile/integers.h"
@@ -56,6 +58,18 @@ std::string precision_name(const graph::Graph& graph, const Options& options) {
   return graph.values.empty() ? "none" : std::string(name_of(graph.values[0].type.dtype));
 }
 
+/// Where the program keeps what its layers store.
+std::vector<StoredValue> stored_values(const std::vector<Made>& made, const tile::Placement& placement) {
+  std::vector<StoredValue> out;
+  for (const Made& each : made) {
+    const auto storage = static_cast<size_t>(each.placed.storage);
+    out.push_back({each.value, each.phase, placement.region[storage],
+                   static_cast<int64_t>(placement.offset[storage]) + each.placed.offset, each.placed.strides});
+  }
+  std::ranges::stable_sort(out, {}, &StoredValue::layer);
+  return out;
+}
+
 }  // namespace
 
 Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const Options& options) {
@@ -104,18 +118,20 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
       [&] { return text_of(plan, chip); }));
   const Backend backend(chip, plan);
   tile::Program tiles;
+  std::vector<Made> made;
   HADAL_CHECK(passes.run(
       "emit",
       [&]() -> Status {
-        HADAL_TRY(tiles, backend.emit(graph, groups, interface));
+        HADAL_TRY(tiles, backend.emit(graph, groups, interface, nullptr, &made));
         return {};
       },
       [&] { return tile::text_of(tiles); }));
   isa::Program program;
+  tile::Placement placement;
   HADAL_CHECK(passes.run(
       "lower",
       [&]() -> Status {
-        HADAL_TRY(program, backend.lower(tiles));
+        HADAL_TRY(program, backend.lower(tiles, &placement));
         return {};
       },
       [&] {
@@ -123,6 +139,7 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
         return text ? *text : text.error().text();
       }));
   HADAL_CHECK(passes.run("verify", [&] { return isa::verify(program); }, [] { return std::string("verified\n"); }));
+  if (options.lowered) *options.lowered = {std::move(graph), stored_values(made, placement)};
   return program;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "chip/chip.h"
+#include "compile/lowered.h"
 #include "compile/plan.h"
 #include "compile/profile.h"
 #include "graph/graph.h"
@@ -38,6 +39,7 @@ struct Options {
   int effort = 0;
   /// Of this computer, on which plans are tried, `cycles` being called from each. The plan that is taken is the same.
   size_t threads = 1;
+  Lowered* lowered = nullptr;  ///< Filled where given.
   /// Called with the pass that begins, for a progress line.
   std::function<void(const std::string& pass)> progress;
 };

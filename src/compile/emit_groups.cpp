@@ -81,6 +81,25 @@ void Emitter::emit_group(const Group& group) {
   for (const int n : group.nodes)
     for (const std::string& origin : graph_.nodes[static_cast<size_t>(n)].origins)
       if (!std::count(nodes_.begin(), nodes_.end(), origin)) nodes_.push_back(origin);
+  const size_t phases = program_.phases.size();
+  emit_parts(group);
+  if (!error_ && program_.phases.size() > phases) note_made(group);
+}
+
+/// The results of a group that phases have just stored.
+void Emitter::note_made(const Group& group) {
+  std::vector<ValueId> results{group.result};
+  if (group.main >= 0)
+    for (const ValueId v : graph_.nodes[static_cast<size_t>(group.main)].outputs)
+      if (v != group.result) results.push_back(v);
+  for (const ValueId v : results) {
+    const auto& placed = placed_[static_cast<size_t>(v)];
+    const bool known = std::ranges::any_of(made_, [&](const Made& made) { return made.value == v; });
+    if (placed && !known) made_.push_back({v, program_.phases.size() - 1, *placed});
+  }
+}
+
+void Emitter::emit_parts(const Group& group) {
   if (group.before.empty()) return emit_main(group);
   if (plan_.joined && emit_attention(*this, group)) return;
   if (plan_.profile && plan_.profile->attention.scores == "stored" && group.streams.empty()) {

@@ -33,6 +33,13 @@ struct Placed {
 /// Dims of a value from the outermost in memory to the innermost.
 using Order = std::vector<size_t>;
 
+/// A value that a group has made, and the last phase that stores it.
+struct Made {
+  graph::ValueId value = graph::absent;
+  size_t phase = 0;
+  Placed placed;
+};
+
 /// What the model states of its inputs and outputs, before precision changed them.
 struct Interface {
   std::string precision;
@@ -55,6 +62,7 @@ class Emitter {
   [[nodiscard]] int64_t cores() const { return plan_.cores; }
   /// Which of `tiles` tiles the plan takes for such a layer, of which the search expects so many cycles.
   size_t choose(const MatrixShape& layer, size_t tiles, double cycles);
+  [[nodiscard]] const std::vector<Made>& made() const { return made_; }
   /// The layers for which that was asked.
   [[nodiscard]] const std::map<MatrixShape, TileChoice>& choices() const { return choices_; }
   [[nodiscard]] Expr core() const { return core_; }
@@ -153,6 +161,8 @@ class Emitter {
   void take_error(const Group& group);
   [[nodiscard]] Error all_errors() const;
   void emit_group(const Group& group);
+  void emit_parts(const Group& group);
+  void note_made(const Group& group);
   void emit_main(const Group& group);
   void emit_view(const graph::Node& node);
   void emit_concat(const graph::Node& node);
@@ -176,6 +186,7 @@ class Emitter {
   std::vector<tile::Ring> usual_;  ///< Rings as they are where no phase counts its tiles.
   bool counts_tiles_ = false;
   std::map<MatrixShape, TileChoice> choices_;
+  std::vector<Made> made_;
   std::optional<Error> error_;
   std::vector<Error> errors_;       ///< Of groups before.
   std::vector<std::string> nodes_;  ///< Of the group being emitted.

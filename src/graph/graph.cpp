@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "graph/evaluate.h"
+
 namespace hadal::graph {
 
 namespace {
@@ -185,6 +187,10 @@ Status verify(const Graph& graph) {
 }
 
 Result<std::vector<Tensor>> evaluate(const Graph& graph, const std::vector<Tensor>& inputs) {
+  return evaluate(graph, inputs, {});
+}
+
+Result<std::vector<Tensor>> evaluate(const Graph& graph, const std::vector<Tensor>& inputs, const See& see) {
   if (inputs.size() != graph.inputs.size())
     return Error{"graph.inputs", fmt::format("the graph takes {} inputs, found {}", graph.inputs.size(), inputs.size()),
                  graph.name};
@@ -217,7 +223,10 @@ Result<std::vector<Tensor>> evaluate(const Graph& graph, const std::vector<Tenso
     if (!node.op->reference)
       return Error{"graph.reference", fmt::format("there is no reference of {}", node.op->name), node.origins[0]};
     std::vector<Tensor> results = node.op->reference(operands, node.attributes, types);
-    for (size_t k = 0; k < results.size(); ++k) values[static_cast<size_t>(node.outputs[k])] = std::move(results[k]);
+    for (size_t k = 0; k < results.size(); ++k) {
+      if (see) see(node.outputs[k], results[k]);
+      values[static_cast<size_t>(node.outputs[k])] = std::move(results[k]);
+    }
     for (const ValueId v : node.inputs)  // the last reader frees it
       if (v != absent && --readers[static_cast<size_t>(v)] == 0) values[static_cast<size_t>(v)] = {};
   }

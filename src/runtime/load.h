@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -12,6 +13,10 @@
 #include "chip/chip.h"
 #include "isa/program.h"
 #include "runtime/inputs.h"
+
+namespace hadal::compile {
+struct Lowered;
+}
 
 namespace hadal::runtime {
 
@@ -36,6 +41,7 @@ struct Source {
   KernelSource kernels = {};
   bool allow_absent_data = false;  ///< Values are not needed.
   int64_t memory_limit = 0;        ///< Bytes.
+  bool keep_graph = false;         ///< Loaded::lowered is wanted.
   int threads = 1;                 ///< Of this computer.
   int effort = 8;                  ///< Plans more that the compiler tries where layers have other tiles.
   std::string dump_after = {};     ///< A pass, whose text goes to `dump`.
@@ -48,6 +54,7 @@ struct Loaded {
   chip::Chip chip;
   std::vector<std::string> notes = {};             ///< For the user: "unbound symbols are 1: batch".
   bool warm = false;                               ///< The profile's calls find what those before left in the cache.
+  std::shared_ptr<const compile::Lowered> lowered = {};  ///< Of a model, where it was asked for.
   bool compiled = false;                           ///< From a model; else read from a program file.
   double import_seconds = 0, compile_seconds = 0;  ///< Host time; a program file has only the first.
 };

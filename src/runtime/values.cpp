@@ -65,13 +65,19 @@ int64_t memory_needed(const isa::Program& program, const chip::Chip& chip) {
   return static_cast<int64_t>(std::min(bytes, 0x1p62));
 }
 
-Result<Values> Values::of(const isa::Program& program, const chip::Chip& chip, const ValueSettings& settings) {
+Result<machine::ValueOptions> value_options(const isa::Program& program, const chip::Chip& chip,
+                                            const ValueSettings& settings) {
   HADAL_CHECK(check_memory(program, chip, settings));
   HADAL_CHECK(check_weights(program, settings.place));
   machine::ValueOptions options;
   options.threads = settings.threads;
   options.exact = settings.exact;
   options.round_products_to_bf16 = chip.matrix.f32_passes == 1;
+  return options;
+}
+
+Result<Values> Values::of(const isa::Program& program, const chip::Chip& chip, const ValueSettings& settings) {
+  HADAL_TRY(const machine::ValueOptions options, value_options(program, chip, settings));
   Values values;
   values.program_ = &program;
   HADAL_TRY(values.machine_, machine::ValueMachine::make(program, cores_of(program, chip), options));

@@ -24,10 +24,14 @@ int64_t cores_of(const isa::Program& program, const chip::Chip& chip);
 /// Bytes that computing a program's values needs: its memory, its weights, and the cores' scratchpads.
 int64_t memory_needed(const isa::Program& program, const chip::Chip& chip);
 
+/// How the machine computes a program's values for these settings. Errors: memory.limit, program.weights (a weight has no
+/// values).
+Result<machine::ValueOptions> value_options(const isa::Program& program, const chip::Chip& chip,
+                                            const ValueSettings& settings);
+
 class Values {
  public:
-  /// The program outlives it. Errors: memory.limit (before anything of that size is allocated), program.weights (a
-  /// weight has no values), run.cores.
+  /// The program outlives it. Errors: those of value_options (before anything of that size is allocated), run.cores.
   static Result<Values> of(const isa::Program& program, const chip::Chip& chip, const ValueSettings& settings);
 
   /// Inputs and outputs are of the ports' own types and shapes, in the program's order; an input's bytes are read where

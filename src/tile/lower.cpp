@@ -367,11 +367,12 @@ Result<isa::Program> Lowering::run() {
 
 Expr core_id(int64_t cores) { return Expr::variable("core", 0, cores - 1).within(0, cores - 1); }
 
-Result<isa::Program> lower(const Program& program, const Target& target) {
+Result<isa::Program> lower(const Program& program, const Target& target, Placement* placed) {
   if (target.cores < 1 || target.cores > 255)
     return Error{"lower.cores", fmt::format("{} cores; a program counts 1 to 255", target.cores)};
   PhaseOrder order = order_phases(program);
   HADAL_TRY(Placement placement, place(program, order, target));
+  if (placed) *placed = placement;
   return Lowering(program, target, std::move(order), std::move(placement)).run();
 }
 

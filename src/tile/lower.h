@@ -17,8 +17,11 @@ struct Target {
   int64_t ahead = 0;          ///< Prefetches of later phases that may stand before a phase.
 };
 
-/// Errors: memory that does not suffice (plan.capacity), more registers or semaphores than there are.
-Result<isa::Program> lower(const Program& program, const Target& target);
+struct Placement;
+
+/// `placed` becomes where storages and rings lie, if it is given. Errors: memory that does not suffice (plan.capacity),
+/// more registers or semaphores than there are.
+Result<isa::Program> lower(const Program& program, const Target& target, Placement* placed = nullptr);
 
 /// When phases wait for each other, and what follows for memory. Made by `order_phases`.
 struct PhaseOrder {

@@ -6,8 +6,8 @@ import re
 import pytest
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2] / "src"
-ORDER = ["base", "network", "chip", "memory", "isa", "rules", "tile", "graph", "onnx", "compile", "machine", "runtime", "train",
-         "report", "api", "cli"]
+ORDER = ["base", "network", "chip", "memory", "isa", "rules", "tile", "graph", "onnx", "compile", "machine", "runtime", "debug",
+         "train", "report", "api", "cli"]
 
 # Exceptions to "everything before": what a folder may not see although it comes earlier.
 FORBIDDEN = {

@@ -1,9 +1,10 @@
-"""The report in README.md is what the command beside it prints, and what its and docs/state.md's Python prints; HADAL_UPDATE=1
-rewrites them."""
+"""The report in README.md and docs/debugger.md is what the command beside it prints, and what its and other pages' Python prints;
+HADAL_UPDATE=1 rewrites them."""
 
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -23,7 +24,7 @@ def compare(page, found, group, printed):
         assert found[group] == printed
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/state.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/state.md", "docs/debugger.md"])
 def test_the_python_of_a_page_prints_so(hadal, name):
     page = ROOT / name
     found = PYTHON.search(page.read_text())
@@ -42,3 +43,12 @@ def test_the_report_in_the_readme_is_printed_so(hadal, command):
     printed = hadal.ok(*found[2].split(), cwd=ROOT).out
     printed = printed.split("simulator:")[0].rstrip() + "\n"  # This computer's own seconds differ from run to run.
     compare(page, found, 3, printed)
+
+
+def test_what_the_debugger_prints_is_printed_so(hadal):
+    page = ROOT / "docs/debugger.md"
+    blocks = len(BLOCK.findall(page.read_text()))
+    assert blocks, f"{page} shows nothing that is printed"
+    for number in range(blocks):
+        found = list(BLOCK.finditer(page.read_text()))[number]
+        compare(page, found, 3, hadal.ok(*shlex.split(found[2]), cwd=ROOT).out)

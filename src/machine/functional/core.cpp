@@ -51,26 +51,33 @@ bool Core::count_instruction() {
 }
 
 Core::State Core::step(Worker& worker) {
-  while (true) {
-    if (!waiting_) {
-      waiting_ = sequencer_.next();
-      if (sequencer_.error()) return fail(*sequencer_.error());
-      if (!count_instruction())
-        return fail({"run.budget",
-                     fmt::format("more than {} instructions are executed", shared_.options.instruction_budget),
-                     isa::place_of(shared_.program, sequencer_.index())});
-      if (!waiting_) return State::done;
-    }
-    if (shared_.cancelled.load(std::memory_order_relaxed)) return fail({"run.cancelled", "the run was cancelled"});
-    if (shared_.stop.load(std::memory_order_relaxed)) return State::stopped;
-    const isa::Instruction& in = *waiting_;
-    if (!semaphores_.take(in.waits)) return State::blocked;
-    ++executed_[static_cast<size_t>(in.op)];
-    if (in.op != Opcode::sync && !sequencer_.dropped(in))
-      if (Status status = execute(in, worker); !status) return fail(std::move(status).error());
-    signal(in);
-    waiting_ = nullptr;
-  }
+  while (true)
+    if (const State state = advance(worker); state != State::executed) return state;
+}
+
+Core::State Core::find_next() {
+  if (waiting_) return State::executed;
+  waiting_ = sequencer_.next();
+  if (sequencer_.error()) return fail(*sequencer_.error());
+  if (!count_instruction())
+    return fail({"run.budget",
+                 fmt::format("more than {} instructions are executed", shared_.options.instruction_budget),
+                 isa::place_of(shared_.program, sequencer_.index())});
+  return waiting_ ? State::executed : State::done;
+}
+
+Core::State Core::advance(Worker& worker) {
+  if (const State state = find_next(); state != State::executed) return state;
+  if (shared_.cancelled.load(std::memory_order_relaxed)) return fail({"run.cancelled", "the run was cancelled"});
+  if (shared_.stop.load(std::memory_order_relaxed)) return State::stopped;
+  const isa::Instruction& in = *waiting_;
+  if (!semaphores_.take(in.waits)) return State::blocked;
+  ++executed_[static_cast<size_t>(in.op)];
+  if (in.op != Opcode::sync && !sequencer_.dropped(in))
+    if (Status status = execute(in, worker); !status) return fail(std::move(status).error());
+  signal(in);
+  waiting_ = nullptr;
+  return State::executed;
 }
 
 bool Core::ready() const {

@@ -45,14 +45,23 @@ struct Shared {
 
 class Core {
  public:
-  enum class State : uint8_t { blocked, done, failed, stopped };
+  enum class State : uint8_t { executed, blocked, done, failed, stopped };
 
   Core(Shared& shared, size_t number, size_t cores);
 
   /// Executes until a wait blocks, `halt`, or an error. One thread at a time.
   State step(Worker& worker);
+  /// Executes one instruction, if its waits can be met.
+  State advance(Worker& worker);
+  /// Finds the instruction that `advance` will execute: `executed` where there is one.
+  State find_next();
   /// Whether the wait that blocked the last step can be met.
   [[nodiscard]] bool ready() const;
+  /// The instruction found and not executed; null before `find_next`, and at the end.
+  [[nodiscard]] const isa::Instruction* waiting() const { return waiting_; }
+  /// As they are at the instruction that was found or executed last.
+  [[nodiscard]] const isa::Sequencer& sequencer() const { return sequencer_; }
+  [[nodiscard]] const isa::Boxes& boxes() const { return boxes_; }
   [[nodiscard]] const Error& error() const { return *error_; }
   /// sync.C1: the wait that is never met.
   [[nodiscard]] Error deadlock() const;

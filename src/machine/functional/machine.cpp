@@ -2,36 +2,17 @@
 #include <algorithm>
 #include <atomic>
 
-#include "isa/table.h"
 #include "machine/functional/cancel.h"
 #include "machine/functional/clock.h"
 #include "machine/functional/core.h"
 #include "machine/functional/replay.h"
 #include "machine/functional/run.h"
+#include "machine/functional/runnable.h"
 #include "machine/functional/scheduler.h"
 
 namespace hadal::machine {
 
 namespace {
-
-/// Errors: region.C2, an instruction that writes inputs or weights.
-Status check_written(const isa::Program& program) {
-  for (size_t i = 0; i < program.code.size(); ++i) {
-    const isa::Instruction& in = program.code[i];
-    const isa::Row* row = isa::row_of(in.op);
-    for (size_t operand = 0; operand < in.operands.size(); ++operand) {
-      if (in.operands[operand] == isa::no_view || !row->operands[operand].written) continue;
-      const isa::TensorDescriptor& tensor = program.tensors[program.views[in.operands[operand]].tensor];
-      if (tensor.space == isa::Space::scratchpad) continue;
-      const isa::RegionKind kind = program.regions[tensor.region].kind;
-      if (kind == isa::RegionKind::input || kind == isa::RegionKind::weight)
-        return Error{"region.C2",
-                     fmt::format("`{}` writes {}, which lies in inputs or weights", row->name, printable(tensor.name)),
-                     isa::place_of(program, i)};
-    }
-  }
-  return {};
-}
 
 class Machine final : public ValueMachine {
  public:
@@ -109,11 +90,8 @@ void cancel(ValueMachine& machine) { static_cast<Machine&>(machine).cancel(); }
 
 Result<std::unique_ptr<ValueMachine>> ValueMachine::make(const isa::Program& program, int64_t cores,
                                                          const ValueOptions& options) {
-  if (cores < static_cast<int64_t>(std::max<uint32_t>(program.limits.cores, 1)))
-    return Error{"run.cores",
-                 fmt::format("the program needs {} cores; the machine has {}", program.limits.cores, cores)};
+  HADAL_CHECK(check_runnable(program, cores));
   HADAL_TRY(isa::Walk walk, isa::Walk::of(program));
-  HADAL_CHECK(check_written(program));
   HADAL_TRY(Memory memory, Memory::of(program, cores));
   return std::unique_ptr<ValueMachine>(
       std::make_unique<Machine>(program, static_cast<size_t>(cores), options, std::move(walk), std::move(memory)));
