@@ -155,8 +155,8 @@ typedef struct hadal_debugger hadal_debugger;
 HADAL_API hadal_status* hadal_debugger_new(const hadal_program*, const hadal_array* inputs, size_t count,
                                            hadal_debugger** out);
 HADAL_API void hadal_debugger_free(hadal_debugger*);
-/* Does a command of docs/debugger.md; `text` becomes what it prints, to be freed by hadal_string_free. After an error the
- * debugger is where it was, or where the program has failed. */
+/* Does a command of docs/debugger.md; `text` becomes what it prints, to be freed by hadal_string_free. After an error
+ * the debugger is where it was, or where the program has failed. */
 HADAL_API hadal_status* hadal_debugger_do(hadal_debugger*, const char* command, char** text);
 
 /* Chips -------------------------------------------------------------------------------------------------------------

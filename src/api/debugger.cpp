@@ -21,8 +21,7 @@ Status open(const std::shared_ptr<const Compiled>& compiled, const hadal_array* 
   const runtime::Loaded& loaded = compiled->loaded;
   HADAL_TRY(const debug::Start start,
             debug::start_of(loaded, std::move(given), 0, {1, compiled->exact, source.memory_limit, place}));
-  HADAL_TRY(debug::Session session,
-            debug::Session::of(loaded.program, loaded.chip, start.options, start.inputs));
+  HADAL_TRY(debug::Session session, debug::Session::of(loaded.program, loaded.chip, start.options, start.inputs));
   *out = new hadal_debugger{compiled, std::move(session)};
   return {};
 }

@@ -150,7 +150,8 @@ Examples:
 }  // namespace
 
 void add_debug(CLI::App& app, Action& action) {
-  CLI::App& debug = *app.add_subcommand("debug", "Step through a program, look into it, or find the layer that differs");
+  CLI::App& debug =
+      *app.add_subcommand("debug", "Step through a program, look into it, or find the layer that differs");
   auto flags = std::make_shared<DebugFlags>();
   flags->model.add_to(debug, "A .onnx model, or a program made by hadal compile or hadal asm");
   constexpr const char* group = "Debugging";
@@ -162,15 +163,17 @@ void add_debug(CLI::App& app, Action& action) {
       ->expected(1)
       ->take_all()
       ->group(group);
-  debug.add_option("--bisect", flags->bisect,
-                   "Find the first layer that computes something else than the model's graph; of a program, the model "
-                   "that it was compiled from")
+  debug
+      .add_option("--bisect", flags->bisect,
+                  "Find the first layer that computes something else than the model's graph; of a program, the model "
+                  "that it was compiled from")
       ->type_name("[MODEL]")
       ->expected(0, 1)
       ->default_str(this_model)
       ->group(group);
-  debug.add_option("--tolerance", flags->tolerance,
-                   "Of --bisect: largest max |got - want| / max |want|; default: 1e-3 in f32, 2e-2 in bf16")
+  debug
+      .add_option("--tolerance", flags->tolerance,
+                  "Of --bisect: largest max |got - want| / max |want|; default: 1e-3 in f32, 2e-2 in bf16")
       ->type_name("REL")
       ->group(group);
   debug.add_option("--input", flags->inputs, "An input from a file: .npy, .png or .jpg; may be repeated")
@@ -179,8 +182,9 @@ void add_debug(CLI::App& app, Action& action) {
       ->take_all()
       ->group(group);
   debug.add_option("--seed", flags->seed, "Of inputs that are not given; default: 0")->type_name("N")->group(group);
-  debug.add_option("--numerics", flags->numerics,
-                   "fast: vectorised kernels (default); exact: plain loops in a fixed order, slow")
+  debug
+      .add_option("--numerics", flags->numerics,
+                  "fast: vectorised kernels (default); exact: plain loops in a fixed order, slow")
       ->type_name("fast|exact")
       ->group(group);
   debug.footer(footer);

@@ -14,8 +14,8 @@ class Backend {
  public:
   Backend(const chip::Chip& chip, Plan plan) : chip_(chip), plan_(std::move(plan)) {}
 
-  /// The tile program; in `choices` where there were tiles to choose from, in `made` what its phases store. Errors: what the chip has no engine or
-  /// type for; tiles that do not fit.
+  /// The tile program; in `choices` where there were tiles to choose from, in `made` what its phases store. Errors:
+  /// what the chip has no engine or type for; tiles that do not fit.
   Result<tile::Program> emit(graph::Graph& graph, const std::vector<Group>& groups, const Interface& interface,
                              std::map<MatrixShape, TileChoice>* choices = nullptr,
                              std::vector<Made>* made = nullptr) const;

@@ -2,6 +2,7 @@
 #include "compile/compile.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "compile/backend.h"
 #include "compile/fuse.h"
@@ -58,12 +59,47 @@ std::string precision_name(const graph::Graph& graph, const Options& options) {
   return graph.values.empty() ? "none" : std::string(name_of(graph.values[0].type.dtype));
 }
 
+/// Which layers store a value: those of its group, which stand together, and of the parts of a concatenation.
+class Writers {
+ public:
+  Writers(const graph::Graph& graph, const std::vector<Made>& made, const std::vector<isa::Layer>& layers)
+      : graph_(graph), made_(made), layers_(layers) {}
+
+  [[nodiscard]] std::vector<size_t> of(const Made& made) const {
+    std::vector<size_t> out{made.phase};
+    while (out.back() > 0 && layers_[out.back() - 1].nodes == layers_[made.phase].nodes) out.push_back(out.back() - 1);
+    const int32_t producer = graph_.value(made.value).producer;
+    if (producer >= 0 && graph_.nodes[static_cast<size_t>(producer)].op == &graph::ops::concat)
+      add_parts(graph_.nodes[static_cast<size_t>(producer)], out);
+    return out;
+  }
+
+ private:
+  /// What nobody has made on its own is a view, or a concatenation of what lies in its place already.
+  void add_parts(const graph::Node& node, std::vector<size_t>& to) const {
+    for (const graph::ValueId v : node.inputs) {
+      const auto made = std::ranges::find(made_, v, &Made::value);
+      const int32_t producer = v == graph::absent ? -1 : graph_.value(v).producer;
+      if (made != made_.end())
+        std::ranges::copy(of(*made), std::back_inserter(to));
+      else if (producer >= 0)
+        add_parts(graph_.nodes[static_cast<size_t>(producer)], to);
+    }
+  }
+
+  const graph::Graph& graph_;
+  const std::vector<Made>& made_;
+  const std::vector<isa::Layer>& layers_;
+};
+
 /// Where the program keeps what its layers store.
-std::vector<StoredValue> stored_values(const std::vector<Made>& made, const tile::Placement& placement) {
+std::vector<StoredValue> stored_values(const graph::Graph& graph, const std::vector<Made>& made,
+                                       const tile::Placement& placement, const isa::Program& program) {
   std::vector<StoredValue> out;
+  const Writers writers(graph, made, program.layers);
   for (const Made& each : made) {
     const auto storage = static_cast<size_t>(each.placed.storage);
-    out.push_back({each.value, each.phase, placement.region[storage],
+    out.push_back({each.value, each.phase, writers.of(each), placement.region[storage],
                    static_cast<int64_t>(placement.offset[storage]) + each.placed.offset, each.placed.strides});
   }
   std::ranges::stable_sort(out, {}, &StoredValue::layer);
@@ -139,7 +175,10 @@ Result<isa::Program> compile(graph::Graph graph, const chip::Chip& chip, const O
         return text ? *text : text.error().text();
       }));
   HADAL_CHECK(passes.run("verify", [&] { return isa::verify(program); }, [] { return std::string("verified\n"); }));
-  if (options.lowered) *options.lowered = {std::move(graph), stored_values(made, placement)};
+  if (options.lowered) {
+    options.lowered->values = stored_values(graph, made, placement, program);
+    options.lowered->graph = std::move(graph);
+  }
   return program;
 }
 

@@ -20,7 +20,9 @@ namespace {
 /// Whether both programs have the same layers, ports and regions; what the instructions say may differ.
 Status check_same_model(const isa::Program& program, const isa::Program& compiled) {
   const auto differ = [](const std::string& what) {
-    return Error{"debug.model", "the program was not compiled from this model in this way: " + what, {},
+    return Error{"debug.model",
+                 "the program was not compiled from this model in this way: " + what,
+                 {},
                  "give the flags that it was compiled with: --chip, --precision, --profile, --effort, --shape"};
   };
   const auto names = [](const auto& list) {
@@ -85,12 +87,12 @@ class Recorder {
   [[nodiscard]] const std::map<graph::ValueId, Tensor>& values() const { return values_; }
 
  private:
-  /// Layers store in their order, but for those that do not depend on each other: all that are due are looked at.
+  /// Layers that do not depend on each other store in any order: all that are due are looked at.
   void take_stored() {
+    const auto has_stored = [&](size_t layer) { return layers_.stored(layer); };
     for (const compile::StoredValue& stored : lowered_.values)
-      if (layers_.stored(stored.layer) && !values_.contains(stored.value))
-        values_.emplace(stored.value,
-                        copy_from(stepper_.memory(), stored, lowered_.graph.type(stored.value)));
+      if (!values_.contains(stored.value) && std::ranges::all_of(stored.layers, has_stored))
+        values_.emplace(stored.value, copy_from(stepper_.memory(), stored, lowered_.graph.type(stored.value)));
   }
 
   const compile::Lowered& lowered_;
@@ -98,6 +100,21 @@ class Recorder {
   Layers& layers_;
   std::map<graph::ValueId, Tensor> values_;
 };
+
+/// The graph with its narrow floats as f32, as they are between what a layer loads and what it stores.
+graph::Graph widened(graph::Graph graph) {
+  const auto is_narrow = [](DType dtype) { return is_float(dtype) && bytes_of(dtype) < bytes_of(DType::f32); };
+  for (graph::Value& value : graph.values) {
+    if (!is_narrow(value.type.dtype)) continue;
+    value.type.dtype = DType::f32;
+    if (value.constant) value.constant = cast(*value.constant, DType::f32);
+  }
+  for (graph::Node& node : graph.nodes) {
+    const auto to = dtype_named(node.attributes.text("to"));
+    if (to && is_narrow(*to)) node.attributes.set("to", std::string(name_of(DType::f32)));
+  }
+  return graph;
+}
 
 bool is_off(double got, double want, double most) {
   if (std::isfinite(got) && std::isfinite(want)) return std::fabs(got - want) > most;
@@ -141,6 +158,7 @@ Result<Bisection> bisect(const isa::Program& program, const isa::Program& compil
   out.failure = recorder.run();
   std::map<graph::ValueId, size_t> layer_of;
   for (const compile::StoredValue& stored : lowered.values) layer_of[stored.value] = stored.layer;
+  const graph::Graph wide = widened(lowered.graph);
   const auto see = [&](graph::ValueId value, Tensor& result) {
     const auto layer = layer_of.find(value);
     if (layer == layer_of.end()) return;
@@ -151,17 +169,19 @@ Result<Bisection> bisect(const isa::Program& program, const isa::Program& compil
       out.differences.push_back(std::move(difference));
       return;
     }
-    const runtime::Comparison compared =
-        runtime::compare(difference.value, got->second, result, tolerance, result.dtype);
+    const Tensor want = cast(result, got->second.dtype);
+    const runtime::Comparison compared = runtime::compare(difference.value, got->second, want, tolerance, want.dtype);
     difference.error = compared.error, difference.tolerance = compared.tolerance;
-    difference.elements = result.size();
+    difference.elements = want.size();
     if (!compared.ok) {
-      find_furthest(got->second, result, difference);
+      find_furthest(got->second, want, difference);
       out.differences.push_back(std::move(difference));
     }
-    result = got->second;
+    result = cast(got->second, result.dtype);
   };
-  HADAL_TRY(const auto outputs, graph::evaluate(lowered.graph, inputs, see));
+  std::vector<Tensor> wide_inputs;
+  for (size_t i = 0; i < inputs.size(); ++i) wide_inputs.push_back(cast(inputs[i], wide.type(wide.inputs[i]).dtype));
+  HADAL_TRY(const auto outputs, graph::evaluate(wide, wide_inputs, see));
   std::ranges::stable_sort(out.differences, {}, &Difference::layer);
   return out;
 }

@@ -18,8 +18,10 @@ Result<Breakpoint> at_instruction(const std::string& text, const isa::Program& p
   HADAL_TRY(const int64_t number, whole_number(text, 0, std::ssize(program.code) - 1));
   const isa::Instruction& in = program.code[static_cast<size_t>(number)];
   if (in.queue == isa::Queue::sequencer)
-    return Error{"debug.break", fmt::format("instruction {} is the sequencer's own, which is no step", number),
-                 {}, "take one of an engine behind it"};
+    return Error{"debug.break",
+                 fmt::format("instruction {} is the sequencer's own, which is no step", number),
+                 {},
+                 "take one of an engine behind it"};
   Breakpoint out{.kind = Kind::instruction};
   out.instruction = static_cast<size_t>(number);
   return out;
@@ -28,9 +30,10 @@ Result<Breakpoint> at_instruction(const std::string& text, const isa::Program& p
 Result<Breakpoint> at_address(const std::string& text, const isa::Program& program) {
   const size_t colon = text.rfind(':');
   if (colon == text.npos)
-    return Error{"debug.break", fmt::format("an address is SPACE:FIRST or SPACE:FIRST-LAST, found \"{}\"",
-                                            printable(text, 80)),
-                 {}, "such as scratchpad:0-4095"};
+    return Error{"debug.break",
+                 fmt::format("an address is SPACE:FIRST or SPACE:FIRST-LAST, found \"{}\"", printable(text, 80)),
+                 {},
+                 "such as scratchpad:0-4095"};
   Breakpoint out{.kind = Kind::address};
   const std::string space = unquoted(text.substr(0, colon)), bytes = text.substr(colon + 1);
   if (space != "scratchpad") {
@@ -38,13 +41,15 @@ Result<Breakpoint> at_address(const std::string& text, const isa::Program& progr
     if (region == program.regions.end()) {
       std::vector<std::string_view> names{"scratchpad"};
       for (const isa::Region& each : program.regions) names.push_back(each.name);
-      return Error{"debug.name", fmt::format("no region is called \"{}\"", printable(space, 80)), {},
+      return Error{"debug.name",
+                   fmt::format("no region is called \"{}\"", printable(space, 80)),
+                   {},
                    did_you_mean(space, names)};
     }
     out.region = static_cast<uint16_t>(region - program.regions.begin());
   }
-  const auto room = static_cast<int64_t>(out.region ? program.regions[*out.region].bytes
-                                                    : program.limits.scratchpad_bytes);
+  const auto room =
+      static_cast<int64_t>(out.region ? program.regions[*out.region].bytes : program.limits.scratchpad_bytes);
   const size_t dash = bytes.find('-');
   HADAL_TRY(out.first_byte, whole_number(bytes.substr(0, dash), 0, room - 1));
   out.last_byte = out.first_byte;
@@ -107,15 +112,16 @@ Result<Breakpoint> parse_breakpoint(std::string_view text, const isa::Program& p
   } else if (kind == "address") {
     out = at_address(rest, program);
   } else if (kind != "nan" || !rest.empty()) {
-    return Error{"debug.break", fmt::format("no breakpoint is \"{}\"", printable(text, 80)), {},
+    return Error{"debug.break",
+                 fmt::format("no breakpoint is \"{}\"", printable(text, 80)),
+                 {},
                  "break instruction N, break node NAME, break address SPACE:FIRST[-LAST], break nan"};
   }
   if (out) out->text = text;
   return out;
 }
 
-bool stops_before(const Breakpoint& breakpoint, const isa::Program& program, size_t instruction,
-                  const Layers& layers) {
+bool stops_before(const Breakpoint& breakpoint, const isa::Program& program, size_t instruction, const Layers& layers) {
   if (breakpoint.kind == Kind::instruction) return breakpoint.instruction == instruction;
   return breakpoint.kind == Kind::node && layer_of(program, instruction) == breakpoint.layer &&
          program.code[instruction].queue != isa::Queue::prefetch && !layers.begun(breakpoint.layer);

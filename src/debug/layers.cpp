@@ -29,8 +29,10 @@ Result<size_t> layer_named(const isa::Program& program, const std::string& name)
     names.push_back(layer.name);
     names.insert(names.end(), layer.nodes.begin(), layer.nodes.end());
   }
-  return Error{
-      "debug.name", fmt::format("no layer or node is called \"{}\"", printable(name, 80)), {}, did_you_mean(name, names)};
+  return Error{"debug.name",
+               fmt::format("no layer or node is called \"{}\"", printable(name, 80)),
+               {},
+               did_you_mean(name, names)};
 }
 
 std::optional<size_t> layer_of(const isa::Program& program, size_t instruction) {

@@ -27,7 +27,8 @@ Result<runtime::Loaded> compile_like(runtime::Source source, const isa::Program&
   for (const isa::Port& input : program.inputs) source.shapes.try_emplace(input.name, input.shape);
   for (const isa::FixedInput& input : program.fixed) {
     source.shapes.try_emplace(input.name, input.shape);
-    source.values.try_emplace(input.name, Tensor{input.dtype, input.shape, {nullptr, std::as_bytes(std::span(input.bytes))}});
+    source.values.try_emplace(input.name,
+                              Tensor{input.dtype, input.shape, {nullptr, std::as_bytes(std::span(input.bytes))}});
   }
   HADAL_TRY(runtime::Loaded loaded, runtime::load(source));
   const auto precision = dtype_named(program.precision);
@@ -72,8 +73,8 @@ Result<Bisection> bisect(const runtime::Source& source, const std::optional<runt
                          std::optional<double> tolerance, isa::Program* program) {
   const bool compiled = isa::is_program(source.file);
   if (compiled && !model)
-    return Error{"debug.model", "a program alone does not tell what it should compute",
-                 printable(source.file.string()), "name the model that it was compiled from: --bisect MODEL.onnx"};
+    return Error{"debug.model", "a program alone does not tell what it should compute", printable(source.file.string()),
+                 "name the model that it was compiled from: --bisect MODEL.onnx"};
   if (!compiled && model)
     return Error{"debug.model", "a model is compared with itself", printable(source.file.string()),
                  "give --bisect without a name"};

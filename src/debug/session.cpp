@@ -53,7 +53,9 @@ Result<const Session::Command*> Session::command_named(const std::string& name) 
   std::vector<std::string_view> names;
   for (const Command& command : commands()) names.push_back(command.name);
   const std::string hint = did_you_mean(name, names);
-  return Error{"debug.command", fmt::format("no command is called \"{}\"", printable(name, 80)), {},
+  return Error{"debug.command",
+               fmt::format("no command is called \"{}\"", printable(name, 80)),
+               {},
                hint.empty() ? "help lists them" : hint};
 }
 

@@ -21,7 +21,9 @@ Session::Reply Session::info(const std::string& rest) {
     HADAL_TRY(const size_t number, core());
     return times->queues(target_->program(), number, cycle_);
   }
-  return Error{"debug.command", fmt::format("info knows nothing of \"{}\"", printable(rest, 80)), {},
+  return Error{"debug.command",
+               fmt::format("info knows nothing of \"{}\"", printable(rest, 80)),
+               {},
                "info breakpoints, cores, layers, queues, registers, semaphores or tensors"};
 }
 
@@ -53,8 +55,7 @@ Session::Reply Session::cores_text() {
     if (stepper.halted(core))
       out += ", halted";
     else if (const isa::Instruction* in = stepper.core(core).waiting())
-      out += fmt::format(", at {} `{}`{}",
-                         isa::place_of(target_->program(), stepper.core(core).sequencer().index()),
+      out += fmt::format(", at {} `{}`{}", isa::place_of(target_->program(), stepper.core(core).sequencer().index()),
                          isa::row_of(in->op)->name, missing(target_->program(), stepper, core));
     out += '\n';
   }

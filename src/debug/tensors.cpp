@@ -38,7 +38,9 @@ Result<size_t> tensor_named(const isa::Program& program, const std::string& name
     names.push_back(program.tensors[i].name);
   }
   const std::string hint = did_you_mean(name, names);
-  return Error{"debug.name", fmt::format("no tensor is called \"{}\"", printable(name, 80)), {},
+  return Error{"debug.name",
+               fmt::format("no tensor is called \"{}\"", printable(name, 80)),
+               {},
                hint.empty() ? "info tensors lists them" : hint};
 }
 
@@ -60,9 +62,8 @@ isa::Box whole_box(const isa::Program& program, size_t number) {
 }
 
 Error bad_slice(std::string_view text, size_t axis, int64_t extent) {
-  return {"debug.slice",
-          fmt::format("\"{}\" is no index and no FIRST:END:STEP of axis {}, which has {} elements",
-                      printable(text, 40), axis, extent)};
+  return {"debug.slice", fmt::format("\"{}\" is no index and no FIRST:END:STEP of axis {}, which has {} elements",
+                                     printable(text, 40), axis, extent)};
 }
 
 /// A bound of a range, cut to the axis, as Python does it.
@@ -154,9 +155,9 @@ std::string summed_up(const View& view) {
 }
 
 std::string place_of(const isa::Program& program, const isa::TensorDescriptor& tensor) {
-  return fmt::format("byte {} of {}", tensor.offset,
-                     tensor.space == isa::Space::scratchpad ? "the scratchpad"
-                                                            : printable(program.regions[tensor.region].name));
+  return fmt::format(
+      "byte {} of {}", tensor.offset,
+      tensor.space == isa::Space::scratchpad ? "the scratchpad" : printable(program.regions[tensor.region].name));
 }
 
 }  // namespace
@@ -168,7 +169,9 @@ Result<std::string> print_tensor(const isa::Program& program, const machine::Ste
       bracket == expression.npos ? "" : expression.substr(bracket + 1, expression.size() - bracket - 2);
   HADAL_TRY(const size_t number, tensor_named(program, unquoted(expression.substr(0, bracket))));
   const isa::Box box = whole_box(program, number);
-  const View whole{box.dtype, stepper.at(box, core), {box.extents.begin(), box.extents.begin() + box.rank},
+  const View whole{box.dtype,
+                   stepper.at(box, core),
+                   {box.extents.begin(), box.extents.begin() + box.rank},
                    {box.strides.begin(), box.strides.begin() + box.rank}};
   HADAL_TRY(const View view, sliced(whole, cut));
   const isa::TensorDescriptor& tensor = program.tensors[number];

@@ -54,10 +54,10 @@ std::string Timeline::queues(const isa::Program& program, size_t core, int64_t c
       out += "idle\n";
       continue;
     }
-    out += fmt::format("{} `{}` {}, {} behind\n", isa::place_of(program, first->instruction),
-                       isa::row_of(program.code[first->instruction].op)->name,
-                       first->begin <= cycle ? fmt::format("until cycle {}", first->end) : waiting_text(program, *first),
-                       behind);
+    out += fmt::format(
+        "{} `{}` {}, {} behind\n", isa::place_of(program, first->instruction),
+        isa::row_of(program.code[first->instruction].op)->name,
+        first->begin <= cycle ? fmt::format("until cycle {}", first->end) : waiting_text(program, *first), behind);
   }
   return out;
 }

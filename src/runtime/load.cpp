@@ -188,9 +188,11 @@ Result<Loaded> compile_graph(graph::Graph graph, const Source& source, const com
   options.lowered = lowered.get();
   HADAL_TRY(isa::Program program, compile::compile(std::move(graph), chip, options));
   if (!source.dump_after.empty() && !dumped) return unknown_pass(source.dump_after, passes);
-  Loaded loaded{
-      .program = std::move(program), .chip = std::move(chip), .lowered = std::move(lowered), .compiled = true,
-      .compile_seconds = watch.lap()};
+  Loaded loaded{.program = std::move(program),
+                .chip = std::move(chip),
+                .lowered = std::move(lowered),
+                .compiled = true,
+                .compile_seconds = watch.lap()};
   call(loaded, profile);
   return loaded;
 }

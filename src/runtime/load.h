@@ -52,11 +52,11 @@ struct Source {
 struct Loaded {
   isa::Program program;
   chip::Chip chip;
-  std::vector<std::string> notes = {};             ///< For the user: "unbound symbols are 1: batch".
-  bool warm = false;                               ///< The profile's calls find what those before left in the cache.
+  std::vector<std::string> notes = {};  ///< For the user: "unbound symbols are 1: batch".
+  bool warm = false;                    ///< The profile's calls find what those before left in the cache.
   std::shared_ptr<const compile::Lowered> lowered = {};  ///< Of a model, where it was asked for.
-  bool compiled = false;                           ///< From a model; else read from a program file.
-  double import_seconds = 0, compile_seconds = 0;  ///< Host time; a program file has only the first.
+  bool compiled = false;                                 ///< From a model; else read from a program file.
+  double import_seconds = 0, compile_seconds = 0;        ///< Host time; a program file has only the first.
 };
 
 inline constexpr const char* default_chip = "hadal-1";

@@ -24,8 +24,8 @@ int64_t cores_of(const isa::Program& program, const chip::Chip& chip);
 /// Bytes that computing a program's values needs: its memory, its weights, and the cores' scratchpads.
 int64_t memory_needed(const isa::Program& program, const chip::Chip& chip);
 
-/// How the machine computes a program's values for these settings. Errors: memory.limit, program.weights (a weight has no
-/// values).
+/// How the machine computes a program's values for these settings. Errors: memory.limit, program.weights (a weight has
+/// no values).
 Result<machine::ValueOptions> value_options(const isa::Program& program, const chip::Chip& chip,
                                             const ValueSettings& settings);
 
