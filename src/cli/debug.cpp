@@ -17,12 +17,11 @@ namespace hadal::cli {
 
 namespace {
 
-constexpr const char* this_model = "-";  ///< Of --bisect without a name.
-
 struct DebugFlags {
   ModelFlags model;
   std::vector<std::string> inputs, commands;
-  std::optional<std::string> script, tolerance, seed, bisect;
+  std::optional<std::string> script, tolerance, seed;
+  std::optional<std::string> bisect;  ///< Empty where the flag stands without a name.
   std::string numerics = "fast";
 };
 
@@ -115,7 +114,7 @@ Result<int> bisect(const DebugFlags& flags, const runtime::Source& source, Progr
   }
   HADAL_TRY(const debug::Wish wish, wish_of(flags));
   std::optional<runtime::Source> model;
-  if (*flags.bisect != this_model) {
+  if (!flags.bisect->empty()) {
     model = source;
     model->file = *flags.bisect;
   }
@@ -169,7 +168,6 @@ void add_debug(CLI::App& app, Action& action) {
                   "that it was compiled from")
       ->type_name("[MODEL]")
       ->expected(0, 1)
-      ->default_str(this_model)
       ->group(group);
   debug
       .add_option("--tolerance", flags->tolerance,

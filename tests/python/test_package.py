@@ -336,3 +336,28 @@ def test_an_installed_package_has_all_it_needs(tmp_path):
                                    str(len(hadal.chips()))], done.stderr
     bundled = {file.name.split(".so")[0] for file in (site / "hadal/lib").iterdir()}
     assert {"libhadal", "libdnnl", "libprotobuf", "libfmt"} <= bundled and "libc" not in bundled
+
+
+def test_a_debugger_does_what_the_command_does():
+    debug = hadal.debug(MODEL)
+    assert debug("break node conv2") == "breakpoint 1: node conv2\n"
+    assert debug("continue").startswith("breakpoint 1: node conv2\ncore ")
+    assert "has ended" in debug("delete") + debug("continue")
+    x = np.full((1, 3, 32, 32), np.inf, np.float32)
+    infinite = hadal.debug(hadal.compile(MODEL, chip="hadal-edge"), {"input": x})
+    del x
+    infinite("break nan")
+    assert "wrote inf at" in infinite("continue") and "of conv0_relu" in infinite("where")
+
+
+def test_a_debugger_says_what_is_wrong_and_goes_on():
+    debug = hadal.debug(MODEL)
+    with pytest.raises(hadal.HadalError) as caught:
+        debug("print nothing")
+    assert caught.value.code == "debug.name" and "info tensors" in caught.value.remedy
+    assert debug("step").startswith("core 0, ")
+    with pytest.raises(hadal.HadalError) as caught:
+        hadal.debug(MODEL, {"image": np.zeros((1, 3, 32, 32), np.float32)})
+    assert caught.value.code == "input.name"
+    with pytest.raises(TypeError):
+        hadal.debug(hadal.compile(MODEL), chip="hadal-edge")

@@ -38,3 +38,13 @@ def test_commands_of_a_page_work(hadal, clone, page):
         done = subprocess.run([shutil.which("bash"), "-euo", "pipefail", "-c", block], cwd=clone,
                               env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    compare_files(ROOT / page, clone)
+
+
+def compare_files(page, folder):
+    """What a page shows of a file that its commands have written; HADAL_UPDATE=1 rewrites it."""
+    shown = re.compile(r"(<!-- file: (\S+) -->\n```\n)(.*?)(```\n)", re.DOTALL)
+    if os.environ.get("HADAL_UPDATE"):
+        page.write_text(shown.sub(lambda found: found[1] + (folder / found[2]).read_text() + found[4], page.read_text()))
+    for found in shown.finditer(page.read_text()):
+        assert found[3] == (folder / found[2]).read_text()
