@@ -34,10 +34,13 @@ Status check_same_model(const isa::Program& program, const isa::Program& compile
     return differ(fmt::format("it has {} layers, the model {}, or they have other names", program.layers.size(),
                               compiled.layers.size()));
   if (names(program.regions) != names(compiled.regions)) return differ("their regions of memory are others");
-  for (size_t i = 0; i < program.regions.size(); ++i)
+  for (size_t i = 0; i < program.regions.size(); ++i) {
+    if (program.regions[i].kind != compiled.regions[i].kind)
+      return differ(fmt::format("region {} is of another kind", printable(program.regions[i].name)));
     if (program.regions[i].bytes != compiled.regions[i].bytes)
       return differ(fmt::format("region {} has {} bytes, that of the model {}", printable(program.regions[i].name),
                                 program.regions[i].bytes, compiled.regions[i].bytes));
+  }
   if (program.inputs != compiled.inputs || program.outputs != compiled.outputs)
     return differ("their inputs or outputs are others");
   return {};
@@ -70,8 +73,8 @@ Tensor copy_from(const machine::Memory& memory, const compile::StoredValue& stor
 /// Runs the program, and keeps what each layer has stored at the moment when it has.
 class Recorder {
  public:
-  Recorder(const compile::Lowered& lowered, machine::Stepper& stepper, Layers& layers)
-      : lowered_(lowered), stepper_(stepper), layers_(layers) {}
+  Recorder(const isa::Program& program, const compile::Lowered& lowered, machine::Stepper& stepper, Layers& layers)
+      : program_(program), lowered_(lowered), stepper_(stepper), layers_(layers) {}
 
   std::optional<Error> run() {
     while (true) {
@@ -81,7 +84,8 @@ class Recorder {
       const auto executed = stepper_.step();
       if (!executed) return executed.error();
       layers_.count(*executed);
-      take_stored();
+      const auto layer = layer_of(program_, executed->instruction);
+      if (layer && layers_.stored(*layer)) take_stored();
     }
   }
   [[nodiscard]] const std::map<graph::ValueId, Tensor>& values() const { return values_; }
@@ -95,6 +99,7 @@ class Recorder {
         values_.emplace(stored.value, copy_from(stepper_.memory(), stored, lowered_.graph.type(stored.value)));
   }
 
+  const isa::Program& program_;
   const compile::Lowered& lowered_;
   machine::Stepper& stepper_;
   Layers& layers_;
@@ -153,15 +158,15 @@ Result<Bisection> bisect(const isa::Program& program, const isa::Program& compil
     std::ranges::copy(input.bytes.view, data);
   }
   HADAL_TRY(const auto stepper, machine::Stepper::make(program, cores, options, own));
-  Recorder recorder(lowered, *stepper, layers);
+  Recorder recorder(program, lowered, *stepper, layers);
   Bisection out{.layers = program.layers.size(), .values = lowered.values.size()};
   out.failure = recorder.run();
-  std::map<graph::ValueId, size_t> layer_of;
-  for (const compile::StoredValue& stored : lowered.values) layer_of[stored.value] = stored.layer;
+  std::map<graph::ValueId, size_t> storing;
+  for (const compile::StoredValue& stored : lowered.values) storing[stored.value] = stored.layer;
   const graph::Graph wide = widened(lowered.graph);
   const auto see = [&](graph::ValueId value, Tensor& result) {
-    const auto layer = layer_of.find(value);
-    if (layer == layer_of.end()) return;
+    const auto layer = storing.find(value);
+    if (layer == storing.end()) return;
     Difference difference{.layer = layer->second, .value = lowered.graph.value(value).name};
     const auto got = recorder.values().find(value);
     if (got == recorder.values().end()) {

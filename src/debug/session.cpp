@@ -140,10 +140,11 @@ Session::Reply Session::remove_break(const std::string& rest) {
   return std::string();
 }
 
-Result<size_t> Session::core() {
+/// A program that has failed can be looked into.
+size_t Session::core() {
   if (selected_) return *selected_;
-  HADAL_TRY(const std::optional<size_t> turn, target_->stepper().turn());
-  return turn.value_or(0);
+  (void)target_->stepper().turn();
+  return target_->stepper().last_turn();
 }
 
 Session::Reply Session::select(const std::string& rest) {
@@ -174,13 +175,13 @@ Session::Reply Session::where(const std::string& rest) {
 
 Session::Reply Session::print(const std::string& rest) {
   if (rest.empty()) return Error{"debug.command", "print needs a tensor", {}, "info tensors lists them"};
-  HADAL_TRY(const size_t number, core());
+  const size_t number = core();
   return print_tensor(target_->program(), target_->stepper(), number, rest);
 }
 
 Session::Reply Session::list(const std::string& rest) {
   const int64_t instructions = std::ssize(texts_);
-  HADAL_TRY(const size_t number, core());
+  const size_t number = core();
   const auto here = static_cast<int64_t>(target_->stepper().core(number).sequencer().index());
   int64_t around = here;
   if (!rest.empty()) {

@@ -47,10 +47,10 @@ class Session {
   Reply quit(const std::string& rest);
 
   Reply run(const Target::Enough& enough);
-  Result<size_t> core();
-  Reply cores_text();
-  Reply semaphores_text();
-  Reply registers_text();
+  size_t core();
+  std::string cores_text();
+  std::string semaphores_text();
+  std::string registers_text();
   std::string breakpoints_text();
   std::string layers_text();
   Result<const Timeline*> timeline();

@@ -18,8 +18,7 @@ Session::Reply Session::info(const std::string& rest) {
   if (rest == "tensors") return list_tensors(target_->program());
   if (rest == "queues") {
     HADAL_TRY(const Timeline* times, timeline());
-    HADAL_TRY(const size_t number, core());
-    return times->queues(target_->program(), number, cycle_);
+    return times->queues(target_->program(), core(), cycle_);
   }
   return Error{"debug.command",
                fmt::format("info knows nothing of \"{}\"", printable(rest, 80)),
@@ -46,12 +45,13 @@ std::string missing(const isa::Program& program, const machine::Stepper& stepper
 
 }  // namespace
 
-Session::Reply Session::cores_text() {
-  HADAL_TRY(const std::optional<size_t> turn, target_->stepper().turn());
+std::string Session::cores_text() {
+  (void)target_->stepper().turn();
   const machine::Stepper& stepper = target_->stepper();
   std::string out;
   for (size_t core = 0; core < stepper.cores(); ++core) {
-    out += fmt::format("{} {:>3}  {:>8} executed", turn == core ? "->" : "  ", core, target_->executed(core));
+    out += fmt::format("{} {:>3}  {:>8} executed", stepper.last_turn() == core ? "->" : "  ", core,
+                       target_->executed(core));
     if (stepper.halted(core))
       out += ", halted";
     else if (const isa::Instruction* in = stepper.core(core).waiting())
@@ -62,8 +62,8 @@ Session::Reply Session::cores_text() {
   return out;
 }
 
-Session::Reply Session::semaphores_text() {
-  HADAL_TRY(const size_t number, core());
+std::string Session::semaphores_text() {
+  const size_t number = core();
   const isa::Program& program = target_->program();
   std::string out = fmt::format("semaphores of core {}: count, and at first\n", number);
   for (size_t i = 0; i < program.semaphores.size(); ++i)
@@ -73,8 +73,8 @@ Session::Reply Session::semaphores_text() {
   return out;
 }
 
-Session::Reply Session::registers_text() {
-  HADAL_TRY(const size_t number, core());
+std::string Session::registers_text() {
+  const size_t number = core();
   std::string out = fmt::format("registers of core {} that are not 0\n", number);
   const auto& values = target_->stepper().core(number).sequencer().values();
   for (size_t i = 0; i < values.size(); ++i)

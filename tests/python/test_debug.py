@@ -1,7 +1,10 @@
 """hadal debug: stepping, breakpoints, printing; and the layer that --bisect names in programs with a fault of known place."""
 
+import os
+import pty
 import re
 import struct
+import subprocess
 
 import numpy as np
 import pytest
@@ -234,15 +237,25 @@ def texts(hadal, tmp_path_factory):
     return text_of
 
 
+def assembled(hadal, lines, folder):
+    text, program = folder / "edited.hasm", folder / "edited.hadal"
+    text.write_text("\n".join(lines) + "\n")
+    hadal.ok("asm", text, "-o", program)
+    return program
+
+
+def load_outside(lines):
+    """A load of conv3 passes its tensor's edge."""
+    with_field("conv3_relu", "load activation", "r34*8, r29*8", "r34*8, r29*9")(lines)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_bisection_names_the_layer_of_a_fault(hadal, texts, tmp_path, fault):
     """The program is edited in its text; the model says what it should compute."""
     model, edit, layer, nodes = FAULTS[fault]
     lines = texts(model)
     edit(lines)
-    text, program = tmp_path / "edited.hasm", tmp_path / "edited.hadal"
-    text.write_text("\n".join(lines) + "\n")
-    hadal.ok("asm", text, "-o", program)
+    program = assembled(hadal, lines, tmp_path)
     done = hadal("debug", program, "--bisect", MODELS / f"{model}.onnx")
     assert done.code == 1 and done.err == ""
     found = re.search(r"the first layer that differs: (\S+), \d+ of \d+ .*\n  nodes      (.*)\n  value      (.*)\n"
@@ -269,13 +282,27 @@ def test_a_program_of_another_precision_is_compared_at_its_own(hadal, tmp_path):
     assert "no layer differs" in hadal.ok("debug", program, "--bisect", SMALL).out
 
 
-def test_a_program_that_ends_early_is_told_of(hadal, texts, tmp_path):
-    """A load of fc0 passes its tensor's edge: what was stored before agrees, what it should store is missing."""
+def test_a_session_goes_on_after_errors(hadal, texts, tmp_path):
+    """On a terminal: an error is a line, and a program that has failed can be looked into."""
     lines = texts(RESNET)
-    with_field("conv3_relu", "load activation", "r34*8, r29*8", "r34*8, r29*9")(lines)
-    text, program = tmp_path / "edited.hasm", tmp_path / "edited.hadal"
-    text.write_text("\n".join(lines) + "\n")
-    hadal.ok("asm", text, "-o", program)
+    load_outside(lines)
+    ours, theirs = pty.openpty()
+    os.write(ours, b"stop\ncontinue\ninfo cores\nprint add0_relu[0, 0, 0, 0, :2]\nlist\nquit\n")
+    done = subprocess.run([hadal.binary, "debug", assembled(hadal, lines, tmp_path)], stdin=theirs, capture_output=True, text=True)
+    os.close(ours), os.close(theirs)
+    assert done.returncode == 0 and done.stderr == ""
+    start, wrong, failed, cores, values, code, end = done.stdout.split("(hadal) ")
+    assert start.startswith("core 0, ") and wrong == 'error[debug.command]: no command is called "stop"; did you mean "step"?\n'
+    assert failed.startswith("error[") and failed.count("\n") == 1 and "of conv3_relu" in failed and end == ""
+    at = re.search(r"^->  +\d+ .* at instruction (\d+) of conv3_relu `load`", cores, re.MULTILINE)[1]
+    assert values.startswith("add0_relu f32 [2] at ") and f"->  {int(at):>4}  load activation" in code
+
+
+def test_a_program_that_ends_early_is_told_of(hadal, texts, tmp_path):
+    """What was stored before agrees, what should be stored is missing."""
+    lines = texts(RESNET)
+    load_outside(lines)
+    program = assembled(hadal, lines, tmp_path)
     done = hadal("debug", program, "--bisect", SMALL)
     assert done.code == 1 and done.out.startswith("the run has failed: error[")
     assert "the first layer that differs: conv3_relu" in done.out and "ended before it was stored" in done.out

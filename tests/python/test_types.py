@@ -30,6 +30,8 @@ def measure() -> tuple[int, float]:
     with hd.register_kernel("MatMul", matmul, when=lambda node: len(node.inputs) == 2, parameters=lambda node: tuned.best):
         hd.compile("m.onnx", shapes={"x": (1, 3)}).save("m.hadal")
     print(session.get_inputs()[0].shape, report.layers[0]["name"], hd.chips(), tuned.speedup)
+    debug: hd.Debugger = hd.debug(session.program, {"x": np.ones(3)})
+    print(debug("break nan").upper())
     return timed.cycles, report.seconds
 '''
 
@@ -39,6 +41,7 @@ WRONG = [
     ('hd.compile("m.onnx", numeric="exact")', "call-arg"),
     ('hd.simulate("m.onnx").cycles.seconds', "attr-defined"),
     ('hd.kernel(3)', "arg-type"),
+    ('hd.debug("m.onnx")(3)', "arg-type"),
     ('hd.tiles("64", 8)', "arg-type"),
     ('hd.tune(print, ["f32[8,8]"])', "arg-type"),
     ('hd.register_kernel("Softmax", matmul, when=3)', "arg-type"),

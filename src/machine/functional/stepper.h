@@ -34,6 +34,8 @@ class Stepper {
   /// The same for a core of the caller's choice; none: it has halted, or must wait.
   Result<std::optional<Executed>> step(size_t core);
 
+  /// The core that `turn` came to last: where it failed, the one that did.
+  [[nodiscard]] size_t last_turn() const { return turn_; }
   [[nodiscard]] size_t cores() const { return cores_.size(); }
   [[nodiscard]] const Core& core(size_t number) const { return *cores_[number]; }
   [[nodiscard]] bool halted(size_t core) const { return halted_[core]; }
