@@ -6,7 +6,9 @@ import re
 import struct
 import subprocess
 
+import exported
 import numpy as np
+import onnx
 import pytest
 
 from conftest import MODELS
@@ -170,6 +172,14 @@ def test_no_layer_of_a_compiled_model_differs(hadal, name, precision):
     done = hadal("debug", MODELS / f"{name}.onnx", "--bisect", *flags, timeout=300)
     assert re.fullmatch(r"no layer differs: \d+ values of \d+ layers compared\n", done.out), done.out + done.err
     assert done.code == 0
+
+
+@pytest.mark.parametrize("name", ["densenet", "swin", "yolo", "gpt2", "lstm_tagger"])
+def test_no_layer_of_an_architecture_differs(hadal, tmp_path, name):
+    """Concatenations in place and by copies, windows, attention, caches, recurrence."""
+    model = tmp_path / "model.onnx"
+    onnx.save(exported.make(name).model, model)
+    assert hadal.ok("debug", model, "--bisect").out.startswith("no layer differs: ")
 
 
 def main_part(lines, layer):
