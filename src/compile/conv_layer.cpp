@@ -112,7 +112,7 @@ ConvLayer conv_layer(Emitter& e, const Group& group, const std::string& op) {
     layer.strides.push_back(stream_strides(layer.streams[i], out.extents, bias != graph::absent && i == 0));
   }
   if (!transposed) {
-    if (!e.plan().profile) skip_unread(layer, e.chip().dma.burst_bytes);  // Theirs load whole windows.
+    skip_unread(layer, e.chip().dma.burst_bytes);
     flatten_pixels(layer);
   }
   for (size_t i = 0; i < layer.group.streams.size(); ++i) {

@@ -16,7 +16,6 @@ using isa::Queue;
 
 namespace {
 
-/// Lays out constant weights for tiles.
 void set_blocks(Emitter& e, ConvLayer& layer, const WeightBlocks& blocks) {
   const graph::ValueId v = e.graph().nodes[static_cast<size_t>(layer.group.main)].inputs[1];
   const Tensor& tensor = *e.graph().value(v).constant;

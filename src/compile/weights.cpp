@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "compile/spatial.h"
+#include "rules/cycles.h"
 
 namespace hadal::compile {
 
@@ -152,9 +153,9 @@ Placed taps_first(Emitter& e, graph::ValueId v, int64_t multiplier, int64_t tran
 }
 
 WeightBlocks WeightBlocks::of(int64_t k, int64_t n, int64_t part, int64_t chunk, int64_t width) {
-  const auto over = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
   part = std::min(part, k);
-  const WeightBlocks blocks{chunk, width, part, over(part, chunk), over(k, part), over(n, width)};
+  const WeightBlocks blocks{
+      chunk, width, part, rules::ceil_div(part, chunk), rules::ceil_div(k, part), rules::ceil_div(n, width)};
   const int64_t filled = blocks.parts * blocks.chunks * chunk - k;
   return filled * 8 <= k ? blocks : WeightBlocks{k, width, k, 1, 1, blocks.columns};
 }
