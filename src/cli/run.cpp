@@ -23,7 +23,7 @@ struct RunFlags {
   std::vector<std::string> inputs, expected;
   std::optional<std::string> tolerance, output_dir, json, trace, repeat, deadline, threads, seed, layers;
   std::string numerics = "fast", memory = "fast";
-  bool check = false, no_values = false, no_timing = false;
+  bool check = false, no_values = false, no_timing = false, no_extrapolation = false;
 };
 
 constexpr const char* footer =
@@ -65,6 +65,8 @@ Status check(const RunFlags& flags) {
     if (flags.trace) return contradiction("--trace needs timing, which --no-timing leaves out");
     if (flags.deadline) return contradiction("--deadline needs timing, which --no-timing leaves out");
     if (flags.layers) return contradiction("--layers is about timing, which --no-timing leaves out");
+    if (flags.no_extrapolation)
+      return contradiction("--no-extrapolation is about timing, which --no-timing leaves out");
     if (flags.memory == "exact") return contradiction("--memory is about timing, which --no-timing leaves out");
   }
   if (flags.tolerance && flags.expected.empty())
@@ -103,6 +105,7 @@ Result<runtime::Request> request_of(const RunFlags& flags) {
   request.exact = numerics == "exact";
   HADAL_TRY(const std::string memory, read_choice(flags.memory, "--memory", {"fast", "exact"}));
   request.exact_memory = memory == "exact";
+  request.extrapolate = !flags.no_extrapolation;
   for (const std::string& text : flags.inputs) {
     HADAL_TRY(auto input, runtime::parse_input(text));
     request.inputs.push_back(std::move(input));
@@ -214,6 +217,9 @@ void add_machine_flags(CLI::App& run, RunFlags& flags) {
   run.add_option("--memory", flags.memory,
                  "Timing of the chip's DRAM. fast: row by row (default); exact: command by command, slow")
       ->type_name("fast|exact")
+      ->group(group);
+  run.add_flag("--no-extrapolation", flags.no_extrapolation,
+               "Time every trip of steady loops, of which else most are counted and not run")
       ->group(group);
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -71,6 +72,13 @@ class Sequencer {
   }
   [[nodiscard]] Box box(uint16_t view) const;
   [[nodiscard]] const std::array<int64_t, registers>& values() const { return registers_; }
+  struct Frame {
+    uint32_t body;  ///< Its first instruction.
+    int64_t left;   ///< Trips, the present one included.
+    uint8_t index;
+  };
+  /// The loops around that instruction, the outermost first.
+  [[nodiscard]] std::span<const Frame> loops() const { return {stack_.data(), static_cast<size_t>(depth_)}; }
   void set(uint8_t destination, int64_t value) { registers_[destination] = value; }
 
  private:
@@ -82,11 +90,6 @@ class Sequencer {
   size_t pc_ = 0, at_ = 0;
   uint64_t steps_left_ = UINT64_MAX;
   uint32_t lets_ = 0, controls_ = 0;
-  struct Frame {
-    uint32_t body;
-    int64_t left;
-    uint8_t index;
-  };
   std::array<Frame, loop_depth> stack_{};
   int depth_ = 0;
   std::array<int64_t, registers> registers_{};

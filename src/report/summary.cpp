@@ -141,6 +141,10 @@ std::string simulator_text(const runtime::Request& request, const runtime::Outco
   if (request.check) parts += fmt::format(", check {}", scaled(outcome.check_seconds, "s"));
   if (request.values) parts += fmt::format(", values {}", scaled(outcome.functional_seconds, "s"));
   if (request.timing) parts += fmt::format(", timing {}", scaled(outcome.timing_seconds, "s"));
+  if (outcome.timing && outcome.timing->extrapolated > 0)
+    parts += fmt::format(" ({} of {} instructions extrapolated)",
+                         grouped(static_cast<int64_t>(outcome.timing->extrapolated)),
+                         grouped(static_cast<int64_t>(outcome.timing->events.at("instructions"))));
   return fmt::format("\nsimulator: {}; {} of memory at most, {} {}\n", parts,
                      scaled(static_cast<double>(runtime::peak_memory()), "B"), request.threads,
                      request.threads == 1 ? "thread" : "threads");

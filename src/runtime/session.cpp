@@ -84,7 +84,8 @@ Status run_timing(const Request& request, Outcome& outcome) {
   Stopwatch watch;
   chip::Chip chip = outcome.chip;
   chip.cores = cores_of(outcome.program, outcome.chip);
-  machine::TimingOptions options{.warm = outcome.warm, .exact_memory = request.exact_memory};
+  machine::TimingOptions options{
+      .warm = outcome.warm, .exact_memory = request.exact_memory, .extrapolate = request.extrapolate};
   if (request.slices) options.slices = &outcome.slices;
   HADAL_TRY(outcome.timing, machine::time_program(outcome.program, chip, options));
   outcome.timing_seconds = watch.lap();

@@ -31,6 +31,7 @@ struct Request {
   uint64_t seed = 0;
   bool exact = false;         ///< Instructions as plain loops.
   bool exact_memory = false;  ///< The chip's DRAM command by command.
+  bool extrapolate = true;    ///< Most trips of steady loops are counted and not run.
 };
 
 /// Times of several runs, seconds.

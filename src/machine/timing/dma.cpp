@@ -45,8 +45,6 @@ void Machine::start_transfer(uint32_t core, Core& state, uint8_t queue, const En
   } else {
     active.transfer = entry.transfer;
     const Time port = clock_.time(entry.transfer.port_cycles);
-    statistics_.copied(entry.transfer);
-    if (!entry.sharing.is_shared()) statistics_.moved(entry.layer, entry.transfer);
     if (entry.transfer.moved > 0) {
       active.port = {static_cast<double>(port) / static_cast<double>(entry.transfer.moved)};
     } else {  // Nothing but fill.
@@ -86,12 +84,15 @@ void Machine::meet(uint32_t core, uint8_t queue, Time ready) {
   if (std::ssize(meeting.members) < sharing.members(first, chip_->cores)) return;
   for (const Member& member : meeting.members)
     meeting.ready = std::max(meeting.ready, ready + network_.distance(member.core, core));
-  statistics_.moved(active.layer, active.transfer);
   active.members = std::move(meeting.members);
   ++met_;
   for (const Member& member : active.members) cores_[member.core].queues[queue].active[member.active].meeting = met_;
   events_.push(meeting.ready, core, Event::Kind::request, queue);
   meetings_.erase(key);
+}
+
+int64_t Machine::piece_of(const Transfer& transfer) {
+  return servers_of(transfer).samples() ? long_stream_piece_bytes : piece_bytes;
 }
 
 /// Takes the core's port for the next piece, and those of all that share it; the queues of one direction take turns.
@@ -103,8 +104,7 @@ void Machine::request(uint32_t core, uint8_t queue, Time now) {
   const size_t direction = active.transfer.write ? 1 : 0;
   Time at = std::max(now, state.port_free[direction]);
   for (const Member& member : active.members) at = std::max(at, cores_[member.core].port_free[direction]);
-  const int64_t most = servers_of(active.transfer).samples() ? long_stream_piece_bytes : piece_bytes;
-  active.asking = std::min(most, active.transfer.moved - active.asked);
+  active.asking = std::min(piece_of(active.transfer), active.transfer.moved - active.asked);
   const Time free = at + active.port.time(active.asking);
   state.port_free[direction] = free;
   for (const Member& member : active.members) cores_[member.core].port_free[direction] = free;

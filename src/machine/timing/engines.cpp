@@ -37,10 +37,7 @@ void Machine::start(uint32_t core, Core& state, uint8_t queue, const Entry& entr
   QueueState& own = state.queues[queue];
   const Time waited_from = std::max({entry.issued, std::min(now, unit_free(state, queue, entry)), own.free});
   Time end = now;
-  if (!entry.idle) {
-    statistics_.worked(core, entry.layer, static_cast<isa::Queue>(queue), entry.cost, entry.emits);
-    end = queue == matrix ? run_matrix(state, entry, now) : now + clock_.time(entry.cost.cycles);
-  }
+  if (!entry.idle) end = queue == matrix ? run_matrix(state, entry, now) : now + clock_.time(entry.cost.cycles);
   own.last_end = std::max(own.last_end, end);
   finish(core, queue, entry, {.waited_from = waited_from, .begin = now, .end = own.last_end});
 }

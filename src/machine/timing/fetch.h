@@ -34,6 +34,12 @@ class Fetch {
   /// The sequencer, done with instruction `from` at `now`, goes on to `to`: when it has it. Call with from = to = 0
   /// and `first` at the start.
   Time go(size_t from, size_t to, Time now, bool first);
+  /// The sequencer goes on that many bytes further, as if it had all along.
+  void move(int64_t bytes) {
+    low_ += bytes;
+    high_ += bytes;
+    origin_ += bytes;
+  }
 
  private:
   Time take(int64_t begin, int64_t end, Time now);

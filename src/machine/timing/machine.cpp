@@ -65,6 +65,7 @@ Machine::Machine(const isa::Walk& walk, const chip::Chip& chip, const memory::De
       cache_(chip.cache.bytes),
       hit_(clock_.of_femtoseconds(chip.cache.latency_femtoseconds)),
       statistics_(*program_, chip) {
+  if (options.extrapolate && !exact_) steady_.emplace(walk, static_cast<size_t>(chip.cores));
   cores_.reserve(static_cast<size_t>(chip.cores));
   for (int64_t core = 0; core < chip.cores; ++core) {
     cores_.push_back(
@@ -90,15 +91,19 @@ Result<Timing> Machine::run() {
     }
     if (events_.empty()) break;
     const Event event = events_.pop();
-    if (event.time > longest) return Error{"run.range", "the program runs for more than 10^14 cycles"};
+    if (event.time > longest - skipped_) return Error{"run.range", "the program runs for more than 10^14 cycles"};
     handle(event);
   }
   if (!error_) error_ = stuck();
   if (error_) return *error_;
-  if (options_.slices)
+  if (options_.slices) {
+    fill_in(*options_.slices);
     std::stable_sort(options_.slices->begin(), options_.slices->end(),
                      [](const Slice& a, const Slice& b) { return a.begin < b.begin; });
-  return statistics_.timing(launch_, network_.hop_bytes());
+  }
+  Timing timing = statistics_.timing(launch_, network_.hop_bytes());
+  timing.extrapolated = extrapolated_;
+  return timing;
 }
 
 void Machine::handle(const Event& event) {
@@ -154,6 +159,7 @@ void Machine::issue(uint32_t core, Time now) {
       state.started = true;
       state.last = to;
       state.held_from = state.time;
+      if (steady_) come_to(core);
     }
     if (!place(core, state)) return;
   }
@@ -169,7 +175,10 @@ bool Machine::place(uint32_t core, Core& state) {
   entry.order = state.issued++;
   entry.held_from = clock_.edge(state.held_from);
   entry.issued = clock_.edge(state.time);
+  entry.skipped = skipped_;
   decode(state, entry);
+  tally(core, entry);
+  if (steady_) steady_->issued(core, queue, signature_of(entry));
   if (was_empty) wake(core, state, queue, entry.issued);
   state.next = nullptr;
   return true;
@@ -196,6 +205,15 @@ void Machine::decode(Core& state, Entry& entry) {
     fail({"limits.unit",
           fmt::format("{} has no unit for {} of {}", chip_->name, isa::row_of(in.op)->name, name_of(entry.cost.type)),
           isa::place_of(*program_, entry.instruction), "compile the model for this chip, or with another precision"});
+}
+
+/// Counts what an instruction does, once it is in its queue.
+void Machine::tally(uint32_t core, const Entry& entry) {
+  if (entry.idle || error_) return;
+  const isa::Queue queue = program_->code[entry.instruction].queue;
+  if (!isa::is_dma(queue)) return statistics_.worked(core, entry.layer, queue, entry.cost, entry.emits);
+  statistics_.copied(entry.transfer);
+  if (!entry.sharing.is_shared() || entry.sharing.first(core) == core) statistics_.moved(entry.layer, entry.transfer);
 }
 
 void Machine::wake(uint32_t core, Core& state, uint8_t queue, Time at) {
@@ -246,7 +264,9 @@ void Machine::deliver(uint32_t core, uint32_t instruction, bool everywhere, Time
 
 /// Everything that follows from an instruction's end being known.
 void Machine::finish(uint32_t core, uint8_t queue, const Issued& what, const Course& course) {
-  statistics_.ran(what.layer, course.begin, course.end);
+  const auto late = [&](Time time) { return time + what.skipped; };
+  statistics_.ran(what.layer, late(course.begin), late(course.end));
+  if (steady_) steady_->ended(core, queue, what.order, late(course.end), network_.hop_bytes());
   bool own = false, all = false;
   for (const isa::Sync& signal : program_->code[what.instruction].signals)
     if (signal.count > 0) (signal.everywhere ? all : own) = true;
@@ -256,17 +276,17 @@ void Machine::finish(uint32_t core, uint8_t queue, const Issued& what, const Cou
     for (uint32_t to = 0; to < cores_.size(); ++to)
       events_.push(visible + network_.distance(core, to), to, Event::Kind::broadcast, queue, what.instruction);
   if (!options_.slices) return;
-  const int64_t begin = clock_.until(course.begin);
+  const int64_t begin = clock_.until(late(course.begin));
   options_.slices->push_back({.core = core,
                               .queue = static_cast<isa::Queue>(queue),
                               .instruction = what.instruction,
                               .order = what.order,
-                              .held_from = clock_.until(what.held_from),
-                              .issued = clock_.until(what.issued),
+                              .held_from = clock_.until(late(what.held_from)),
+                              .issued = clock_.until(late(what.issued)),
                               .begin = begin,
-                              .end = clock_.until(course.end),
-                              .waited_from = std::min(clock_.until(course.waited_from), begin),
-                              .asked = clock_.until(std::max(course.asked_at, course.begin)),
+                              .end = clock_.until(late(course.end)),
+                              .waited_from = std::min(clock_.until(late(course.waited_from)), begin),
+                              .asked = clock_.until(late(std::max(course.asked_at, course.begin))),
                               .meeting = course.meeting,
                               .on_chip = course.on_chip});
 }

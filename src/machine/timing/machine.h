@@ -1,5 +1,5 @@
 // The timing machine's state, and what each event does to it. machine.cpp has sequencers, queues and signals,
-// engines.cpp the matrix, vector and host queues, dma.cpp the transfers.
+// engines.cpp the matrix, vector and host queues, dma.cpp the transfers, skip.cpp trips that are not run.
 #pragma once
 
 #include <array>
@@ -21,6 +21,7 @@
 #include "machine/timing/network.h"
 #include "machine/timing/run.h"
 #include "machine/timing/statistics.h"
+#include "machine/timing/steady.h"
 #include "machine/timing/time.h"
 #include "machine/timing/transfer.h"
 
@@ -31,6 +32,7 @@ struct Issued {
   uint32_t instruction = 0, layer = 0;
   uint32_t order = 0;              ///< Of the core's.
   Time held_from = 0, issued = 0;  ///< When the sequencer had it; when its queue took it.
+  Time skipped = 0;                ///< That was left out before it: all its times are that much later.
 };
 
 /// When an instruction ran.
@@ -118,6 +120,17 @@ struct Core {
   std::array<Time, 2> port_free{};  ///< DMA: from memory, to memory.
 };
 
+/// Instructions of a core that were counted and not run: each is like the one a period before it.
+struct Skipped {
+  uint32_t core = 0;
+  uint32_t first = 0, end = 0;  ///< Of the core's instructions.
+  uint32_t instructions = 0;    ///< In a period.
+  uint32_t code = 0;            ///< Static instructions from one to the other.
+  double time = 0;              ///< Ticks of a period.
+  uint32_t known = 0;           ///< The end of the period that was measured: what follows is that many periods later.
+  [[nodiscard]] uint32_t later(uint32_t order) const { return (order - known) / instructions + 1; }
+};
+
 class Machine {
  public:
   /// `device`: the chip's memory, null where it names none. `exact`: what times it, command by command, instead of
@@ -134,6 +147,7 @@ class Machine {
   void issue(uint32_t core, Time now);
   bool place(uint32_t core, Core& state);
   void decode(Core& state, Entry& entry);
+  void tally(uint32_t core, const Entry& entry);
   void wake(uint32_t core, Core& state, uint8_t queue, Time at);
   void advance(uint32_t core, uint8_t queue, Time now);
   void deliver(uint32_t core, uint32_t instruction, bool everywhere, Time now);
@@ -143,6 +157,30 @@ class Machine {
   [[nodiscard]] uint32_t layer_of(size_t instruction) const {
     return instruction < program_->source.size() ? program_->source[instruction] : 0;
   }
+
+  // Trips of steady loops that are not run (skip.cpp).
+  void come_to(uint32_t core);
+  [[nodiscard]] uint64_t signature_of(const Entry& entry) const;
+  [[nodiscard]] bool others_rest(const Period& period);
+  /// Where the sequencers are, and what is counted: to come back to.
+  struct Checkpoint {
+    struct Place {
+      isa::Sequencer sequencer;
+      const isa::Instruction* next;
+      uint32_t issued;
+    };
+    std::vector<Place> cores{};
+    Statistics statistics;
+    uint64_t issued = 0;
+  };
+  [[nodiscard]] Checkpoint checkpoint() const;
+  void go_back(const Checkpoint& to);
+  void skip(const Period& period);
+  int64_t pass_over(const Period& period, int64_t periods);
+  bool pass_over(const Period& period, const Period::Part& part,
+                 std::vector<std::array<int64_t, isa::semaphores>>& sum);
+  void keep_cached(const Transfer& transfer);
+  void fill_in(std::vector<Slice>& slices) const;
 
   // Engines (engines.cpp).
   [[nodiscard]] Time unit_free(Core& state, uint8_t queue, const Entry& entry) const;
@@ -171,6 +209,7 @@ class Machine {
     return transfer.shared ? transfer.page_bytes : chip_->memory.interleave_bytes;
   }
   Servers& servers_of(const Transfer& transfer) { return transfer.shared ? shared_ : memory_; }
+  [[nodiscard]] int64_t piece_of(const Transfer& transfer);
   [[nodiscard]] bool is_exact(const Transfer& transfer) const { return exact_ && !transfer.shared; }
 
   const isa::Program* program_;
@@ -188,6 +227,10 @@ class Machine {
   Cache cache_;
   Time hit_ = 0;  ///< Latency of what is in the cache.
   Statistics statistics_;
+  std::optional<Steady> steady_;
+  std::vector<Skipped> skips_;
+  Time skipped_ = 0;           ///< What was left out so far: times here are that much behind those that are reported.
+  uint64_t extrapolated_ = 0;  ///< Instructions.
   Events events_;
   std::vector<Core> cores_;
   std::map<std::array<int64_t, 4>, Meeting> meetings_;  ///< By queue, and first core, size and step of the group.

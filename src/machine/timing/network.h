@@ -42,6 +42,7 @@ class Network {
 
   /// Bytes times hops, so far.
   [[nodiscard]] uint64_t hop_bytes() const { return hop_bytes_; }
+  void add_hop_bytes(uint64_t bytes) { hop_bytes_ += bytes; }
 
  private:
   enum class Topology : uint8_t { none, mesh, crossbar };

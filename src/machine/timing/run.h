@@ -33,6 +33,7 @@ struct TimingOptions {
   bool warm = false;                                      ///< The chip's cache has what a run before left there.
   std::vector<Slice>* slices = nullptr;                   ///< Filled where given, in the order of starting.
   bool exact_memory = false;  ///< The chip's memory by its commands, which is slow; else row by row.
+  bool extrapolate = true;    ///< Most trips of steady loops are not run; never with the exact memory.
 };
 
 /// What bounds a layer.
@@ -54,8 +55,9 @@ struct Timing {
   std::vector<LayerTime> layers;
   std::map<isa::Opcode, uint64_t> executed;
   uint64_t macs = 0, bytes_read = 0, bytes_written = 0;
-  uint64_t host_bytes = 0;  ///< Over the host link: inputs and outputs, which `cycles` leave out, and host calls.
-  double host_seconds = 0;  ///< Of host calls, which `cycles` include.
+  uint64_t host_bytes = 0;    ///< Over the host link: inputs and outputs, which `cycles` leave out, and host calls.
+  double host_seconds = 0;    ///< Of host calls, which `cycles` include.
+  uint64_t extrapolated = 0;  ///< Executed instructions that were counted, in trips of steady loops, but not run.
   std::map<std::string, uint64_t>
       events;  ///< Counts by kind, documented in docs/report.md: "macs.bf16", "sram.read_bytes" …
 };

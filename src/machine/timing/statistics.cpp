@@ -81,7 +81,17 @@ LayerTime Statistics::layer_time(size_t number, int64_t cycles) const {
   return time;
 }
 
-Timing Statistics::timing(Time launch, uint64_t hop_bytes) const {
+/// Puts in what a layer takes over from another one, which comes before it.
+void Statistics::resolve(Layer& layer) {
+  if (layer.like.later == 0) return;
+  const Layer& other = layers_[layer.like.layer];
+  if (other.begin == never) return;
+  layer.begin = std::min(layer.begin, other.begin + layer.like.later);
+  layer.end = std::max(layer.end, other.end + layer.like.later);
+}
+
+Timing Statistics::timing(Time launch, uint64_t hop_bytes) {
+  for (Layer& layer : layers_) resolve(layer);
   Timing timing;
   timing.cycles = clock_.until(std::max(launch, end_));
   timing.launch_cycles = clock_.until(launch);
