@@ -241,7 +241,12 @@ Status Assembler::code_line(Cursor& c) {
   if (c.accept("at")) {
     const size_t start = c.mark();
     HADAL_TRY(layer_, c.number<uint32_t>());
-    if (layer_ < program_.layers.size()) return {};
+    line_.clear();
+    if (layer_ < program_.layers.size()) {
+      if (c.at_end()) return {};
+      HADAL_TRY(line_, c.name());
+      return {};
+    }
     c.back(start);
     return c.fail("asm.unknown", fmt::format("there are {} layers", program_.layers.size()));
   }
@@ -283,6 +288,7 @@ Status Assembler::code_line(Cursor& c) {
   }
   program_.code.push_back(std::move(in));
   program_.source.push_back(layer_);
+  program_.lines.push_back(line_);
   return {};
 }
 

@@ -79,6 +79,7 @@ class Assembler {
   std::unordered_map<std::string, uint16_t> views_;  ///< By their bytes.
   std::map<std::string, Bytes> files_;               ///< Mapped files of weights.
   uint32_t layer_ = 0;
+  std::string line_;  ///< Of the source text.
   bool named_ = false, in_code_ = false;
 };
 

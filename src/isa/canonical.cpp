@@ -84,6 +84,7 @@ void canonicalise(Program& program) {
     tidy(in.waits);
     tidy(in.signals);
   }
+  if (std::ranges::all_of(program.lines, &std::string::empty)) program.lines.clear();
   pool_views(program);
 }
 

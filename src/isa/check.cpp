@@ -150,6 +150,8 @@ std::string place_of(const Program& program, size_t instruction) {
   std::string place = fmt::format("instruction {}", instruction);
   if (instruction < program.source.size() && program.source[instruction] < program.layers.size())
     place += " of " + printable(program.layers[program.source[instruction]].name);
+  if (instruction < program.lines.size() && !program.lines[instruction].empty())
+    place += ", " + printable(program.lines[instruction]);
   return place;
 }
 

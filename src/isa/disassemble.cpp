@@ -288,8 +288,10 @@ void Printer::code() {
   for (size_t i = 0; i < p_.code.size(); ++i) {
     const Instruction& in = p_.code[i];
     if (in.op == Opcode::end) --depth;
-    if (i == 0 || p_.source[i] != p_.source[i - 1])
-      out += fmt::format("{:{}}at {}  ; {}\n", "", 2 * depth, p_.source[i], spelled(p_.layers[p_.source[i]].name));
+    const auto line = [&](size_t at) { return p_.lines.empty() ? std::string() : p_.lines[at]; };
+    if (i == 0 || p_.source[i] != p_.source[i - 1] || line(i) != line(i - 1))
+      out += fmt::format("{:{}}at {}{}  ; {}\n", "", 2 * depth, p_.source[i],
+                         line(i).empty() ? "" : " " + spelled(line(i)), spelled(p_.layers[p_.source[i]].name));
     out.append(2 * depth, ' ');
     instruction(in);
     out += '\n';

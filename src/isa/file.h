@@ -12,7 +12,7 @@
 namespace hadal::isa {
 
 inline constexpr std::string_view file_magic = "HADALPRG";
-inline constexpr uint16_t file_major = 2, file_minor = 1;
+inline constexpr uint16_t file_major = 2, file_minor = 2;
 
 /// Sections, each once and in this order. The numbers are part of the format.
 enum class Section : uint32_t {
@@ -56,7 +56,7 @@ inline constexpr std::array<SectionRow, 17> sections{{
     {"functions", "names"},
     {"semaphores", "name, initial count (i32), waiting queue (u8)"},
     {"code", "instructions, one after the other, without a count"},
-    {"source", "layer of each instruction (u32)"},
+    {"source", "layer of each instruction (u32); then, if there are any, lines of the source text, as names"},
     {"layers", "name, op, list of nodes, multiply-accumulates (u64), compulsory bytes (u64), dtype (u8)"},
     {"ports",
      "inputs, then outputs: name, dtype, stored dtype (u8), list of extents (i64), region (u16), counted axis (u8, "

@@ -317,7 +317,9 @@ void layout(A& a, Section section, Program& p, std::vector<StoredWeight>& weight
     case Section::semaphore_list:
       return a.list(p.semaphores, 9, record);
     case Section::source:
-      return a.list(p.source, 4, [](A& b, uint32_t& layer) { b.number(layer); });
+      a.list(p.source, 4, [](A& b, uint32_t& layer) { b.number(layer); });
+      if (a.goes_on(!p.lines.empty())) a.list(p.lines, 4, [](A& b, std::string& line) { b.text(line); });
+      return;
     case Section::layers:
       return a.list(p.layers, 29, record);
     case Section::ports:

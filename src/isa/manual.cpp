@@ -110,7 +110,7 @@ output … counted AXIS by REGION                                an i64 there sa
 fixed NAME TYPE [EXTENTS] hex "BYTES"                          an input that must have these values: they decided shapes
 weight NAME SIZE at OFFSET hex "BYTES" | file "PATH" OFFSET crc32c SUM | absent | empty
 code
-  at LAYER                                                     the layer of what follows
+  at LAYER "LINE"                                              layer and line of the source text of what follows
   loop rN, COUNT max N                                         max where COUNT is a register
   let rN = OP A, B
   NAME on QUEUE if rN VIEW, VIEW, OPERAND = VIEW FIELD VALUE … wait NAME * N, …  signal NAME * N everywhere, …

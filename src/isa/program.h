@@ -259,6 +259,8 @@ struct Program {
   std::vector<Semaphore> semaphores;
   std::vector<Instruction> code;
   std::vector<uint32_t> source;  ///< Layer of each instruction.
+  std::vector<std::string>
+      lines;  ///< Of the source text, "matmul.py:12", for each instruction; empty where none has one.
   std::vector<Layer> layers;
   std::vector<Port> inputs, outputs;
   std::vector<FixedInput> fixed;

@@ -76,7 +76,7 @@ constexpr std::array all_rules{
     Rule{"code.C1",
          "Every instruction is one of the table, with its operands and fields in range and unused parts 0; the one "
          "`halt` is the last."},
-    Rule{"source.C1", "Every instruction has a layer."},
+    Rule{"source.C1", "Every instruction has a layer, and a line of the source text where any has."},
 };
 
 constexpr std::array all_order_rules{

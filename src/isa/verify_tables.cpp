@@ -201,7 +201,7 @@ void verify_tables(const Program& p, Findings& found) {
     found.require(s.waiter != Queue::sequencer, "sync.C2", "the sequencer does not wait", place);
   }
   const bool mapped =
-      p.source.size() == p.code.size() &&
+      p.source.size() == p.code.size() && (p.lines.empty() || p.lines.size() == p.code.size()) &&
       std::all_of(p.source.begin(), p.source.end(), [&](uint32_t layer) { return layer < p.layers.size(); });
   found.require(mapped, "source.C1", "the source map does not name a layer for each instruction", "source");
 }

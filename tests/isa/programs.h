@@ -63,6 +63,7 @@ inline void expect_equal(const Program& a, const Program& b) {
   EXPECT_EQ(a.semaphores, b.semaphores);
   EXPECT_EQ(a.code, b.code);
   EXPECT_EQ(a.source, b.source);
+  EXPECT_EQ(a.lines, b.lines);
   EXPECT_EQ(a.layers, b.layers);
   EXPECT_EQ(a.inputs, b.inputs);
   EXPECT_EQ(a.outputs, b.outputs);

@@ -1,5 +1,6 @@
 #include "isa/text.h"
 
+#include "isa/check.h"
 #include "isa/file.h"
 #include "isa/lexer.h"
 #include "isa/manual.h"
@@ -50,6 +51,23 @@ TEST(Text, states_survive) {
   program.inputs[0].region = program.outputs[0].region;
   EXPECT_TRUE(program.keeps(program.outputs[0].region));
   EXPECT_FALSE(assemble("program p\nstate a from b\ncode\n  halt\n", "p.hasm", folder.path()).ok());
+}
+
+TEST(Text, lines_of_the_source_survive) {
+  const Folder folder;
+  Program program = example("matmul");
+  program.lines.assign(program.code.size(), "");
+  program.lines[1] = program.lines[2] = "matmul.py:12";
+  program.lines[3] = "matmul.py:13";
+  expect_equal(reassembled(program), program);
+  file_bytes(program, folder / "p");
+  EXPECT_EQ(read_program(folder / "p")->lines, program.lines);
+  EXPECT_NE(place_of(program, 2).find(", matmul.py:12"), std::string::npos);
+  EXPECT_EQ(place_of(program, 4).find("matmul.py"), std::string::npos);
+  program.lines.assign(program.code.size(), "");
+  EXPECT_TRUE(reassembled(program).lines.empty());
+  program.lines.pop_back();
+  EXPECT_EQ(verify(program).error().code, "source.C1");
 }
 
 TEST(Text, names_of_any_bytes_survive) {
