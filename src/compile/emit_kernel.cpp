@@ -40,7 +40,8 @@ class KernelWriter {
   const tile::Program& kernel_;
   std::vector<std::optional<Placed>> storages_;  ///< Those of ports; others once they are met.
   std::vector<std::optional<int>> tensors_, rings_, chains_;
-  std::set<int> taken_;  ///< Rings of the program.
+  std::set<int> taken_;    ///< Rings of the program.
+  size_t semaphores_ = 0;  ///< The first of its own.
 };
 
 /// A port is a tensor of the model with the port's extents. False where they differ.
@@ -103,6 +104,8 @@ void KernelWriter::adapt(std::vector<Statement>& body) {
   for (Statement& statement : body) {
     adapt(statement.body);
     if (statement.kind != Statement::Kind::instruction) continue;
+    for (auto* syncs : {&statement.waits, &statement.signals})
+      for (isa::Sync& sync : *syncs) sync.id = static_cast<uint8_t>(semaphores_ + sync.id);
     for (tile::Operand& operand : statement.operands)
       if (auto* window = std::get_if<tile::Window>(&operand)) window->tensor = bound(statement.op, window->tensor);
     const isa::Row& row = *isa::row_of(statement.op);
@@ -115,6 +118,7 @@ void KernelWriter::adapt(std::vector<Statement>& body) {
 void KernelWriter::write() {
   if (!bind(kernel_.inputs, node_.inputs, false) || !bind(kernel_.outputs, node_.outputs, true))
     return e_.fail("kernel.C2", "the kernel's tensors do not have the extents of the node's");
+  semaphores_ = e_.kernel_semaphores(kernel_.semaphores, name());
   const std::string op = "kernel " + node_.attributes.text("name");
   for (const tile::Phase& phase : kernel_.phases) {
     const bool single = kernel_.phases.size() == 1;

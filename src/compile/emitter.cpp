@@ -143,17 +143,30 @@ void Emitter::begin_phase(const std::string& name, std::string op, std::vector<s
 
 int Emitter::kernel_ring(const tile::Ring& like, std::set<int>& taken) {
   const auto kind = [](const tile::Ring& ring) {
-    return std::tuple(ring.producer, ring.consumer, ring.slots, ring.most_slots);
+    return std::tuple(ring.producer, ring.consumer, ring.slots, ring.most_slots, ring.by_hand);
   };
   auto number = static_cast<int>(usual_.size());
   for (; number < static_cast<int>(program_.rings.size()); ++number)
-    if (kind(program_.rings[static_cast<size_t>(number)]) == kind(like) && !taken.contains(number)) break;
+    if (!like.by_hand && kind(program_.rings[static_cast<size_t>(number)]) == kind(like) && !taken.contains(number))
+      break;
   if (number == static_cast<int>(program_.rings.size())) {
     program_.rings.push_back(like);
     program_.rings.back().name = fmt::format("kernel{}", number - static_cast<int>(usual_.size()));
   }
   taken.insert(number);
   return number;
+}
+
+size_t Emitter::kernel_semaphores(const std::vector<isa::Semaphore>& like, const std::string& name) {
+  const size_t first = program_.semaphores.size();
+  for (isa::Semaphore semaphore : like) {
+    semaphore.name = fmt::format("{}.{}", name, semaphore.name);
+    program_.semaphores.push_back(std::move(semaphore));
+  }
+  if (program_.semaphores.size() > isa::semaphores)
+    fail("lower.semaphores", fmt::format("the model's kernels make {} semaphores by hand; there are {}",
+                                         program_.semaphores.size(), isa::semaphores));
+  return first;
 }
 
 void Emitter::fill_phase(std::vector<tile::Tile> tiles, std::vector<tile::Statement> body) {

@@ -127,6 +127,8 @@ class Emitter {
              const std::function<void(const std::vector<Expr>&, const Expr&)>& body);
   /// A ring like a kernel's that is not `taken`, where it then is: those of earlier kernels serve again.
   int kernel_ring(const tile::Ring& like, std::set<int>& taken);
+  /// Makes a node's own semaphores of those that its kernel has by hand; the number of the first.
+  size_t kernel_semaphores(const std::vector<isa::Semaphore>& like, const std::string& name);
   /// The phase being written is all there.
   void fill_phase(std::vector<tile::Tile> tiles, std::vector<tile::Statement> body);
   /// Takes a tile of a ring and loads a window into it, by the ring's producer queue. Extents are those of the window,

@@ -33,7 +33,23 @@ void TileReader::tensor(const At& at) {
   out_.tensors.push_back(std::move(tensor));
 }
 
+void TileReader::semaphore(const At& at) {
+  out_.semaphores.push_back({text(get(at, "name")), static_cast<int32_t>(integer(get(at, "initial"), 0, INT16_MAX)),
+                             named<isa::Queue>(get(at, "waiter"), isa::queue_named, "queue")});
+}
+
+/// Without queues it is one whose slots are named by hand.
 void TileReader::ring(const At& at) {
+  if (at.value.is_object() && !at.value.contains("from")) {
+    const auto slots = static_cast<int>(integer(get(at, "slots"), 1, 1024));
+    out_.rings.push_back({.name = text(get(at, "name")),
+                          .producer = isa::Queue::vector,
+                          .consumer = isa::Queue::vector,
+                          .slots = slots,
+                          .most_slots = slots,
+                          .by_hand = true});
+    return;
+  }
   tile::Ring ring{text(get(at, "name")), named<isa::Queue>(get(at, "from"), isa::queue_named, "queue"),
                   named<isa::Queue>(get(at, "to"), isa::queue_named, "queue")};
   const auto moves = [](isa::Queue queue) { return queue != isa::Queue::sequencer && queue != isa::Queue::host; };
@@ -85,7 +101,8 @@ tile::Operand TileReader::operand(const At& at) {
   if (at.value.is_null()) return std::monostate{};
   if (at.value.is_object() && at.value.contains("tile"))
     return tile::TileView{static_cast<int>(number_below(get(at, "tile"), out_.phases.back().tiles.size())),
-                          expressions(get(at, "extents"))};
+                          expressions(get(at, "extents")),
+                          at.value.contains("slot") ? expression(get(at, "slot")) : Expr()};
   tile::Window window{static_cast<int>(number_below(get(at, "tensor"), out_.tensors.size())),
                       expressions(get(at, "origins")), expressions(get(at, "extents"))};
   if (window.origins.size() != window.extents.size()) fail(at, "its origins and extents are not as many");
@@ -116,6 +133,10 @@ void TileReader::check_operand(const At& at, const tile::Statement& made, const 
   if (view == nullptr || error_) return;
   const tile::Tile& tile = out_.phases.back().tiles[static_cast<size_t>(view->tile)];
   const tile::Ring& ring = out_.rings[static_cast<size_t>(tile.ring)];
+  if (ring.by_hand) {
+    if (!by_hand_) fail(at, fmt::format("tile {} is by hand, and this is not", printable(tile.name)));
+    return;
+  }
   if (made.queue != ring.producer && (row.written || made.queue != ring.consumer))
     fail(at, fmt::format("the {} queue takes tile {}, whose ring is from {} to {}", name_of(made.queue),
                          printable(tile.name), name_of(ring.producer), name_of(ring.consumer)));
@@ -162,6 +183,43 @@ void TileReader::instruction(const At& at, std::vector<tile::Statement>& to) {
   }
   if (known != fields.value.size()) fail(fields, fmt::format("{} lacks one of these fields", name));
   if (at.value.contains("varies")) share(at, made);
+  if (by_hand_ && made.queue == isa::Queue::prefetch) fail(at, "the prefetch queue runs ahead of what is by hand");
+  made.waits = syncs(at, "waits", true);
+  made.signals = syncs(at, "signals", false);
+  made.line = line(at);
+  to.push_back(std::move(made));
+}
+
+/// Entries are [semaphore, count, everywhere]. A wait everywhere is for as many from each core.
+std::vector<isa::Sync> TileReader::syncs(const At& at, const char* name, bool waits) {
+  std::vector<isa::Sync> out;
+  if (!at.value.contains(name)) return out;
+  const At list = get(at, name);
+  if (!by_hand_) fail(list, "semaphores are named by hand alone");
+  each(list, [&](const At& item) {
+    const std::vector<int64_t> parts = integers(item, 0);
+    if (parts.size() != 3 || parts[2] > 1) return fail(item, "it is no [semaphore, count, everywhere]");
+    const int64_t most = waits && parts[2] == 1 ? UINT8_MAX / cores_ : UINT8_MAX;
+    if (parts[0] >= std::ssize(out_.semaphores) || parts[1] < 1 || parts[1] > most)
+      return fail(item, fmt::format("there is no such semaphore, or its count is not 1 to {}", most));
+    const int64_t count = waits && parts[2] == 1 ? parts[1] * cores_ : parts[1];
+    out.push_back({static_cast<uint8_t>(parts[0]), static_cast<uint8_t>(count), !waits && parts[2] == 1});
+  });
+  if (out.size() > isa::Instruction().waits.size()) fail(list, "an instruction has at most 3");
+  return out;
+}
+
+std::string TileReader::line(const At& at) { return at.value.contains("line") ? text(get(at, "line")) : ""; }
+
+/// In its body nothing is derived: no tile is taken, semaphores and slots are named.
+void TileReader::manual(const At& at, std::vector<tile::Statement>& to) {
+  if (by_hand_) return fail(at, "it stands in another");
+  tile::Statement made;
+  made.kind = tile::Statement::Kind::manual;
+  made.line = line(at);
+  by_hand_ = true;
+  each(get(at, "manual"), [&](const At& item) { statement(item, made.body); });
+  by_hand_ = false;
   to.push_back(std::move(made));
 }
 
@@ -200,6 +258,7 @@ void TileReader::grid(const At& at, std::vector<tile::Statement>& to) {
 void TileReader::repeat(const At& at, const std::string& name, const Expr& count, std::vector<tile::Statement>& to) {
   tile::Statement made;
   made.kind = tile::Statement::Kind::loop;
+  made.line = line(at);
   made.count = count;
   made.index = Expr::variable(name, 0, std::max<int64_t>(made.count.highest() - 1, 0));
   const int64_t outer = trips_, trips = std::max<int64_t>(made.count.highest(), 1);
@@ -216,8 +275,10 @@ void TileReader::repeat(const At& at, const std::string& name, const Expr& count
 void TileReader::statement(const At& at, std::vector<tile::Statement>& to) {
   if (at.value.is_object() && at.value.contains("loop")) return loop(at, to);
   if (at.value.is_object() && at.value.contains("grid")) return grid(at, to);
+  if (at.value.is_object() && at.value.contains("manual")) return manual(at, to);
   if (!at.value.is_object() || !at.value.contains("tile")) return instruction(at, to);
   tile::Statement made;
+  if (by_hand_) fail(at, "a ring's next tile is taken where semaphores are derived");
   made.kind = tile::Statement::Kind::tile;
   made.tile = static_cast<int>(number_below(get(at, "tile"), out_.phases.back().tiles.size()));
   to.push_back(std::move(made));
@@ -247,6 +308,7 @@ Result<TileProgram> TileReader::run() {
   variables_.emplace("core", tile::core_id(cores_));
   each(get(all, "storages"), [&](const At& item) { storage(item); });
   each(get(all, "tensors"), [&](const At& item) { tensor(item); });
+  if (json_.contains("semaphores")) each(get(all, "semaphores"), [&](const At& item) { semaphore(item); });
   each(get(all, "rings"), [&](const At& item) { ring(item); });
   each(get(all, "chains"), [&](const At& item) { chain(item); });
   each(get(all, "inputs"), [&](const At& item) { port(item, out_.inputs); });

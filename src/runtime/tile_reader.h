@@ -47,6 +47,7 @@ class TileReader {
   void chain(const At& at);
   void storage(const At& at);
   void tensor(const At& at);
+  void semaphore(const At& at);
   void ring(const At& at);
   void port(const At& at, std::vector<isa::Port>& to);
   void weight(const At& at);
@@ -54,6 +55,9 @@ class TileReader {
   void statement(const At& at, std::vector<tile::Statement>& to);
   void loop(const At& at, std::vector<tile::Statement>& to);
   void grid(const At& at, std::vector<tile::Statement>& to);
+  void manual(const At& at, std::vector<tile::Statement>& to);
+  std::vector<isa::Sync> syncs(const At& at, const char* name, bool waits);
+  std::string line(const At& at);
   void repeat(const At& at, const std::string& name, const Expr& count, std::vector<tile::Statement>& to);
   void instruction(const At& at, std::vector<tile::Statement>& to);
   void share(const At& at, tile::Statement& load);
@@ -69,6 +73,7 @@ class TileReader {
   std::map<std::string, Expr, std::less<>> variables_;
   int64_t cores_ = 1;
   std::vector<int64_t> grid_;  ///< Counts of the grid that is open; empty: none.
+  bool by_hand_ = false;       ///< In what is written by hand.
   int64_t trips_ = 1;          ///< Of the loops that are open, at most.
   std::optional<Error> error_;
 };

@@ -36,7 +36,7 @@ Held held_by(const Program& program, size_t phase) {
 bool has(Slice slice, const Program& program, const Phase& phase, const Statement& statement) {
   if (slice == Slice::all) return true;
   if (statement.kind == Statement::Kind::instruction) return has(slice, statement.queue);
-  if (statement.kind == Statement::Kind::loop)
+  if (statement.kind != Statement::Kind::tile)
     return std::ranges::any_of(statement.body, [&](const Statement& s) { return has(slice, program, phase, s); });
   const Ring& ring = program.rings[static_cast<size_t>(phase.tiles[static_cast<size_t>(statement.tile)].ring)];
   return has(slice, ring.producer) || has(slice, ring.consumer);

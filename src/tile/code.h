@@ -13,11 +13,13 @@ namespace hadal::tile {
 struct Code {
   isa::Program program;
   uint32_t layer = 0;  ///< Of the next instruction.
+  std::string line;    ///< Of the source text, of the next instruction.
   std::optional<Error> error;
 
   void emit(isa::Instruction in) {
     program.code.push_back(std::move(in));
     program.source.push_back(layer);
+    program.lines.push_back(line);
   }
   void fail(std::string code, std::string message) {
     if (error) return;

@@ -4,7 +4,9 @@
 //    reader gives the slot back (two semaphores a ring, for the whole program: loads of the next phase run ahead
 //    as far as there are slots);
 //  - a phase that reads what an earlier one stored waits until all cores have stored it;
-//  - prefetches stand ahead of their phases (ahead.h).
+//  - prefetches stand ahead of their phases (ahead.h);
+//  - in what is written by hand stand the semaphores that it names. A tile of which only one end is there is waited for
+//    before all of it, and signalled after.
 #include "tile/lower.h"
 
 #include <algorithm>
@@ -69,6 +71,7 @@ class Lowering {
   std::vector<int64_t> ring_taken_;      ///< Tiles taken in the text of this phase so far: slots count from the newest.
   std::vector<int64_t> tile_taken_;      ///< Of each tile of the phase: the ring's count when it was taken.
   std::vector<uint8_t> free_semaphore_, full_semaphore_;
+  size_t first_by_hand_ = 0;
   std::vector<int> ready_of_phase_;  ///< Semaphore of a phase that some phase waits for.
   std::vector<int> ready_owner_;     ///< Last phase that had each ready semaphore.
   size_t first_ready_ = 0;
@@ -100,10 +103,13 @@ void Lowering::declare_semaphores() {
     waited_ = Sync{static_cast<uint8_t>(code_.program.semaphores.size()), 1, false};
     code_.program.semaphores.push_back({"waited", 0, Queue::store});
   }
+  first_by_hand_ = code_.program.semaphores.size();
+  code_.program.semaphores.insert(code_.program.semaphores.end(), in_.semaphores.begin(), in_.semaphores.end());
   first_ready_ = code_.program.semaphores.size();
   if (first_ready_ > isa::semaphores)
     code_.fail("lower.semaphores",
-               fmt::format("its rings between queues take {} semaphores; there are {}", first_ready_, isa::semaphores));
+               fmt::format("its rings between queues take {} semaphores, {} are made by hand; there are {}",
+                           first_by_hand_, in_.semaphores.size(), isa::semaphores));
 }
 
 /// A semaphore for "all cores have stored phase p". One may serve again when all cores are known to have waited on it:
@@ -156,8 +162,12 @@ uint16_t Lowering::view(const Operand& operand, Queue queue) {
     view.tensor = static_cast<uint16_t>(in_.tensors.size() + ring * dtype_count + static_cast<size_t>(declared.dtype));
     view.rank = static_cast<uint8_t>(tile.extents.size());
     if (placement_.slots[ring] > 1) {  // A single slot is a plain buffer.
-      view.ring_register = (queue == Queue::prefetch ? ahead_register_ : ring_register_)[ring];
-      view.ring_shift = static_cast<int16_t>(tile_taken_[static_cast<size_t>(tile.tile)] - ring_taken_[ring]);
+      if (in_.rings[ring].by_hand) {
+        view.ring_register = registers_.register_of(tile.slot);
+      } else {
+        view.ring_register = (queue == Queue::prefetch ? ahead_register_ : ring_register_)[ring];
+        view.ring_shift = static_cast<int16_t>(tile_taken_[static_cast<size_t>(tile.tile)] - ring_taken_[ring]);
+      }
       view.slots = static_cast<uint16_t>(placement_.slots[ring]);
       view.slot_bytes = static_cast<uint32_t>(placement_.slot_bytes[ring]);
     }
@@ -192,7 +202,15 @@ void Lowering::instruction(const Statement& statement, const std::vector<Sync>& 
   in.queue = statement.queue;
   for (const Operand& operand : statement.operands) in.operands.push_back(view(operand, in.queue));
   for (const Expr& field : statement.fields) in.fields.push_back(registers_.number(field));
-  const std::vector<Sync> all_waits = merged(waits), all_signals = merged(signals);
+  const auto with_own = [&](std::vector<Sync> syncs, const std::vector<Sync>& own) {
+    for (Sync sync : own) {
+      sync.id = static_cast<uint8_t>(first_by_hand_ + sync.id);
+      syncs.push_back(sync);
+    }
+    return merged(syncs);
+  };
+  const std::vector<Sync> all_waits = with_own(waits, statement.waits),
+                          all_signals = with_own(signals, statement.signals);
   if (all_waits.size() > 3) sync(in.queue, {all_waits.begin() + 3, all_waits.end()}, {});
   for (size_t i = 0; i < std::min<size_t>(3, all_waits.size()); ++i) in.waits[i] = all_waits[i];
   for (size_t i = 0; i < std::min<size_t>(3, all_signals.size()); ++i) in.signals[i] = all_signals[i];
@@ -211,6 +229,7 @@ void Lowering::loop(const Statement& statement) {
   in.fields = {{index, false}, count, {std::max<int64_t>(statement.count.highest(), 0), false}};
   code_.emit(std::move(in));
   body(statement.body);
+  code_.line = statement.line;
   in = {};
   in.op = Opcode::end;
   code_.emit(std::move(in));
@@ -289,6 +308,7 @@ void Lowering::body(const std::vector<Statement>& statements, std::vector<Sync> 
   for (size_t i = 0; i < statements.size() && !code_.error; ++i) {
     const Statement& statement = statements[i];
     if (!has(slice_, in_, *phase_, statement)) continue;
+    code_.line = statement.line;
     if (!awaited.empty() && must_follow_waits(statement)) wait_for(std::exchange(awaited, {}));
     if (statement.kind == Statement::Kind::tile) {
       take(statement);
@@ -299,7 +319,11 @@ void Lowering::body(const std::vector<Statement>& statements, std::vector<Sync> 
     } else {
       for (const auto& [queue, waits] : syncs[i].waits)
         if (has(slice_, queue)) sync(queue, merged(waits), {});
-      loop(statement);
+      if (statement.kind == Statement::Kind::loop)
+        loop(statement);
+      else
+        body(statement.body);
+      code_.line = statement.line;
       for (const auto& [queue, signals] : syncs[i].signals)
         if (has(slice_, queue)) sync(queue, {}, merged(signals));
     }
@@ -310,6 +334,7 @@ void Lowering::step(const Step& step) {
   phase_ = &in_.phases[step.phase];
   slice_ = step.slice;
   code_.layer = static_cast<uint32_t>(step.phase);
+  code_.line.clear();
   ring_taken_.assign(in_.rings.size(), 0);
   tile_taken_.assign(phase_->tiles.size(), 0);
   registers_.open_scope();
@@ -326,6 +351,7 @@ void Lowering::phase(size_t p) {
   for (const int earlier : order_.waits[p])
     waits.push_back({static_cast<uint8_t>(ready_of_phase_[static_cast<size_t>(earlier)]), everyone, false});
   body(phase_->body, std::move(waits));
+  code_.line.clear();
   if (order_.joined_at[p] < 0 && waits_passed_ < 255) return;
   // A core without work in a phase would signal for it, and for later ones, before others have done earlier ones: "all
   // cores have stored" would count such signals twice.
@@ -345,7 +371,7 @@ Result<isa::Program> Lowering::run() {
   const bool apart = std::ranges::any_of(steps, [](const Step& step) { return step.slice == Slice::ahead; });
   for (const Ring& ring : in_.rings) {
     const bool single = placement_.slots[static_cast<size_t>(&ring - in_.rings.data())] == 1;
-    if (single && ring.producer == ring.consumer) {  // A plain buffer, in which nothing is counted.
+    if (ring.by_hand || (single && ring.producer == ring.consumer)) {  // Plain buffers, in which nothing is counted.
       ring_register_.push_back(isa::no_register);
       ahead_register_.push_back(isa::no_register);
       continue;
@@ -357,7 +383,9 @@ Result<isa::Program> Lowering::run() {
   for (const Step& each : steps)
     if (!code_.error) step(each);
   if (code_.error) return *code_.error;
+  code_.line.clear();
   code_.emit({});
+  if (std::ranges::all_of(code_.program.lines, &std::string::empty)) code_.program.lines.clear();
   drop_unseen(code_.program);
   state_needs(code_.program);
   return std::move(code_.program);

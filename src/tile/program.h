@@ -3,7 +3,8 @@
 // A program is a sequence of phases. All cores run each phase on their own part of its work; a phase's body is loops,
 // tiles and instructions that mean what they say in order. Tiles live in rings of scratchpad slots: declaring a tile
 // takes the ring's next slot, the end of the body that declared it gives the slot back. Semaphores, registers, slots
-// and memory are not written here: `lower` derives them (see lower.h).
+// and memory are not written here: `lower` derives them (see lower.h). But for what is written by hand: there the
+// statements name semaphores and slots, and `lower` adds none.
 #pragma once
 
 #include <string>
@@ -42,12 +43,14 @@ struct Ring {
   int slots = 2;           ///< At least.
   int most_slots = 2;      ///< Where room is left.
   int64_t slot_limit = 0;  ///< Bytes that a tile may have.
+  bool by_hand = false;    ///< Views name its slots, of any queue; nothing is derived for it.
 };
 
 /// A tile of a ring, seen with extents. Dense in these extents.
 struct TileView {
   int tile = 0;
   std::vector<Expr> extents;
+  Expr slot = {};  ///< Of a ring by hand, modulo its slots.
 };
 /// A box of a tensor.
 struct Window {
@@ -64,14 +67,16 @@ struct Tile {
 };
 
 struct Statement {
-  enum class Kind : uint8_t { tile, loop, instruction } kind = Kind::instruction;
+  enum class Kind : uint8_t { tile, loop, manual, instruction } kind = Kind::instruction;
   int tile = 0;                 ///< tile: its number in the phase.
   Expr index, count;            ///< loop: its variable, its trips.
-  std::vector<Statement> body;  ///< loop.
+  std::vector<Statement> body;  ///< loop; manual: what is written by hand.
   isa::Opcode op{};             ///< instruction.
   isa::Queue queue{};
   std::vector<Operand> operands;
-  std::vector<Expr> fields;  ///< As the row has them; reals by their bits.
+  std::vector<Expr> fields;               ///< As the row has them; reals by their bits.
+  std::vector<isa::Sync> waits, signals;  ///< By hand: of the program's semaphores.
+  std::string line;                       ///< Of the source text.
 };
 
 struct Phase {
@@ -88,6 +93,7 @@ struct Program {
   std::vector<isa::Chain> chains;
   std::vector<isa::ResampleTable> tables;
   std::vector<std::string> functions;
+  std::vector<isa::Semaphore> semaphores;  ///< By hand.
   std::vector<Phase> phases;
   std::vector<isa::Port> inputs, outputs;  ///< `region` is the storage here.
   std::vector<isa::State> states;

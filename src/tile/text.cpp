@@ -14,9 +14,22 @@ std::string list(const std::vector<Expr>& exprs) {
   return out;
 }
 
+std::string tile_text(const Program& program, const Phase& phase, const TileView& view) {
+  const Tile& tile = phase.tiles[static_cast<size_t>(view.tile)];
+  const bool by_hand = program.rings[static_cast<size_t>(tile.ring)].by_hand;
+  return fmt::format("{}{}[{}]", tile.name, by_hand ? fmt::format("({})", view.slot.text()) : "", list(view.extents));
+}
+
+std::string syncs_text(const Program& program, const char* word, const std::vector<isa::Sync>& syncs) {
+  std::string out;
+  for (const isa::Sync& sync : syncs)
+    out += fmt::format("{}{} * {}{}", out.empty() ? fmt::format(" {} ", word) : ", ",
+                       printable(program.semaphores[sync.id].name), sync.count, sync.everywhere ? " everywhere" : "");
+  return out;
+}
+
 std::string operand_text(const Program& program, const Phase& phase, const Operand& operand) {
-  if (const auto* tile = std::get_if<TileView>(&operand))
-    return fmt::format("{}[{}]", phase.tiles[static_cast<size_t>(tile->tile)].name, list(tile->extents));
+  if (const auto* tile = std::get_if<TileView>(&operand)) return tile_text(program, phase, *tile);
   if (const auto* window = std::get_if<Window>(&operand)) {
     const Tensor& tensor = program.tensors[static_cast<size_t>(window->tensor)];
     return fmt::format("{}[{} +: {}]", printable(tensor.name), list(window->origins), list(window->extents));
@@ -33,8 +46,10 @@ void statement_text(const Program& program, const Phase& phase, const Statement&
                        program.rings[static_cast<size_t>(tile.ring)].name);
     return;
   }
-  if (statement.kind == Statement::Kind::loop) {
-    out += fmt::format("loop {}, {}\n", statement.index.text(), statement.count.text());
+  if (statement.kind != Statement::Kind::instruction) {
+    out += statement.kind == Statement::Kind::manual
+               ? "manual\n"
+               : fmt::format("loop {}, {}\n", statement.index.text(), statement.count.text());
     for (const Statement& inner : statement.body) statement_text(program, phase, inner, depth + 1, out);
     return;
   }
@@ -48,7 +63,7 @@ void statement_text(const Program& program, const Phase& phase, const Statement&
     if (!field.is_constant() || field.constant() != row.fields[i].otherwise)
       out += fmt::format(" {} {}", row.fields[i].name, field.text());
   }
-  out += '\n';
+  out += syncs_text(program, "wait", statement.waits) + syncs_text(program, "signal", statement.signals) + '\n';
 }
 
 }  // namespace
@@ -61,9 +76,15 @@ std::string text_of(const Program& program) {
     out += fmt::format("tensor {} {} [{}] strides [{}] in {} at {}\n", printable(tensor.name), name_of(tensor.dtype),
                        fmt::join(tensor.extents, ", "), fmt::join(tensor.strides, ", "),
                        printable(program.storages[static_cast<size_t>(tensor.storage)].name), tensor.offset);
+  for (const isa::Semaphore& semaphore : program.semaphores)
+    out += fmt::format("semaphore {} {} for {}\n", printable(semaphore.name), semaphore.initial,
+                       name_of(semaphore.waiter));
   for (const Ring& ring : program.rings)
-    out += fmt::format("ring {} from {} to {}, {} to {} slots\n", ring.name, name_of(ring.producer),
-                       name_of(ring.consumer), ring.slots, ring.most_slots);
+    if (ring.by_hand)
+      out += fmt::format("ring {} by hand, {} slots\n", ring.name, ring.slots);
+    else
+      out += fmt::format("ring {} from {} to {}, {} to {} slots\n", ring.name, name_of(ring.producer),
+                         name_of(ring.consumer), ring.slots, ring.most_slots);
   for (const Phase& phase : program.phases) {
     out += fmt::format("phase {} ({})\n", printable(phase.layer.name), phase.layer.op);
     for (const Statement& statement : phase.body) statement_text(program, phase, statement, 1, out);

@@ -117,6 +117,75 @@ TEST(TileProgram, IsVerified) {
             "view.C2");
 }
 
+/// y = x, of 100 floats, 32 at a time, on two cores that tell each other, by hand.
+const std::string by_hand = R"({
+  "name": "copy", "chip": "hadal-edge", "precision": "f32", "cores": 2,
+  "storages": [{"name": "x", "kind": "input", "bytes": 512}, {"name": "y", "kind": "output", "bytes": 512}],
+  "tensors": [{"name": "x", "storage": 0, "dtype": "f32", "extents": [128], "strides": [4], "offset": 0},
+              {"name": "y", "storage": 1, "dtype": "f32", "extents": [128], "strides": [4], "offset": 0}],
+  "semaphores": [{"name": "free", "initial": 2, "waiter": "load"}, {"name": "full", "initial": 0, "waiter": "store"},
+                 {"name": "all", "initial": 0, "waiter": "load"}],
+  "rings": [{"name": "ring", "slots": 2}], "chains": [],
+  "inputs": [{"name": "x", "dtype": "f32", "shape": [128], "storage": 0}],
+  "outputs": [{"name": "y", "dtype": "f32", "shape": [128], "storage": 1}],
+  "weights": [],
+  "phases": [{"name": "copy", "op": "kernel", "macs": 0, "bytes": 800, "dtype": "f32",
+    "tiles": [{"name": "t", "ring": 0, "dtype": "f32"}],
+    "body": [{"manual": [{"grid": [4], "body": [
+      {"op": "load", "on": "load", "fields": {}, "line": "copy.py:4", "waits": [[0, 1, 0]], "signals": [[1, 1, 0]],
+       "operands": [{"tile": 0, "slot": "unit", "extents": [32]}, {"tensor": 0, "origins": [["mul", "g0", 32]], "extents": [32]}]},
+      {"op": "store", "on": "store", "fields": {}, "line": "copy.py:5", "waits": [[1, 1, 0]], "signals": [[0, 1, 0], [2, 3, 1]],
+       "operands": [{"tensor": 1, "origins": [["mul", "g0", 32]], "extents": [32]}, {"tile": 0, "slot": "unit", "extents": [32]}]},
+      {"op": "sync", "on": "load", "fields": {}, "operands": [], "waits": [[2, 3, 1]]}]}]}]}]})";
+
+TEST(TileProgram, TakesSemaphoresByHand) {
+  const auto loaded_by_hand = [](std::string text, const std::string& from = "", const std::string& to = "") {
+    if (!from.empty()) text.replace(text.find(from), from.size(), to);
+    return loaded(text);
+  };
+  const auto program = loaded_by_hand(by_hand);
+  ASSERT_TRUE(program) << program.error().text();
+  std::vector<int> waits;  // For all cores: as many counts from each.
+  for (const isa::Instruction& in : program->program.code)
+    if (in.op == isa::Opcode::sync && in.queue == isa::Queue::load) waits.push_back(in.waits[0].count);
+  EXPECT_EQ(waits, std::vector<int>{6});
+  const std::vector<std::array<std::string, 3>> cases{
+      {R"("waits": [[0, 1, 0]])", R"("waits": [[3, 1, 0]])", "phases[0].body[0].manual[0].body[0].waits[0]"},
+      {R"("waits": [[2, 3, 1]])", R"("waits": [[2, 128, 1]])", "phases[0].body[0].manual[0].body[2].waits[0]"},
+      {R"("waits": [[0, 1, 0]])", R"("waits": [[0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]])",
+       "phases[0].body[0].manual[0].body[0].waits"},
+      {R"({"op": "load", "on": "load")", R"({"op": "load", "on": "prefetch")", "phases[0].body[0].manual[0].body[0]"},
+      {R"("body": [{"manual": [{"grid")", R"("body": [{"grid": [1], "body": [{"grid")", "phases[0].body[0].body[0]"},
+      {R"({"op": "sync")", R"({"tile": 0}, {"op": "sync")", "phases[0].body[0].manual[0].body[2]"},
+      {R"({"op": "sync")", R"({"manual": []}, {"op": "sync")", "phases[0].body[0].manual[0].body[2]"},
+      {R"("waiter": "load")", R"("waiter": "loads")", "semaphores[0].waiter"},
+  };
+  for (const auto& [from, to, place] : cases) {
+    const auto refused = loaded_by_hand(by_hand, from, to);
+    ASSERT_FALSE(refused) << to;
+    EXPECT_EQ(refused.error().code, "tiles.field") << to;
+    EXPECT_EQ(refused.error().place, place) << refused.error().text();
+  }
+  const auto unbalanced = loaded_by_hand(by_hand, R"("signals": [[1, 1, 0]])", R"("signals": [[1, 2, 0]])");
+  ASSERT_FALSE(unbalanced);
+  EXPECT_EQ(unbalanced.error().code, "sync.C4") << unbalanced.error().text();
+  const auto stuck = loaded_by_hand(by_hand, R"("signals": [[1, 1, 0]])", R"("signals": [[0, 1, 0]])");
+  ASSERT_FALSE(stuck);
+  EXPECT_EQ(stuck.error().code, "sync.C1");
+  EXPECT_NE(stuck.error().place.find("copy.py:5"), std::string::npos) << stuck.error().text();
+}
+
+TEST(TileProgram, RefusesWhatIsByHandWhereSemaphoresAreDerived) {
+  EXPECT_EQ(
+      parse_tile_program(with(R"("fields": {"chain": 0})", R"("waits": [], "fields": {"chain": 0})")).error().place,
+      "phases[0].body[0].body[3].waits");
+  EXPECT_EQ(parse_tile_program(with(R"({"name": "y", "from": "vector", "to": "store", "slots": 2, "most_slots": 2})",
+                                    R"({"name": "y", "slots": 2})"))
+                .error()
+                .place,
+            "phases[0].body[0].body[3]");
+}
+
 /// What is changed at random is refused or runs; it ends nothing.
 TEST(TileProgram, SurvivesChanges) {
   SplitMix numbers(7);

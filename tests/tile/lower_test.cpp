@@ -47,6 +47,65 @@ TEST(Lower, MakesALegalProgram) {
   EXPECT_TRUE(verified) << verified.error().text();
 }
 
+/// The copy of `copies(1)`, by hand: the semaphores of a ring of two slots, and the slots, are named.
+Program copies_by_hand() {
+  Program program = copies(1);
+  program.rings = {{"ring", isa::Queue::vector, isa::Queue::vector, 2, 2, 0, true}};
+  program.semaphores = {{"free", 2, isa::Queue::load}, {"full", 0, isa::Queue::store}};
+  Statement& row = program.phases[0].body[0];
+  Statement block;
+  block.kind = Statement::Kind::manual;
+  block.body = {row.body[1], row.body[2]};
+  std::get<TileView>(block.body[0].operands[0]).slot = row.index;
+  std::get<TileView>(block.body[1].operands[1]).slot = row.index;
+  block.body[0].waits = block.body[1].signals = {{0, 1, false}};
+  block.body[0].signals = block.body[1].waits = {{1, 1, false}};
+  block.body[0].line = "copy.py:3";
+  row.body = {block};
+  return program;
+}
+
+TEST(Lower, WhatIsByHandHasItsOwnSemaphoresAlone) {
+  const auto program = lower(copies_by_hand(), two_cores);
+  ASSERT_TRUE(program) << program.error().text();
+  const auto verified = isa::verify(*program);
+  EXPECT_TRUE(verified) << verified.error().text();
+  const auto named = [&](const char* name) {
+    return std::ranges::count(program->semaphores, name, &isa::Semaphore::name);
+  };
+  EXPECT_EQ(named("free") + named("full") + named("waited"), std::ssize(program->semaphores));
+  for (size_t i = 0; i < program->code.size(); ++i) {
+    const isa::Instruction& in = program->code[i];
+    if (in.op != isa::Opcode::load) continue;
+    EXPECT_EQ(program->semaphores[in.waits[0].id].name, "free");
+    EXPECT_EQ(program->semaphores[in.signals[0].id].name, "full");
+    EXPECT_EQ(program->lines[i], "copy.py:3");
+    const isa::View& to = program->views[in.operands[0]];
+    EXPECT_EQ(to.slots, 2);
+    EXPECT_EQ(to.ring_register, program->views[in.operands[1]].origins[0].register_b);
+  }
+}
+
+TEST(Lower, ATileThatCrossesTheEdgeOfWhatIsByHandIsFenced) {
+  Program program = copies(1);
+  Statement& row = program.phases[0].body[0];
+  Statement block;
+  block.kind = Statement::Kind::manual;
+  block.body = {row.body[1]};
+  row.body[1] = block;
+  const auto lowered = lower(program, two_cores);
+  ASSERT_TRUE(lowered) << lowered.error().text();
+  EXPECT_TRUE(isa::verify(*lowered));
+  std::vector<isa::Instruction> of_load;
+  for (const isa::Instruction& in : lowered->code)
+    if (in.queue == isa::Queue::load) of_load.push_back(in);
+  ASSERT_EQ(of_load.size(), 3U);  // Wait, load, signal.
+  EXPECT_EQ(of_load[0].op, isa::Opcode::sync);
+  EXPECT_EQ(lowered->semaphores[of_load[0].waits[0].id].name, "ring.free");
+  EXPECT_EQ(of_load[1].waits[0].count + of_load[1].signals[0].count, 0);
+  EXPECT_EQ(lowered->semaphores[of_load[2].signals[0].id].name, "ring.full");
+}
+
 TEST(Lower, SizeGrowsWithPhasesNotWithTrips) {
   Program longer = copies(1);
   longer.phases[0].body[0].count = Expr(2);
