@@ -309,8 +309,8 @@ def unknown_instruction(a, b, c):
     hd.store(c[:, :], hd.isa.sofmax(hd.load(a), dims=(64, 64)))  # here
 
 
-def instruction_of_another_engine(a, b, c):
-    hd.store(c[:, :], hd.isa.matmul(hd.load(a), hd.load(b), dims=(64, 64)))  # here
+def instruction_of_the_host(a, b, c):
+    hd.store(c[:, :], hd.isa.host_call(hd.load(a), dims=(64, 64)))  # here
 
 
 def operands_of_another_instruction(a, b, c):
@@ -354,7 +354,7 @@ CODES = {
     stride_of_zero: "conv.step", scales_of_another_block: "dot.scales", other_elements: "value.reshape",
     cut_in_the_middle: "value.index", cut_past_the_end: "value.index", rows_of_floats: "rows.dtype",
     rows_of_a_part: "rows.window", sums_to_what_is_not_stored: "scatter.unwritten", more_than_there_are: "topk.count",
-    product_of_integers: "dot.dtype", unknown_instruction: "isa.unknown", instruction_of_another_engine: "isa.unknown",
+    product_of_integers: "dot.dtype", unknown_instruction: "isa.unknown", instruction_of_the_host: "isa.unknown",
     operands_of_another_instruction: "isa.operands", results_of_another_instruction: "isa.results",
     field_of_another_instruction: "isa.field", choice_that_is_none: "isa.field", sums_too_large: "plan.accumulator",
 }

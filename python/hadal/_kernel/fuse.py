@@ -8,21 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
+from .blocks import check_chains, check_reads, cross_tiles
 from .errors import wrong
-from .trace import Body, Op, Trace
-from .values import Accumulator, Value
+from .trace import Body, Op, Trace, walk
+from .values import Accumulator, Tile, Value
 
 CHAIN_INPUTS, CHAIN_STEPS, EPILOGUE_INPUTS = 8, 32, 3
 # Operations that are not done by the lanes.
 _QUEUES = {"gather": "load", "store": "store", "scatter": "store", "product": "matrix", "accumulate": "matrix"}
-
-
-def walk(body: Body) -> Iterator[Op]:
-    """All operations, each loop before what is in it."""
-    for op in body.ops:
-        yield op
-        if op.inner is not None:
-            yield from walk(op.inner)
 
 
 def texts(dims: Any) -> list[str]:
@@ -57,6 +50,7 @@ class Fused:
 
     def __init__(self, trace: Trace):
         self.trace = trace
+        cross_tiles(trace)
         self._place_accumulators()
         self._absorb_transposes()
         self.live = self._live()
@@ -68,7 +62,9 @@ class Fused:
         self.groups: dict[Op, Group] = {}
         self._join()
         self._choose_epilogues()
+        check_chains(self)
         self.readers = self._readers()
+        check_reads(self)
 
     # --- Accumulators.
 
@@ -139,8 +135,8 @@ class Fused:
             if op.kind == "assign":
                 writes.setdefault(op.tile, []).append(op)
         live: set[Op] = set()
-        todo = [op for op in walk(self.trace.root) if op.kind in ("store", "scatter")]
-        if not todo:
+        todo = [op for op in walk(self.trace.root) if op.kind in ("store", "scatter", "by_hand") or "wait" in op.attributes]
+        if not any(op.attributes.get("word", op.kind) in ("store", "scatter") for op in todo):
             raise wrong("kernel.store", "the kernel stores nothing", "end with hd.store(y[...], value)",
                         self.trace.root.ops[0].site if self.trace.root.ops else None)
         while todo:
@@ -153,6 +149,9 @@ class Fused:
                 todo += [op.tile.op, *writes.get(op.tile, [])]
             if op.kind == "total":
                 todo.append(op.sum)
+            if "wait" in op.attributes:  # By hand: what the lanes write has its place, whoever reads it.
+                outs = [op.tile] if op.kind == "assign" else op.outs if op.queue == "vector" else []
+                todo += [tile.op for tile in outs if isinstance(tile, Tile)]
             if op.body.loop is not None:
                 todo.append(op.body.loop)
         return live
@@ -162,8 +161,8 @@ class Fused:
     def _join(self) -> None:
         writes: dict[Any, list[float]] = {}
         for op in self.ops:
-            if op.kind == "assign":
-                writes.setdefault(op.tile, []).append(op.seq)
+            for tile in op.outs if op.kind == "by_hand" else [op.tile] if op.kind == "assign" else []:
+                writes.setdefault(tile, []).append(op.seq)
 
         def stale(op: Op, root: Op) -> bool:
             """Whether a tile that `op` reads is written before `root`."""
@@ -195,10 +194,10 @@ class Fused:
     def _choose_epilogues(self) -> None:
         for group in set(self.groups.values()):
             leaves = group.leaves()
-            products = [v for v in leaves if v.op.kind in ("product", "total")]
-            others = [v for v in leaves if v.op.kind not in ("product", "total")]
+            products = [v for v in leaves if v.op.kind in ("product", "total", "leaving")]
+            others = [v for v in leaves if v.op.kind not in ("product", "total", "leaving")]
             if (group.root.kind == "map" and len(products) == 1 and len(others) <= EPILOGUE_INPUTS
-                    and all(v.op.kind in ("load", "ids") for v in others)
+                    and (products[0].op.kind == "leaving" or all(v.op.kind in ("load", "ids") for v in others))
                     and texts(products[0].dims) == texts(group.dims) and products[0].op.body is group.root.body
                     and all(user in group.members for user in self._consumers[products[0]])):
                 group.product = products[0]
@@ -223,7 +222,8 @@ class Fused:
         group = self.groups.get(op)
         if group is not None:
             return "vector" if group.product is None else "matrix"
-        return _QUEUES.get(op.kind, "vector")
+        queue: str = op.queue if op.kind == "by_hand" else _QUEUES.get(op.kind, "vector")
+        return queue
 
     def _users(self, value: Value) -> Iterator[Op]:
         """The operations that read a value, also with other extents."""

@@ -159,6 +159,9 @@ class Kernel:
             if error.code == "plan.capacity":
                 rows = sorted(emitter.rings, key=lambda ring: -ring.bytes * ring.slots)[:4]
                 place = "\n  ".join(f"{r.site}  {r.what} x {r.slots} = {r.bytes * r.slots / 2**20:.3g} MiB" for r in rows)
+            if error.code.startswith("sync."):
+                made = [s.shown() for name, s in emitter.semaphores.items() if re.search(rf"\b{name}\b", error.message)]
+                place = "\n  ".join([*made, place]).rstrip()
             remedy = "take smaller tiles, or depth=1" if error.code == "plan.capacity" else error.remedy
             raise self._wrong(error.code, error.message, remedy, place) from None
         return Program(library.Handle(handle.value or 0, library.program_free))

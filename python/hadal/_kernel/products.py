@@ -15,7 +15,7 @@ SCALED = 128  # Elements of a block that has a scale.
 
 def _product(word: str, inputs: tuple[Value, ...], dims: tuple[Index, ...], depth: Sequence[Index], **fields: int) -> Value:
     """A product of instruction `word`; each of its results sums as many products as `depth` has elements."""
-    op = current().record("product", inputs, word=word, depth=tuple(depth), fields=tuple(fields.items()))
+    op = current().record("product", inputs, word=word, factors=(*dims, *depth), fields=tuple(fields.items()))
     return Value(op, dims, "f32")
 
 

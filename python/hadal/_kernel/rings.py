@@ -31,4 +31,6 @@ class Ring:
             self.bytes, self.site, self.what = size, site, what
 
     def json(self) -> dict[str, Any]:
+        if not self.producer:  # By hand.
+            return {"name": self.name, "slots": self.slots}
         return {"name": self.name, "from": self.producer, "to": self.consumer, "slots": self.slots, "most_slots": self.most}

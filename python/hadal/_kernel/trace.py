@@ -15,6 +15,11 @@ from .errors import Site, here, wrong
 from .index import Index
 
 
+# What may stand in hd.manual.
+_BY_HAND = {"by_hand", "assign", "map", "slot", "leaving", "read", "view", "loop", "grid", "manual", "ring", "semaphore",
+            "tile"}
+
+
 class Op:
     """One recorded operation. `inputs` are Values or numbers; `value` is its result, if it has one."""
 
@@ -33,11 +38,17 @@ class Op:
 
 
 class Body:
-    """The operations of a kernel, or of a loop. `twin` is the first trace of the same loop, where this is the second."""
+    """The operations of a kernel, of a loop or of hd.manual (`loop` is its operation). `twin` is the first trace of the same
+    loop, where this is the second."""
 
     def __init__(self, parent: Body | None, loop: Any, twin: Body | None = None):
         self.parent, self.loop, self.twin = parent, loop, twin
         self.ops: list[Op] = []
+
+    @property
+    def block(self) -> Op | None:
+        """The hd.manual that this is in."""
+        return next((body.loop for body in self.chain() if body.loop is not None and body.loop.kind == "manual"), None)
 
     def chain(self) -> Iterator[Body]:
         """This body and those around it."""
@@ -45,6 +56,14 @@ class Body:
         while at is not None:
             yield at
             at = at.parent
+
+
+def walk(body: Body) -> Iterator[Op]:
+    """All operations, each loop before what is in it."""
+    for op in body.ops:
+        yield op
+        if op.inner is not None:
+            yield from walk(op.inner)
 
 
 class Trace:
@@ -56,8 +75,20 @@ class Trace:
         self.tiles: list[Any] = []
         self.tensors: list[Any] = []
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether this is in hd.manual."""
+        return self.body.block is not None
+
     def record(self, kind: str, inputs: tuple[Any, ...] = (), **attributes: Any) -> Op:
         site = here()
+        if self.body.block is not None and self.body.block.phase != self.phase:
+            raise wrong("manual.grid", "hd.manual goes on after its grid, whose cores go on to the next",
+                        "end the block with the grid", site)
+        if kind not in _BY_HAND and self.by_hand:
+            raise wrong("manual.value", "in hd.manual a statement says where its result goes; this gives a value, whose place "
+                        "and semaphores would be derived", "hd.isa.NAME(..., out=ring[i], wait=full, signal=free); "
+                        "arithmetic is hd.isa.map(x + y, out=ring[i])", site)
         for value in inputs:
             if hasattr(value, "op"):
                 self.check_visible(value, site)

@@ -181,10 +181,23 @@ class Value(Arithmetic):
     __repr__ = __str__
 
 
-class Tile(Arithmetic):
+class Place(Arithmetic):
+    """What is written, and read as a value."""
+
+    dims: tuple[Index, ...]
+    dtype: str
+
+    def read(self) -> Value:
+        raise NotImplementedError
+
+
+class Tile(Place):
     """State that a loop keeps: written whole by `t[:] = …`, read as a value."""
 
     def __init__(self, dims: tuple[Index, ...], dtype: str):
+        if current().by_hand and type(self) is Tile:
+            raise wrong("manual.value", "a tile is made in hd.manual, where its place would be derived",
+                        "make it before the block, or hd.ring(1, dims, dtype)")
         self.dims, self.dtype, self.written = dims, dtype, False
         self.op = current().record("tile", tile=self)
         current().tiles.append(self)
@@ -207,7 +220,7 @@ class Tile(Arithmetic):
     def __setitem__(self, key: Any, value: Any) -> None:
         if not (isinstance(key, slice) and key == slice(None)):
             raise wrong("tile.part", "a tile is written whole", "t[:] = ...")
-        self._check_writable()
+        self.check_writable()
         value = as_operand(value)
         fits = broadcast(value.dims, self.dims) if isinstance(value, Value) else self.dims
         if fits is None or [d.text for d in fits] != [d.text for d in self.dims]:
@@ -219,7 +232,7 @@ class Tile(Arithmetic):
         self[:] = self + other
         return self
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
         trace = current()
         trace.check_visible(self, here())
         in_grid = any(body.loop is not None and body.loop.kind == "grid" for body in trace.body.chain())
@@ -252,13 +265,13 @@ class Accumulator(Tile):
         if [d.text for d in other.dims] != [d.text for d in self.dims]:
             raise wrong("dot.shape", f"this adds {other} to an accumulator {self}",
                         "hd.accumulator(m, n) for x[m, k] @ w[k, n]")
-        self._check_writable()
+        self.check_writable()
         current().record("accumulate", (other,), tile=self)
         return self
 
 
 def as_operand(value: Any) -> Value | float:
-    if isinstance(value, Tile):
+    if isinstance(value, Place):
         return value.read()
     if isinstance(value, Value):
         return value

@@ -65,7 +65,8 @@ def span(start: Any, size: int) -> Span:
 def grid(*axes: tuple[int, int | None], depth: int | str = "auto") -> Iterator[Any]:
     """Deals tiles to the cores: hd.grid((M, bm), (N, bn)) gives two spans; (H, None) gives an index. Steps are independent."""
     trace = current()
-    if trace.body is not trace.root:
+    block = trace.body.block
+    if trace.body is not (trace.root if block is None else block.inner) or (block is not None and block.body is not trace.root):
         raise wrong("grid.nested", "hd.grid stands outside all loops", "loop in it with hd.tiles or hd.range")
     for axis in axes:
         if not (isinstance(axis, tuple) and len(axis) == 2 and isinstance(axis[0], int) and axis[0] > 0):
@@ -79,6 +80,14 @@ def grid(*axes: tuple[int, int | None], depth: int | str = "auto") -> Iterator[A
         items.append(at if size is None else Span(index.multiply(at, step), step, extent, n))
     return trace.loop("grid", items[0] if len(items) == 1 else tuple(items), counts=counts, depth=_depth(depth),
                       label=trace.label)
+
+
+def step() -> Index:
+    """The number of this core's step of hd.grid, 0, 1, 2 …, as an index: which slot of a ring is next."""
+    loop = next((body.loop for body in current().body.chain() if body.loop is not None and body.loop.kind == "grid"), None)
+    if loop is None:
+        raise wrong("grid.step", "there is no hd.grid here, whose steps a core counts", "count trips by the index of hd.range")
+    return index.variable("unit", 0, index.product(loop.counts) - 1)
 
 
 def scratch(shape: Sequence[int], dtype: str) -> Tensor:
