@@ -1,9 +1,13 @@
 """Instructions of the array and of the DMA queues by name, against NumPy; those of the lanes stand with the kernels of rows."""
 
+import os
+import subprocess
+import sys
+
 import ml_dtypes
 import numpy as np
 import pytest
-from test_package import hadal
+from test_package import LIBRARY, ROOT, hadal
 
 hd = hadal
 
@@ -166,3 +170,26 @@ def test_every_instruction_of_a_core_has_its_name():
     assert {"load", "store", "gather", "scatter", "matmul", "conv", "conv_depthwise", "conv_transpose", "matmul_scaled", "map",
             "norm", "sync"} <= set(dir(hd.isa))
     assert not {"loop", "let", "halt", "end", "host_call", "resample"} & set(dir(hd.isa))
+
+
+def test_types_are_printed_from_the_table():
+    done = subprocess.run([sys.executable, str(ROOT / "scripts/isa_types.py")], capture_output=True, text=True, check=True,
+                          env={**os.environ, "HADAL_LIBRARY": str(LIBRARY)})
+    file = ROOT / "python/hadal/_kernel/isa_types.pyi"
+    if os.environ.get("HADAL_UPDATE"):
+        file.write_text(done.stdout)
+    assert file.read_text() == done.stdout, "HADAL_UPDATE=1 rewrites it"
+
+
+def test_a_field_may_have_the_name_of_a_keyword():
+    """In hd.manual `dims` of a norm is the field: how many last axes are normalised together."""
+    @hd.kernel("f32[M,N,K] -> f32[M,N,K]")
+    def layer(x, y):
+        v, t = hd.load(x), hd.tile(y.shape)
+        with hd.manual():
+            hd.isa.norm(v, out=t, kind="layer", dims=2)
+        hd.store(y[:, :, :], t)
+
+    x = normal(5, 6, 7)
+    want = (x - x.mean((1, 2), keepdims=True)) / x.std((1, 2), keepdims=True)
+    np.testing.assert_allclose(layer(x), want, atol=1e-4)

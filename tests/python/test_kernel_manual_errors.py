@@ -129,6 +129,28 @@ def tile_of_two_queues(a, b, c):
     hd.store(c[:, :], t)
 
 
+def tile_of_the_lanes_and_the_array(a, b, c):
+    v, t = hd.load(a), hd.tile((64, 64))
+    with hd.manual():
+        hd.isa.softmax(v, out=t)  # here
+        hd.isa.matmul(v, v, out=t)
+    hd.store(c[:, :], t)
+
+
+def sums_of_a_loop_that_has_ended(a, b, c):
+    ring = hd.ring(3, (64, 64))
+    for _ in hd.range(2):
+        acc = hd.accumulator(64, 64)
+    with hd.manual():
+        hd.isa.matmul(ring[0], ring[1], out=ring[2], accumulator=acc)  # here
+
+
+def extents_of_a_result_that_has_a_place(a, b, c):
+    ring = hd.ring(3, (64, 64))
+    with hd.manual():
+        hd.isa.softmax(ring[0], out=ring[1], dims=(64, 64))  # here
+
+
 def tile_that_nobody_reads(a, b, c):
     t, ring = hd.tile((64, 64)), hd.ring(1, (64, 64))
     with hd.manual():
@@ -297,7 +319,8 @@ CODES = {
     map_of_other_extents: "manual.shape", epilogue_of_other_extents: "manual.shape", ring_of_no_slots: "manual.slots",
     arithmetic_for_two_readers: "manual.chain", arithmetic_that_a_store_reads: "manual.chain",
     arithmetic_before_what_it_reads_is_written: "manual.chain", tile_that_the_block_reads: "manual.tile",
-    tile_of_two_queues: "manual.tile", tile_that_nobody_reads: "manual.tile", tile_of_the_lanes_that_is_stored: "manual.tile",
+    tile_of_the_lanes_and_the_array: "manual.tile", sums_of_a_loop_that_has_ended: "loop.closed",
+    extents_of_a_result_that_has_a_place: "isa.field", tile_of_two_queues: "manual.tile", tile_that_nobody_reads: "manual.tile", tile_of_the_lanes_that_is_stored: "manual.tile",
     tile_of_a_later_trip: "manual.tile", block_behind_its_grid: "manual.grid", step_outside_the_grid: "grid.step",
     semaphore_in_a_loop: "semaphore.loop", semaphore_below_zero: "semaphore.sync", counts_of_something_else: "semaphore.sync",
     four_waits: "semaphore.sync", one_semaphore_twice: "semaphore.sync", too_many_counts: "semaphore.sync",

@@ -21,6 +21,20 @@ def matmul(a: hd.Tensor, b: hd.Tensor, c: hd.Tensor, *, bm: int = 64) -> None:
             t += hd.sum(hd.load(a[m, k]), axis=1)
         hd.store(c[m, n], hd.relu(acc * t + 1.0).to(c.dtype))
 
+@hd.kernel("T[M,N], f32[N] -> T[M,N]")
+def by_hand(x: hd.Tensor, gamma: hd.Tensor, y: hd.Tensor, *, rows: int = 64) -> None:
+    ring, free, full = hd.ring(2, (rows, x.shape[1]), x.dtype), hd.semaphore(2), hd.semaphore()
+    row = hd.load(gamma)
+    for m in hd.grid((x.shape[0], rows)):
+        t = hd.tile((m, x.shape[1]))
+        with hd.manual():
+            slot = ring[hd.step(), m, x.shape[1]]
+            hd.load(x[m, :], out=slot, wait=free, signal=[full, 2 * full])
+            hd.isa.norm(slot, row, out=t, kind="rms", epsilon=1e-6, wait=3 * full, signal=free)
+            hd.isa.sync(on="store", signal=free.everywhere)
+        both = hd.isa.matmul(t.to("bf16"), hd.isa.softmax(t, dims=t.shape).T, dims=(m, m), transpose_a=0)
+        hd.store(y[m, :], (both * 2).to(y.dtype))
+
 def measure() -> tuple[int, float]:
     session = hd.InferenceSession("m.onnx", chip=hd.Chip("hadal-1", cores=4), precision="bf16")
     y, = session.run(None, {"x": np.ones(3)})
@@ -43,6 +57,10 @@ WRONG = [
     ('hd.kernel(3)', "arg-type"),
     ('hd.debug("m.onnx")(3)', "arg-type"),
     ('hd.tiles("64", 8)', "arg-type"),
+    ('hd.semaphore("two")', "arg-type"),
+    ('hd.isa.sofmax()', "attr-defined"),
+    ('hd.isa.sync(on="lanes")', "arg-type"),
+    ('hd.isa.sync(on="load", wait=2)', "arg-type"),
     ('hd.tune(print, ["f32[8,8]"])', "arg-type"),
     ('hd.register_kernel("Softmax", matmul, when=3)', "arg-type"),
     ('hd.InferenceSession("m.onnx").get_inputs()[0].dtype', "attr-defined"),

@@ -29,8 +29,10 @@ def cross_tiles(trace: Trace) -> None:
             block.attributes["crossed"][tile] = Value(made, tile.dims, tile.dtype)
             _replace_reads(trace, block, tile, made.value)
     for op in walk(trace.root):
-        if op.kind in ("read", "assign") and op.tile in crossing and (op.kind == "assign" or _is_used(trace, op.value)):
-            raise wrong("manual.tile", f"the tile of {op.tile.op.site} is written by another queue than the lanes in hd.manual: "
+        met = {op.tile} if op.kind == "assign" or (op.kind == "read" and _is_used(trace, op.value)) else \
+            set(op.outs) if op.kind == "by_hand" and op.queue == "vector" else set()
+        for tile in met & crossing:
+            raise wrong("manual.tile", f"the tile of {tile.op.site} is written by another queue than the lanes in hd.manual: "
                         "it is read behind the block, in the same trip, and written by nobody else",
                         "hd.ring(1, dims, dtype) for what the block itself reads; a tile for each writer", op.site)
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import functools
 import numbers
-from typing import Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from .. import _library as library
 from . import hand, moves
-from .errors import wrong
+from .errors import here, wrong
 from .index import Index
 from .signature import BYTES
 from .trace import current
 from .values import Accumulator, Place, Value, as_operand, broadcast, dims_of
 
-_SUMS = ("accumulator", "accumulate", "emit", "epilogue")  # Fields of what adds in the array, which `acc += x @ w` derives.
+if TYPE_CHECKING:
+    from .isa_types import Table
+
+SUMS = ("accumulator", "accumulate", "emit", "epilogue")  # Fields of what adds in the array, which `acc += x @ w` derives.
 
 
 @functools.lru_cache(maxsize=1)
-def _table() -> dict[str, dict[str, Any]]:
+def table() -> dict[str, dict[str, Any]]:
     """Those of a core's queues, but what needs a table of the program or the host."""
     rows = library.json_from(library.instructions)
     engines = {"load", "store", "matrix", "vector"}
@@ -48,14 +51,14 @@ class Instructions:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name not in _table():
-            raise wrong("isa.unknown", f"a core's queues have no instruction {name!r}", f"they have {', '.join(_table())}")
-        row = _table()[name]
+        if name not in table():
+            raise wrong("isa.unknown", f"a core's queues have no instruction {name!r}", f"they have {', '.join(table())}")
+        row = table()[name]
         engine = _sync if name == "sync" else _ENGINES[row["queues"][0]]
         return functools.partial(engine, row)
 
     def __dir__(self) -> list[str]:
-        return list(_table())
+        return list(table())
 
 
 def _read(row: dict[str, Any], inputs: Sequence[Any], *, optional: bool = True) -> list[Value]:
@@ -82,9 +85,15 @@ def _check_fields(row: dict[str, Any], given: dict[str, Any], without: Sequence[
                         f"one of {', '.join(choices)}" if choices else meaning)
 
 
+def _by_hand(fields: dict[str, Any], dims: Any, dtype: Any) -> dict[str, Any]:
+    """In hd.manual the place has extents and type: a field may have that name."""
+    return {**fields, **{name: value for name, value in (("dims", dims), ("dtype", dtype)) if value is not None}}
+
+
 def _results(row: dict[str, Any], dims: Any, dtype: Any) -> list[tuple[tuple[Index, ...], str]]:
-    """Extents and type of each result."""
+    """Extents and type of each result; f32 where none is given."""
     count = sum(o["written"] for o in row["operands"])
+    dtype = "f32" if dtype is None else dtype
     each = list(zip(dims, dtype)) if count > 1 and isinstance(dims, list) and isinstance(dtype, list) else [(dims, dtype)]
     if len(each) != count or any(t not in BYTES or d is None for d, t in each):
         raise wrong("isa.results", f"{row['name']} has {count} results; found dims {dims!r} and dtype {dtype!r}",
@@ -94,13 +103,14 @@ def _results(row: dict[str, Any], dims: Any, dtype: Any) -> list[tuple[tuple[Ind
 
 # --- The lanes.
 
-def _lanes(row: dict[str, Any], *inputs: Any, dims: Any = None, dtype: Any = "f32", out: Any = None, wait: Any = None,
+def _lanes(row: dict[str, Any], *inputs: Any, dims: Any = None, dtype: Any = None, out: Any = None, wait: Any = None,
            signal: Any = None, **fields: Any) -> Any:
     if row["name"] == "map":
         return _map(row, *inputs, out=out, wait=wait, signal=signal, **fields)
-    values = _read(row, inputs)
+    values, derived = _read(row, inputs), hand.derived(out, wait, signal)
+    fields = fields if derived else _by_hand(fields, dims, dtype)
     _check_fields(row, fields)
-    if hand.derived(out, wait, signal):
+    if derived:
         first, *others = _results(row, dims, dtype)
         value = lanes(row["name"], values, *first, row["name"], **fields)
         return (value, *(second_of(value, *other) for other in others)) if others else value
@@ -127,7 +137,7 @@ def _map(row: dict[str, Any], *inputs: Any, out: Any = None, wait: Any = None, s
 
 # --- The array.
 
-def _matrix(row: dict[str, Any], *inputs: Any, dims: Any = None, dtype: str = "f32", out: Any = None, wait: Any = None,
+def _matrix(row: dict[str, Any], *inputs: Any, dims: Any = None, dtype: Any = None, out: Any = None, wait: Any = None,
             signal: Any = None, **fields: Any) -> Any:
     name, rank = row["name"], 5 if row["name"].startswith("conv") else 3
     values = _read(row, inputs, optional=False)
@@ -135,13 +145,16 @@ def _matrix(row: dict[str, Any], *inputs: Any, dims: Any = None, dtype: str = "f
         raise wrong("isa.operands", f"{name} multiplies floats of one type with up to {rank} axes; found "
                     f"{', '.join(map(str, values))}", f'the extents are those of docs/isa.md; write x.to("{values[1].dtype}")')
     if hand.derived(out, wait, signal):
-        _check_fields(row, fields, without=_SUMS)
-        (extents, dtype), = _results(row, dims, dtype)
+        _check_fields(row, fields, without=SUMS)
+        (extents, to), = _results(row, dims, dtype)
         op = current().record("product", tuple(values), word=name, fields=tuple(fields.items()),
                               factors=_factors(name, extents, values, fields))
         value = Value(op, extents, "f32")
-        return value if dtype == "f32" else value.to(dtype)
+        return value if to == "f32" else value.to(to)
+    fields = _by_hand(fields, dims, dtype)
     sums, epilogue = fields.pop("accumulator", None), fields.pop("epilogue", None)
+    if isinstance(sums, Accumulator):
+        current().check_visible(sums, here())
     _check_fields(row, fields)
     if not isinstance(sums, Accumulator) and (sums is not None or "accumulate" in fields or "emit" in fields):
         raise wrong("isa.field", f"{name} adds to sums that have no place; found accumulator={sums!r}",
@@ -206,4 +219,4 @@ def _sync(row: dict[str, Any], *, on: str | None = None, wait: Any = None, signa
 
 _ENGINES = {"load": _moves, "store": _moves, "matrix": _matrix, "vector": _lanes}
 
-isa = Instructions()
+isa: Table = Instructions()  # type: ignore[assignment]  # By __getattr__.
