@@ -153,7 +153,7 @@ def test_rules_are_errors_at_the_line():
     line = wrong.function.__code__.co_firstlineno + 3
     with pytest.raises(hd.KernelError) as error:
         wrong.compile("f32[8,4]", "f32[4,6]")
-    assert error.value.code.startswith("matmul.") and f"test_kernel_isa.py:{line}" in error.value.place
+    assert error.value.code.startswith("matmul.") and error.value.place.startswith(f"test_kernel_isa.py:{line}  s = hd.isa.")
 
     @hd.kernel("f32[M,N] -> f32[M,N]")
     def apart(x, y):
@@ -163,7 +163,7 @@ def test_rules_are_errors_at_the_line():
     line = apart.function.__code__.co_firstlineno + 3
     with pytest.raises(hd.KernelError) as error:
         apart.compile("f32[64,8]")
-    assert error.value.code == "share.C1" and f"test_kernel_isa.py:{line}" in error.value.place
+    assert error.value.code == "share.C1" and error.value.place.startswith(f"test_kernel_isa.py:{line}  hd.store(")
 
 
 def test_every_instruction_of_a_core_has_its_name():

@@ -247,6 +247,14 @@ def store_by_every_step(a, b, c):
             hd.store(c[:, :], ring[0])  # here
 
 
+def depth_in_a_block(a, b, c):
+    ring = hd.ring(1, (64, 64))
+    with hd.manual():
+        for n in hd.range(4, depth=2):  # here
+            hd.load(a, out=ring[n])
+    hd.store(c[:, :], hd.load(a))
+
+
 def break_in_a_block(a, b, c):
     ring = hd.ring(1, (64, 64))
     with hd.manual():
@@ -325,7 +333,7 @@ CODES = {
     semaphore_in_a_loop: "semaphore.loop", semaphore_below_zero: "semaphore.sync", counts_of_something_else: "semaphore.sync",
     four_waits: "semaphore.sync", one_semaphore_twice: "semaphore.sync", too_many_counts: "semaphore.sync",
     two_queues_that_wait: "semaphore.waiter", semaphore_that_nobody_waits_for: "semaphore.balance",
-    store_by_every_step: "grid.overlap", break_in_a_block: "loop.left", semaphores_that_change: "loop.changes",
+    depth_in_a_block: "loop.depth", store_by_every_step: "grid.overlap", break_in_a_block: "loop.left", semaphores_that_change: "loop.changes",
     sums_without_a_place: "isa.field", sums_by_name_of_a_value: "isa.field", product_of_two_types: "isa.operands",
     product_of_too_many_axes: "isa.operands", product_without_extents: "isa.results", gather_of_a_value: "isa.operands",
     load_with_another_field: "isa.field", scatter_along_columns: "isa.field", sync_of_no_queue: "isa.operands",

@@ -68,7 +68,7 @@ class Emitter(HandWriter):
     def _body(self, ops: list[Op]) -> None:
         for op in ops:
             if op in self.fused.live:
-                self._line = str(op.site)
+                self._site = op.site
                 getattr(self, f"_{op.kind}", self._nothing)(op)
 
     def _nothing(self, op: Op) -> None:
@@ -82,7 +82,7 @@ class Emitter(HandWriter):
             return
         if count.is_constant and count.low == 1:
             return body()
-        line = self._line
+        line = self._line()
         self._out.append([])
         body()
         inner = self._out.pop()
@@ -241,7 +241,7 @@ class Emitter(HandWriter):
 
     def _multiply(self, op: Op, tile: At, group: Group | None, total: Op | None = None,
                   accumulate: Index = index.constant(0), emit: Index = index.constant(1)) -> None:
-        rank = 5 if op.word.startswith("conv") else 3
+        self._site, rank = op.site, 5 if op.word.startswith("conv") else 3
         view = lambda values: [self._operand(self._at[v, "matrix"], rank) for v in values]
         operands: list[Any] = [self._operand(tile, rank), *view(op.inputs[:2])]
         fields: dict[str, Any] = dict(op.fields)

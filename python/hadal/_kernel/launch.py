@@ -155,7 +155,7 @@ class Kernel:
         try:
             library.check(library.program_from_tiles(text, ctypes.byref(options), ctypes.byref(handle)))
         except library.HadalError as error:
-            place = error.place
+            place = self._shown(error.place, emitter)
             if error.code == "plan.capacity":
                 rows = sorted(emitter.rings, key=lambda ring: -ring.bytes * ring.slots)[:4]
                 place = "\n  ".join(f"{r.site}  {r.what} x {r.slots} = {r.bytes * r.slots / 2**20:.3g} MiB" for r in rows)
@@ -165,6 +165,13 @@ class Kernel:
             remedy = "take smaller tiles, or depth=1" if error.code == "plan.capacity" else error.remedy
             raise self._wrong(error.code, error.message, remedy, place) from None
         return Program(library.Handle(handle.value or 0, library.program_free))
+
+    @staticmethod
+    def _shown(place: str, emitter: Emitter) -> str:
+        """The line of an instruction with its text, before the rest of the place."""
+        found = re.search(r", ([^,\n]+:\d+)$", place)
+        site = emitter.sites.get(found[1]) if found else None
+        return f"{site.shown()}\n  {place[:found.start()]}" if found and site else place
 
     def _wrong(self, code: str, message: str, remedy: str, place: str = "") -> KernelError:
         code_of = self.function.__code__

@@ -18,6 +18,8 @@ from .values import Accumulator, Tile, Value, as_operand, dims_of, elementwise
 def _depth(depth: int | str) -> int | None:
     if depth == "auto":
         return None
+    if current().by_hand:
+        raise wrong("loop.depth", f"depth={depth!r} in hd.manual, where nothing is loaded ahead by itself", "hd.ring has slots")
     if not isinstance(depth, int) or not 1 <= depth <= 64:
         raise wrong("loop.depth", f'depth is 1 to 64, or "auto"; found {depth!r}', "depth=2 loads one trip ahead")
     return depth

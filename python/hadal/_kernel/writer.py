@@ -33,7 +33,8 @@ class Writer:
         self._unit = index.constant(0)  # Of the grid's steps on this core.
         self._free: set[int] = set()    # Rings that no value of this phase has.
         self._out: list[list[Any]] = [[]]
-        self._line = ""                 # Of Python, of what is being said.
+        self._site = Site("", 0)        # Of what is being said.
+        self.sites: dict[str, Site] = {}
 
     # --- Values.
 
@@ -157,4 +158,9 @@ class Writer:
         self._out[-1].append(statement)
 
     def _say_op(self, op: str, queue: str, operands: list[Any], **fields: Any) -> None:
-        self._say({"op": op, "on": queue, "operands": operands, "fields": fields, "line": self._line})
+        self._say({"op": op, "on": queue, "operands": operands, "fields": fields, "line": self._line()})
+
+    def _line(self) -> str:
+        line = str(self._site)
+        self.sites[line] = self._site
+        return line
