@@ -7,7 +7,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))
 from hadal._kernel.isa import SUMS, table  # noqa: E402
 
-HEAD = '''"""Types of hd.isa.NAME, printed by scripts/isa_types.py from the instruction table. Fields, and what they mean: docs/isa.md."""
+HEAD = '''"""Types of hd.isa.NAME, printed by scripts/isa_types.py from the instruction table. What fields mean: docs/isa.md."""
 
 from typing import Any, Callable, Literal, overload
 
@@ -46,7 +46,10 @@ def operands(row):
 
 def method(name, parameters, result):
     text = f"    def {name}({', '.join(['self', *parameters])}) -> {result}: ..."
-    return text if len(text) <= 126 else f"    def {name}(\n        " + ",\n        ".join(["self", *parameters]) + f",\n    ) -> {result}: ..."
+    if len(text) <= 126:
+        return text
+    lines = "".join(f"        {parameter},\n" for parameter in ["self", *parameters])
+    return f"    def {name}(\n{lines}    ) -> {result}: ..."
 
 
 def methods(row):
@@ -60,13 +63,15 @@ def methods(row):
         return [method(name, [*operands(row), "*", *map(field, fields), *SYNCS], "None")]
     several = results > 1
     of_window = any(o["memory"] for o in row["operands"])
-    made = [] if of_window else [f"dims: {'list[Any]' if several else 'Any'}", "dtype: " + ("list[str]" if several else 'str = "f32"')]
+    made = ["dims: list[Any]", "dtype: list[str]"] if several else ["dims: Any", 'dtype: str = "f32"']
+    made = [] if of_window else made
     plain = [field(f) for f in fields if f["name"] != "dims" and (row["queues"][0] != "matrix" or f["name"] not in SUMS)]
     out = "out: list[Place]" if several else "out: Place"
     value = f"tuple[{', '.join(['Value'] * results)}]" if several else "Value"
     keywords = [*made, *plain]
     derived = method(name, [*operands(row), *(["*", *keywords] if keywords else [])], value)
-    return ["    @overload\n" + derived, "    @overload\n" + method(name, [*operands(row), "*", out, *map(field, fields), *SYNCS], "None")]
+    by_hand = method(name, [*operands(row), "*", out, *map(field, fields), *SYNCS], "None")
+    return [f"    @overload\n{text}" for text in (derived, by_hand)]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ import pytest
 from onnx import TensorProto, helper
 from test_package import LIBRARY, hadal
 
+from hadal._kernel import hand  # noqa: E402  In python/, which test_package has named.
+from hadal._kernel.trace import current  # noqa: E402
+
 hd = hadal
 
 
@@ -92,11 +95,12 @@ def weighted(q, k, v, y, *, bq=128, bk=128, depth="auto"):
 
 @hd.kernel("T[S,D], T[L,D], T[L,D] -> T[S,D]")
 def weighted_by_hand(q, k, v, y, *, bq=128, bk=128, depth=2):
-    """The array makes the scores of the next block while the lanes have those of this one: across trips of the loop."""
+    """The array makes the scores of the next block while the lanes have those of this one: across trips of the loop. It comes to
+    a slot of scores again behind a product that waited for what the lanes made of the last: there nobody waits for room."""
     (S, D), blocks = q.shape, k.shape[0] // bk
     ks, vs = (hd.ring(depth, (bk, D), k.dtype) for _ in range(2))
     scores, ps, part = hd.ring(2, (bq, bk)), hd.ring(2, (bq, bk), v.dtype), hd.ring(1, (bq, 1))
-    k_free, v_free, s_free, p_free = (hd.semaphore(n) for n in (depth, depth, 2, 2))
+    k_free, v_free = hd.semaphore(depth), hd.semaphore(depth)
     k_full, v_full, s_full, p_full = (hd.semaphore() for _ in range(4))
     for i in hd.grid((S, bq)):
         qi, acc, out, total = hd.load(q[i, :]), hd.accumulator(i, D), hd.tile((i, D)), hd.zeros((i, 1))
@@ -104,17 +108,17 @@ def weighted_by_hand(q, k, v, y, *, bq=128, bk=128, depth=2):
         def score(j):
             turn = hd.step() * blocks + j
             hd.load(k[hd.span(j * bk, bk), :], out=ks[turn], wait=k_free, signal=k_full)
-            hd.isa.matmul(qi, ks[turn], out=scores[turn, i, bk], transpose_b=1, wait=[k_full, s_free], signal=[k_free, s_full])
+            hd.isa.matmul(qi, ks[turn], out=scores[turn, i, bk], transpose_b=1, wait=k_full, signal=[k_free, s_full])
 
         def weigh(j):
             turn = hd.step() * blocks + j
             p = ps[turn, i, bk]
             hd.load(v[hd.span(j * bk, bk), :], out=vs[turn], wait=v_free, signal=v_full)
-            hd.isa.map(hd.exp(scores[turn, i, bk] * D**-0.5), out=p, wait=[s_full, p_free], signal=[s_free, p_full])
+            hd.isa.map(hd.exp(scores[turn, i, bk] * D**-0.5), out=p, wait=s_full, signal=p_full)
             hd.isa.reduce(p, out=part[0, i, 1], kind="sum", axes=2)
             hd.isa.map(total + part[0, i, 1], out=total)
             hd.isa.matmul(p, vs[turn], out=out, accumulator=acc, accumulate=j, emit=(j + 1) // blocks,
-                          wait=[p_full, v_full], signal=[p_free, v_free])
+                          wait=[p_full, v_full], signal=v_free)
 
         with hd.manual():
             score(0)
@@ -135,6 +139,22 @@ def test_a_pipeline_across_trips_beats_the_derived_one():
     shapes = ["bf16[4096,128]"] * 3
     best = min(weighted.simulate(*shapes, bk=bk, depth=depth).cycles for bk in (128, 256, 512) for depth in (2, 3, "auto"))
     assert weighted_by_hand.simulate(*shapes, bk=256, depth=3).cycles < 0.7 * best
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_each_semaphore_of_a_pipeline_is_needed(number, monkeypatch):
+    """Without its waits and signals something races; what is left still ends."""
+    derived = hand.syncs
+
+    def without(word, given):
+        semaphores = [op for op in current().root.ops if op.kind == "semaphore"]
+        return tuple(entry for entry in derived(word, given) if entry[0].op is not semaphores[number])
+
+    monkeypatch.setattr(hand, "syncs", without)
+    kernel = hd.kernel(weighted_by_hand.signature.text)(weighted_by_hand.function)
+    with pytest.raises(hd.HadalError) as error:
+        kernel.check("f32[150,64]", *["f32[192,64]"] * 2, bq=40, bk=32, chip=of_cores(2))
+    assert error.value.code in ("race.R1", "race.R3") and "test_kernel_manual.py" in error.value.place
 
 
 # --- Wrong pipelines.
@@ -165,7 +185,8 @@ def test_a_tile_is_read_by_two_queues():
     read_twice.check(x, chip=of_cores(2))
 
 
-@pytest.mark.parametrize("mistake, code, reader", [("no wait", "race.R1", "hd.isa.reduce(v"), ("one count", "race.R3", "hd.store(y")])
+@pytest.mark.parametrize("mistake, code, reader",
+                         [("no wait", "race.R1", "hd.isa.reduce(v"), ("one count", "race.R3", "hd.store(y")])
 def test_a_missing_wait_is_a_race_of_two_lines(mistake, code, reader, tmp_path):
     """Nobody waits for the lanes; or for two counts of any, of which one reader may have given both while the other reads."""
     program = read_twice.compile("f32[70,33]", chip=of_cores(2), mistake=mistake)

@@ -1,4 +1,4 @@
-"""Types of hd.isa.NAME, printed by scripts/isa_types.py from the instruction table. Fields, and what they mean: docs/isa.md."""
+"""Types of hd.isa.NAME, printed by scripts/isa_types.py from the instruction table. What fields mean: docs/isa.md."""
 
 from typing import Any, Callable, Literal, overload
 
