@@ -280,6 +280,36 @@ def test_what_crosses_the_edges_is_fenced(chip):
     assert "e1=bias" in text and text.count("manual") == 2
 
 
+@hd.kernel("f32[M,K], f32[K,N] -> f32[M,N]")
+def trip_after_trip(a, b, c, *, bm=16, bk=16, depth="auto"):
+    """Blocks in a loop: loads and a tile of the lanes on both sides, one tile that two blocks write, one for two queues."""
+    (M, K), N = a.shape, b.shape[1]
+    for m in hd.grid((M, bm)):
+        total = hd.zeros((m, N))
+        for k in hd.tiles(K, bk, depth=depth):
+            x, w, t, u = hd.load(a[m, k]), hd.load(b[k, :]), hd.tile((m, N)), hd.tile((k, N))
+            twice = x * 2
+            with hd.manual():
+                hd.isa.matmul(x, w, out=t)
+                hd.load(b[k, :], out=u)
+            total += t
+            with hd.manual():
+                hd.isa.matmul(twice, u, out=t)
+                hd.isa.map(total * 2, out=total)
+            total[:] = total * 0.5 + t + hd.sum(u, axis=0)
+        hd.store(c[m, :], total)
+
+
+@pytest.mark.parametrize("depth", ["auto", 1, 3])
+def test_trips_are_fenced_from_each_other(depth):
+    a, b = normal(100, 70), normal(70, 20)
+    for chip in "hadal-1", "hadal-edge":
+        c = trip_after_trip(a, b, chip=chip, depth=depth)
+        np.testing.assert_allclose(c, 3 * (a @ b) + b.sum(0), atol=1e-3)
+        trip_after_trip.check(a, b, chip=chip, depth=depth)
+    np.testing.assert_array_equal(c, trip_after_trip(a, b))
+
+
 def test_a_barrier_of_all_cores():
     @hd.kernel("f32[M,N] -> f32[M,N]")
     def after_all(x, y):
