@@ -55,26 +55,6 @@ bool same_box(const Box& a, const Box& b) {
   return a.offset == b.offset && a.rank == b.rank && a.extents == b.extents && bytes_of(a.dtype) == bytes_of(b.dtype);
 }
 
-/// Whether `written` may be the very box of `read`: the engine reads each element before it writes it.
-bool in_place(Opcode op, size_t written, size_t read) {
-  switch (op) {
-    case Opcode::map:
-    case Opcode::softmax:
-    case Opcode::scan:
-      return true;
-    case Opcode::norm:
-      return read == 1;
-    case Opcode::matmul:
-    case Opcode::conv:
-    case Opcode::conv_depthwise:
-    case Opcode::conv_transpose:
-    case Opcode::matmul_scaled:
-      return written == at::out && read >= at::epilogue_0 && read <= at::epilogue_2;
-    default:
-      return false;
-  }
-}
-
 Status check_alias(const Checked& c, size_t written) {
   const Box& out = c.boxes[written];
   if (out.space != Space::scratchpad) return {};
@@ -85,7 +65,7 @@ Status check_alias(const Checked& c, size_t written) {
     const Box& other = c.boxes[i];
     if (i == written || !c.given(i) || other.space != Space::scratchpad) continue;
     if (out.offset >= end(i) || other.offset >= end(written)) continue;
-    if (!in_place(c.in.op, written, i) || !same_box(out, other))
+    if (written != 0 || !row_of(c.in.op)->operands[i].in_place || !same_box(out, other))
       return c.fail("alias.C1", fmt::format("{} overlaps {}, at bytes {} and {} of the scratchpad", c.shown(written),
                                             c.shown(i), out.offset, other.offset));
   }
@@ -195,13 +175,10 @@ Status check(const Program& program, const Sequencer& sequencer, const Instructi
     case Opcode::sync:
     case Opcode::host_call:
       return {};
-    case Opcode::topk:
-      HADAL_CHECK(check_vector(c));
-      HADAL_CHECK(check_alias(c, 0));
-      return check_alias(c, 1);
     default:
       HADAL_CHECK(check_vector(c));
-      return check_alias(c, 0);
+      for (size_t i = 0; i < row_of(in.op)->written_count(); ++i) HADAL_CHECK(check_alias(c, i));
+      return {};
   }
 }
 

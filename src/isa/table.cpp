@@ -23,6 +23,12 @@ constexpr OperandRow reads(std::string_view name, std::string_view dims = "", ui
   return {name, false, spaces, false, dims};
 }
 constexpr OperandRow may_read(std::string_view name) { return {name, false, in_scratchpad, true, ""}; }
+constexpr OperandRow in_place(OperandRow row) {
+  row.in_place = true;
+  return row;
+}
+/// A stream of a chain.
+constexpr OperandRow stream(std::string_view name) { return in_place(may_read(name)); }
 
 // Every matrix instruction: where partial sums stand, and how they leave.
 constexpr FieldRow accumulator =
@@ -56,7 +62,7 @@ constexpr std::array<FieldRow, field_limit> conv_fields{
     number("pad_right", 0, "Zeros to the right."),
     count("groups", 1, "Channels fall into this many independent groups.")};
 constexpr std::array<OperandRow, operand_limit> conv_operands{writes("out", "n"), reads("x", "n"), reads("w"),
-                                                              may_read("e1"),     may_read("e2"),  may_read("e3")};
+                                                              stream("e1"),       stream("e2"),    stream("e3")};
 
 constexpr std::array rows{
     Row{Opcode::halt,
@@ -149,7 +155,7 @@ constexpr std::array rows{
         "ceil(k / rows) * ceil(n / columns) passes of max(m / rows_per_cycle, weight preload), over the arrays of the "
         "core; fill rows + columns - 2, hidden behind a running instruction; "
         "emit m * n / output_elements_per_cycle, hidden where two accumulator tiles exist.",
-        {writes("out"), reads("a"), reads("b"), may_read("e1"), may_read("e2"), may_read("e3")},
+        {writes("out"), reads("a"), reads("b"), stream("e1"), stream("e2"), stream("e3")},
         {accumulator, accumulate, emit, epilogue, flag("transpose_a", "a is stored k by m."),
          flag("transpose_b", "b is stored n by k.")}},
     Row{Opcode::conv, "conv", on(Queue::matrix),
@@ -177,7 +183,7 @@ constexpr std::array rows{
         "Scales are f32; an extent of 1 in their batch serves all.",
         "As matmul, block after block: each takes the array's time or m * n / output_elements_per_cycle, whichever is "
         "longer, and scale_cycles.",
-        {writes("out"), reads("a"), reads("b"), may_read("e1"), may_read("e2"), may_read("e3"), reads("a_scale"),
+        {writes("out"), reads("a"), reads("b"), stream("e1"), stream("e2"), stream("e3"), reads("a_scale"),
          reads("b_scale")},
         {accumulator, accumulate, emit, epilogue, flag("transpose_a", "a is stored k by m."),
          flag("transpose_b", "b is stored n by k."),
@@ -190,8 +196,8 @@ constexpr std::array rows{
         "computes in its own type and rounds once, when written.",
         "elements * max(alu / alu_per_lane, special / special_per_lane) / lanes, or bytes over the scratchpad port, + "
         "vector latency.",
-        {writes("out"), may_read("in0"), may_read("in1"), may_read("in2"), may_read("in3"), may_read("in4"),
-         may_read("in5"), may_read("in6"), may_read("in7")},
+        {writes("out"), stream("in0"), stream("in1"), stream("in2"), stream("in3"), stream("in4"), stream("in5"),
+         stream("in6"), stream("in7")},
         {FieldRow{"chain", FieldKind::chain, "The chain.", no_chain, {}}}},
     Row{Opcode::reduce,
         "reduce",
@@ -218,7 +224,7 @@ constexpr std::array rows{
         "exp(x - max) / sum(exp(x - max)) along the last axis.",
         "With `log`: x - max - log(sum(exp(x - max))). Computed in f32, whole rows resident.",
         "Its three passes: max; subtract, exp, sum; scale.",
-        {writes("out"), reads("in")},
+        {writes("out"), in_place(reads("in"))},
         {flag("log", "Logarithm of the result.")}},
     Row{Opcode::norm,
         "norm",
@@ -227,7 +233,7 @@ constexpr std::array rows{
         "layer: (x - mean) / sqrt(variance + epsilon); rms: x / sqrt(mean(x * x) + epsilon); then * gamma + beta, "
         "which have the extents of the normalised axes.",
         "Its three passes: mean; variance; scale.",
-        {writes("out"), reads("in"), may_read("gamma"), may_read("beta")},
+        {writes("out"), in_place(reads("in")), may_read("gamma"), may_read("beta")},
         {choice("kind", {"layer", "rms"}, "Which norm."),
          count("dims", 1, "How many last axes are normalised together."),
          FieldRow{"epsilon", FieldKind::real, "Added to the variance.", 0, {}}}},
@@ -282,7 +288,7 @@ constexpr std::array rows{
         "Running sums along the last axis.",
         "exclusive: the element itself is left out; reverse: from the end.",
         "elements * log2(lanes) / lanes.",
-        {writes("out"), reads("in")},
+        {writes("out"), in_place(reads("in"))},
         {flag("exclusive", "Without the element itself."), flag("reverse", "From the end.")}},
     Row{Opcode::select_along,
         "select_along",

@@ -43,6 +43,7 @@ struct OperandRow {
   bool optional = false;
   std::string_view dims;  ///< Letters: equal letters, equal extents. Empty: the rules say.
   bool kept = false;      ///< Written where an index says: the rest stays, so that earlier writes come first.
+  bool in_place = false;  ///< May be the very box of the first operand: each element is read before it is written.
 };
 
 inline constexpr int operand_limit = 9;
@@ -60,6 +61,12 @@ struct Row {
   [[nodiscard]] constexpr size_t operand_count() const {
     size_t n = 0;
     while (n < operands.size() && !operands[n].name.empty()) ++n;
+    return n;
+  }
+  /// Operands that are written; they come first.
+  [[nodiscard]] constexpr size_t written_count() const {
+    size_t n = 0;
+    while (n < operands.size() && operands[n].written) ++n;
     return n;
   }
   [[nodiscard]] constexpr size_t field_count() const {

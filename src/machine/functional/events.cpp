@@ -5,13 +5,14 @@
 
 #include "isa/check.h"
 #include "isa/fields.h"
+#include "isa/table.h"
 #include "machine/functional/kernel.h"
 
 namespace hadal::machine {
 
 using isa::Opcode;
 
-size_t written_operands(Opcode op) { return op == Opcode::topk || op == Opcode::host_call ? 2 : 1; }
+size_t written_operands(Opcode op) { return isa::row_of(op)->written_count(); }
 
 bool is_matrix(Opcode op) { return op >= Opcode::matmul && op <= Opcode::matmul_scaled; }
 

@@ -153,7 +153,7 @@ uint64_t last_axes(const Box& box, int64_t dims) { return ((uint64_t{1} << dims)
 
 Cost vector_cost(const Site& site) {
   const rules::VectorUnit unit = rules::vector_unit(site.chip);
-  const size_t written = site.in.op == Opcode::topk ? 2 : 1;
+  const size_t written = isa::row_of(site.in.op)->written_count();
   const Box out = site.box(0), in = site.has(written) ? site.box(written) : out;
   Cost cost{.sram_read = count(site.bytes(written, site.in.operands.size())),
             .sram_written = count(site.bytes(0, written))};
