@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 
 #include "isa/check_shapes.h"
 #include "isa/fields.h"
@@ -119,6 +120,17 @@ Status check_select(const Checked& c) {
                 fmt::format("{} is not {} looked up in {} along axis {}", c.shown(0), c.shown(2), c.shown(1), axis));
 }
 
+Status check_sort(const Checked& c) {
+  const Box &out = c.boxes[0], &in = c.boxes[1];
+  const int64_t axis = c.in.fields[at::sort_axis].value, run = c.in.fields[at::sort_run].value;
+  if (axis >= in.rank || !same_but(out, in, -1, 0))
+    return mismatch(c, "sort.C1", "the extents differ, or lack the axis");
+  const int64_t length = in.extents[static_cast<size_t>(axis)];
+  if (std::has_single_bit(static_cast<uint64_t>(length)) && run < length) return {};
+  return mismatch(c, "sort.C1",
+                  fmt::format("{} along axis {} is no power of two above the run of {}", length, axis, run));
+}
+
 Status check_same(const Checked& c, const char* rule) {
   if (same_but(c.boxes[0], c.boxes[1], -1, 0) && c.boxes[1].rank >= 1) return {};
   return mismatch(c, rule, "the extents differ");
@@ -153,6 +165,8 @@ Status check_vector(const Checked& c) {
       return check_same(c, "scan.C1");
     case Opcode::select_along:
       return check_select(c);
+    case Opcode::sort:
+      return check_sort(c);
     default:
       return {};
   }

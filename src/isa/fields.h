@@ -70,6 +70,7 @@ enum transpose : size_t { order_0 };
 enum topk : size_t { topk_largest, topk_sorted };
 enum scan : size_t { scan_exclusive, scan_reverse };
 enum select_along : size_t { select_axis };
+enum sort : size_t { sort_axis, sort_run, sort_descending };
 enum host_call : size_t { host_function };
 enum host_operand : size_t { host_out, host_count, host_in };
 

@@ -162,6 +162,7 @@ enum class Opcode : uint16_t {
   topk,
   scan,
   select_along,
+  sort,
   // Any queue.
   sync = 96,
   host_call,

@@ -299,6 +299,22 @@ constexpr std::array rows{
         "bytes / permute_bytes_per_cycle.",
         {writes("out"), reads("in"), reads("index")},
         {count("axis", 0, "The axis.")}},
+    Row{Opcode::sort,
+        "sort",
+        on(Queue::vector),
+        "Sorts along an axis by a bitonic network, or merges runs that are sorted.",
+        "out = in, and then, for part = 2 * run, 4 * run, … up to the axis, and for distance = part / 2, part / 4, … "
+        "1: "
+        "elements i and i + distance of the axis, where i / distance is even, are exchanged if they are out of order. "
+        "The order ascends where i / part is even and descends elsewhere; in the last part, which is the axis, it "
+        "ascends, or descends where `descending` is not 0. NaN is above all numbers. A run of 1 sorts anything; a "
+        "longer "
+        "one merges runs of so many elements that ascend and descend in turns.",
+        "Each step compares elements / lanes / compare_per_lane, and not faster than lanes exchange; or bytes over the "
+        "scratchpad port, once, and once more for each step between elements that are farther apart than the lanes.",
+        {writes("out"), in_place(reads("in"))},
+        {count("axis", 0, "The axis."), count("run", 1, "Elements that are in order already."),
+         number("descending", 0, "Where not 0, from the largest to the smallest.")}},
     Row{Opcode::sync,
         "sync",
         static_cast<uint8_t>(on(Queue::load) | on(Queue::prefetch) | on(Queue::store) | on(Queue::matrix) |

@@ -61,6 +61,8 @@ constexpr std::array all_rules{
     Rule{"scan.C1", "Input and output have the same extents."},
     Rule{"select_along.C1",
          "The output has the index's extents, elsewhere than the axis at most the input's; the type stays."},
+    Rule{"sort.C1",
+         "Input and output have the same extents and type; the axis is a power of two, and the run a smaller one."},
     Rule{"gather.C1", "The output is the index by the table's rows; the index is an integer; the type stays."},
     Rule{
         "scatter.C1",

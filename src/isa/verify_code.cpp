@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 #include "isa/encode.h"
@@ -226,6 +227,11 @@ void verify_types(const Site& s) {
       integer(2, "select_along.C1");
       same(0, 1, "select_along.C1");
       return axis(at::select_axis, "select_along.C1");
+    case Opcode::sort:
+      same(0, 1, "sort.C1");
+      s.require(std::has_single_bit(static_cast<uint64_t>(s.in.fields[at::sort_run].value)), "sort.C1",
+                "`run` is not a power of two");
+      return axis(at::sort_axis, "sort.C1");
     case Opcode::gather:
       integer(2, "gather.C1");
       return same(0, 1, "gather.C1");

@@ -112,4 +112,24 @@ int64_t topk_cycles(const VectorUnit& unit, int64_t elements, int64_t k, int64_t
   return finish(unit, rounds * (vectors / unit.vector.compare_per_lane + tree(unit.vector, row)), bytes);
 }
 
+SortSteps sort_steps(const chip::Vector& vector, const SortWork& work) {
+  SortSteps steps;
+  for (int64_t part = 2 * work.run; part <= work.length; part *= 2)
+    for (int64_t distance = part / 2; distance > 0; distance /= 2) {
+      ++steps.all;
+      steps.far += 2 * distance * work.inner > vector.lanes ? 1 : 0;
+    }
+  return steps;
+}
+
+int64_t sort_cycles(const VectorUnit& unit, const SortWork& work) {
+  if (work.elements <= 0) return 0;
+  if (unit.vector.lanes <= 0) return forever;
+  const SortSteps steps = sort_steps(unit.vector, work);
+  const auto vectors = static_cast<double>(ceil_div(work.elements, unit.vector.lanes));
+  const double step =
+      std::max(vectors / unit.vector.compare_per_lane, static_cast<double>(unit.vector.cross_lane_latency_cycles));
+  return finish(unit, static_cast<double>(steps.all) * step, work.bytes * (1 + steps.far));
+}
+
 }  // namespace hadal::rules

@@ -62,4 +62,17 @@ int64_t permute_cycles(const VectorUnit& unit, int64_t bytes);
 /// ceil(k / topk_width) rounds of comparisons over the elements, a tree at the end of each.
 int64_t topk_cycles(const VectorUnit& unit, int64_t elements, int64_t k, int64_t bytes);
 
+/// A bitonic network over an axis of `length` elements, each `inner` apart, from sorted runs of `run`: log2(part) steps
+/// for each part of 2 run, 4 run … length.
+struct SortWork {
+  int64_t elements = 0, length = 1, run = 1, inner = 1;
+  int64_t bytes = 0;
+};
+struct SortSteps {
+  int64_t all = 0, far = 0;  ///< `far`: between elements of different vectors.
+};
+SortSteps sort_steps(const chip::Vector& vector, const SortWork& work);
+/// Steps of a comparison an element, each waiting for the lanes' exchange; far ones pass the scratchpad once more.
+int64_t sort_cycles(const VectorUnit& unit, const SortWork& work);
+
 }  // namespace hadal::rules

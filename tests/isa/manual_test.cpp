@@ -66,6 +66,9 @@ TEST(Table, positions_are_those_of_the_table) {
   EXPECT_EQ(field("topk", at::topk_sorted), "sorted");
   EXPECT_EQ(field("scan", at::scan_reverse), "reverse");
   EXPECT_EQ(field("select_along", at::select_axis), "axis");
+  EXPECT_EQ(field("sort", at::sort_axis), "axis");
+  EXPECT_EQ(field("sort", at::sort_run), "run");
+  EXPECT_EQ(field("sort", at::sort_descending), "descending");
   EXPECT_EQ(field("host_call", at::host_function), "function");
   EXPECT_EQ(row_named("host_call")->operands[at::host_count].name, "count");
   EXPECT_EQ(row_named("host_call")->operands[at::host_in].name, "in0");

@@ -205,11 +205,28 @@ TEST(TopK, OneRoundForEachWidthOfMaxima) {
   EXPECT_EQ(topk_cycles(lanes_1024(), 2048, 20, 0), 3 * (2 + 20) + 12);
 }
 
+TEST(Sort, ComparesEachElementInEveryStep) {
+  // 1 + 2 + … + 11 steps of 2 vectors; the last merge alone has 11.
+  EXPECT_EQ(sort_cycles(lanes_1024(), {.elements = 2048, .length = 2048}), 66 * 2 + 12);
+  EXPECT_EQ(sort_cycles(lanes_1024(), {.elements = 2048, .length = 2048, .run = 1024}), 11 * 2 + 12);
+  // Few elements wait for the exchange of lanes, 2 cycles.
+  EXPECT_EQ(sort_cycles(lanes_1024(), {.elements = 64, .length = 64}), 21 * 2 + 12);
+}
+
+TEST(Sort, StepsWiderThanTheLanesPassThePort) {
+  const SortWork merge{.elements = 4096, .length = 4096, .run = 2048, .inner = 1, .bytes = 16384};
+  EXPECT_EQ(sort_steps(lanes_1024().vector, merge).far, 2);  // 2048 and 1024 apart.
+  EXPECT_EQ(sort_cycles(lanes_1024(), merge), 3 * 16 + 12);
+  const SortWork across{.elements = 4096, .length = 4, .run = 2, .inner = 1024, .bytes = 16384};
+  EXPECT_EQ(sort_steps(lanes_1024().vector, across).far, 2);
+}
+
 TEST(Vector, WithoutLanesNothingEnds) {
   VectorUnit none;
   EXPECT_EQ(vector_cycles(none, {.elements = 1}), forever);
   EXPECT_EQ(softmax_cycles(none, {.rows = 1, .columns = 1}, {}), forever);
   EXPECT_EQ(topk_cycles(none, 1, 1, 0), forever);
+  EXPECT_EQ(sort_cycles(none, {.elements = 2, .length = 2}), forever);
 }
 
 chip::Dma bursts_of_64() {

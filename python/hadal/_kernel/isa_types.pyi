@@ -496,6 +496,31 @@ class Table:
         wait: Wanted = None,
         signal: Wanted = None,
     ) -> None: ...
+    @overload
+    def sort(
+        self,
+        in_: Operand,
+        /,
+        *,
+        dims: Any,
+        dtype: str = "f32",
+        axis: int = ...,
+        run: int = ...,
+        descending: int | Index = ...,
+    ) -> Value: ...
+    @overload
+    def sort(
+        self,
+        in_: Operand,
+        /,
+        *,
+        out: Place,
+        axis: int = ...,
+        run: int = ...,
+        descending: int | Index = ...,
+        wait: Wanted = None,
+        signal: Wanted = None,
+    ) -> None: ...
     def sync(
         self,
         *,

@@ -42,6 +42,8 @@ Kernel kernel_of(Opcode op, bool exact) {
       return scan;
     case Opcode::select_along:
       return select_along;
+    case Opcode::sort:
+      return exact ? sort_exact : sort_fast;
     case Opcode::host_call:
       return host_call;
     default:

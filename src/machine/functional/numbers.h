@@ -11,6 +11,19 @@ namespace hadal::machine {
 enum class Compute : uint8_t { f32, f64, i64 };
 Compute compute_of(DType dtype);
 
+/// Calls f with a value of the type that an operand's elements are compared and added in.
+template <class F>
+void with_compute(DType dtype, const F& f) {
+  switch (compute_of(dtype)) {
+    case Compute::f32:
+      return f(float());
+    case Compute::f64:
+      return f(double());
+    case Compute::i64:
+      return f(int64_t());
+  }
+}
+
 /// Whether every value of the type is an f32 value.
 bool fits_f32(DType dtype);
 

@@ -13,19 +13,6 @@ namespace hadal::machine {
 
 namespace {
 
-/// Calls f with a value of the type that an operand's elements are compared and added in.
-template <class F>
-void with_compute(DType dtype, const F& f) {
-  switch (compute_of(dtype)) {
-    case Compute::f32:
-      return f(float());
-    case Compute::f64:
-      return f(double());
-    case Compute::i64:
-      return f(int64_t());
-  }
-}
-
 template <class T>
 T read(const Operand& operand, int64_t at) {
   return get<T>(operand.dtype(), operand.data + at * operand.element_bytes());

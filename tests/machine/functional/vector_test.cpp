@@ -312,6 +312,44 @@ TEST(Scan, RunsEitherWay) {
   }
 }
 
+TEST(Sort, SortsEitherWayAndPutsNaNAboveAll) {
+  for (const auto& [descending, want] : {std::pair{0, std::vector<float>{-INFINITY, -2, 1, 1, 5, 7, INFINITY, NAN}},
+                                         {1, {NAN, INFINITY, 7, 5, 1, 1, -2, -INFINITY}}}) {
+    Operation op{Opcode::sort,
+                 {floats({5, NAN, 1, -2, INFINITY, 7, -INFINITY, 1})},
+                 {{DType::f32, {8}}},
+                 {{"descending", descending}}};
+    expect_close(run_operation(op, false, nothing)[0], floats(want), 0, "sort");
+  }
+}
+
+TEST(Sort, MergesRunsThatAscendAndDescendInTurns) {
+  Operation op{Opcode::sort, {floats({1, 4, 6, 9, 8, 5, 3, 2})}, {{DType::f32, {8}}}, {{"run", 4}}};
+  expect_close(run_operation(op, false, nothing)[0], floats({1, 2, 3, 4, 5, 6, 8, 9}), 0, "merge");
+  op.inputs = {floats({4, 3, 2, 1, 5, 6, 7, 8})};  // As bitonic, the other way round.
+  expect_close(run_operation(op, false, nothing)[0], floats({1, 2, 3, 4, 5, 6, 7, 8}), 0, "merge");
+  op.inputs = {floats({2, 9, 1, 7, 3, 8, 4, 6})};  // Neither: one merge does not sort it.
+  expect_close(run_operation(op, false, nothing)[0], floats({1, 6, 2, 8, 3, 7, 4, 9}), 0, "merge");
+}
+
+TEST(Sort, FastIsExactToTheBitForAllTypesAxesAndRuns) {
+  const Shape shape{8, 16, 32};
+  std::vector<float> few(4096);  // What compares equal, or not at all.
+  for (float& x : few) x = std::array{0.0f, -0.0f, NAN, -INFINITY, 1.5f, -2.0f}[generator()() % 6];
+  std::vector<Tensor> inputs{Tensor::of(DType::f32, shape, few)};
+  for (const DType type : every_type) inputs.push_back(any(type, shape));
+  for (const Tensor& in : inputs)
+    for (const int axis : {0, 1, 2})
+      for (const int run : {1, 2, 4})
+        for (const int descending : {0, 1}) {
+          const Operation op{
+              Opcode::sort, {in}, {{in.dtype, shape}}, {{"axis", axis}, {"run", run}, {"descending", descending}}};
+          const Tensor fast = run_operation(op, false, nothing)[0], exact = run_operation(op, true, nothing)[0];
+          EXPECT_TRUE(std::ranges::equal(fast.bytes.view, exact.bytes.view))
+              << name_of(in.dtype) << " axis " << axis << " run " << run << " descending " << descending;
+        }
+}
+
 TEST(SelectAlong, LooksUpWithNegativeIndices) {
   const Tensor in = Tensor::of<float>(DType::f32, {2, 3}, {1, 2, 3, 4, 5, 6}),
                index = Tensor::of<int64_t>(DType::i64, {2, 2}, {0, -1, 2, 1});
