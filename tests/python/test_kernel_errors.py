@@ -300,6 +300,18 @@ def more_than_there_are(a, b, c):
     hd.store(c[:, :], hd.topk(hd.load(a), 65)[0])  # here
 
 
+def axis_of_a_sort(a, b, c):
+    hd.store(c[:, :], hd.sort(hd.load(a), axis=2))  # here
+
+
+def sort_of_no_power_of_two(a, b, c):
+    hd.store(c[:, 0:48], hd.sort(hd.load(a[:, 0:48])))  # here
+
+
+def merge_of_one_run(a, b, c):
+    hd.store(c[:, :], hd.sort(hd.load(a), run=64))  # here
+
+
 def product_of_integers(a, b, c):
     x = hd.load(a).to("i32")
     hd.store(c[:, :], x @ x)  # here
@@ -354,6 +366,7 @@ CODES = {
     stride_of_zero: "conv.step", scales_of_another_block: "dot.scales", other_elements: "value.reshape",
     cut_in_the_middle: "value.index", cut_past_the_end: "value.index", rows_of_floats: "rows.dtype",
     rows_of_a_part: "rows.window", sums_to_what_is_not_stored: "scatter.unwritten", more_than_there_are: "topk.count",
+    axis_of_a_sort: "sort.axis", sort_of_no_power_of_two: "sort.run", merge_of_one_run: "sort.run",
     product_of_integers: "dot.dtype", unknown_instruction: "isa.unknown", instruction_of_the_host: "isa.unknown",
     operands_of_another_instruction: "isa.operands", results_of_another_instruction: "isa.results",
     field_of_another_instruction: "isa.field", choice_that_is_none: "isa.field", sums_too_large: "plan.accumulator",

@@ -193,6 +193,26 @@ def words(x, rows, wide, best, where, sums, turned, counted, *, pad=3):
     hd.scatter(counted[:], numbers, (numbers * 2 + 1).to("i32"))
 
 
+@hd.kernel("T[M,N] -> T[M,N], T[M,N], T[M,N]")
+def sorts(x, rows, columns, turns):
+    v = hd.load(x)
+    hd.store(rows[:, :], hd.sort(v, descending=True))
+    hd.store(columns[:, :], hd.sort(v, axis=0))
+    for m in hd.range(x.shape[0]):
+        hd.store(turns[m, :], hd.sort(hd.load(x[m, :]), descending=m % 2))
+
+
+def test_sorts_along_any_axis_by_numbers_of_the_loop():
+    for dtype, _ in TYPES.values():
+        x = normal(np.random.default_rng(5), dtype, 16, 32)
+        rows, columns, turns = sorts(x)
+        np.testing.assert_array_equal(rows, np.sort(x, axis=1)[:, ::-1])
+        np.testing.assert_array_equal(columns, np.sort(x, axis=0))
+        np.testing.assert_array_equal(turns[::2], np.sort(x, axis=1)[::2])
+        np.testing.assert_array_equal(turns[1::2], np.sort(x, axis=1)[1::2, ::-1])
+        sorts.check(x)
+
+
 def test_words_of_the_language():
     r = np.random.default_rng(2)
     x, rows = normal(r, np.float32, 20, 30), r.permutation(20).astype(np.int32)

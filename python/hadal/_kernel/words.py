@@ -177,6 +177,23 @@ def topk(value: Any, k: int) -> tuple[Value, Value]:
     return found, second_of(found, dims, "i32")
 
 
+def sort(value: Any, *, axis: int = -1, run: int = 1, descending: bool | Index = False) -> Value:
+    """Sorted along an axis whose extent is a power of two, NaN above all numbers; of the value's type.
+
+    run: a smaller power of two; runs of as many elements ascend and descend in turns already, and are merged. descending: of an
+    index, where it is not 0. Equal elements, 0 and -0 among them, in an order of their own."""
+    value = _rows(value, "hd.sort")
+    if not -len(value.dims) <= axis < len(value.dims):
+        raise wrong("sort.axis", f"{value} has no axis {axis}", f"its axes are 0 to {len(value.dims) - 1}")
+    extent = value.dims[axis]
+    powers = [n for n in (extent.low, run) if isinstance(n, int) and n > 0 and n & (n - 1) == 0]
+    if not extent.is_constant or len(powers) < 2 or run >= extent.low:
+        raise wrong("sort.run", f"runs of {run!r} are sorted to {extent.text} elements of {value}",
+                    "both are powers of two, the run the smaller; hd.load(x[hd.span(start, 1024)], fill=) fills one up")
+    return lanes("sort", [value], value.dims, value.dtype, "sorted", axis=axis % len(value.dims), run=run,
+                 descending=descending if isinstance(descending, Index) else int(descending))
+
+
 def _rows(value: Any, word: str) -> Value:
     value = as_operand(value)
     if not isinstance(value, Value) or value.dtype == "bool":
