@@ -1,5 +1,5 @@
-"""docs/kernels.md and docs/fast.md: their Python prints what stands beneath it, the table is that of bench/kernels.py, and every
-word and error code listed is there. HADAL_UPDATE=1 rewrites what is printed."""
+"""docs/kernels.md, docs/fast.md and docs/add_instruction.md: their Python prints what stands beneath it, the table is that of
+bench/kernels.py, what is shown of the source is there, and every word and error code listed. HADAL_UPDATE=1 rewrites what is printed."""
 
 import contextlib
 import io
@@ -14,17 +14,19 @@ import pytest
 from printed import hold
 from test_package import LIBRARY, ROOT, hadal
 
-PAGE, FAST = ROOT / "docs/kernels.md", ROOT / "docs/fast.md"
-BLOCK = re.compile(r"```python\n(.*?)```\n```\n(.*?)```\n", re.DOTALL)
+PAGE, FAST, ADD = ROOT / "docs/kernels.md", ROOT / "docs/fast.md", ROOT / "docs/add_instruction.md"
+BLOCK = re.compile(r"```python\n((?:(?!```).)*)```\n```\n(.*?)```\n", re.DOTALL)
+EXCERPT = re.compile(r"<!-- in (\S+) -->\n```(cpp|python)\n(.*?)```\n", re.DOTALL)
 TABLE = re.compile(r"(?<=<!-- table -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 
 
-@pytest.mark.parametrize("page", [PAGE, FAST], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [PAGE, FAST, ADD], ids=lambda page: page.stem)
 def test_python_of_the_page_prints_so(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(hadal._register, "_registered", {})
     text, names = page.read_text(), {}
-    assert len(re.findall("```python", text)) == len(BLOCK.findall(text)) > 3
+    excerpts = sum(language == "python" for _, language, _ in EXCERPT.findall(text))
+    assert len(re.findall("```python", text)) - excerpts == len(BLOCK.findall(text)) > 0
     for number in range(len(BLOCK.findall(text))):
         found = list(BLOCK.finditer(text))[number]
         linecache.cache["kernel.py"] = (len(found[1]), None, found[1].splitlines(True), "kernel.py")
@@ -34,6 +36,18 @@ def test_python_of_the_page_prints_so(page, tmp_path, monkeypatch):
         text = hold(text, found.start(2), found.end(2), printed.getvalue())
     if os.environ.get("HADAL_UPDATE"):
         page.write_text(text)
+
+
+def test_source_that_a_page_shows_is_there():
+    text = ADD.read_text()
+    assert len(EXCERPT.findall(text)) == text.count("<!-- in ") > 5
+    for file, _, shown in EXCERPT.findall(text):
+        assert shown in (ROOT / file).read_text(), f"{file} has not:\n{shown}"
+
+
+def test_figures_of_the_instructions_page_are_those_of_the_table():
+    cycles, share = re.search(r"^\| `sort` \|.*?\| ([\d,]+) \| ([\d.]+ %) \|", PAGE.read_text(), re.MULTILINE).groups()
+    assert f"{cycles} cycles, {share} of the roofline" in ADD.read_text()
 
 
 def test_steps_of_the_page_reach_the_roofline():

@@ -1,4 +1,4 @@
-"""Every command in docs/tutorial.md and docs/debugger.md works as it stands there."""
+"""Every command in docs/tutorial.md, docs/debugger.md and docs/add_instruction.md works as it stands there."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = ["docs/tutorial.md", "docs/debugger.md"]
+PAGES = ["docs/tutorial.md", "docs/debugger.md", "docs/add_instruction.md"]
 
 
 def blocks(page):
