@@ -12,4 +12,16 @@ target_link_options(hadal_c PRIVATE -Wl,--disable-new-dtags)  # Libraries beside
 install(TARGETS hadal_c
         RUNTIME_DEPENDENCIES PRE_EXCLUDE_REGEXES "ld-linux" "lib(c|m|dl|rt|pthread|gcc_s|stdc\\+\\+)\\.so"
         LIBRARY DESTINATION lib COMPONENT python)
+# A wheel has no links, and would have each library once for every name: the shortest is the one that is looked for.
+install(CODE [[
+  file(GLOB names "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/lib/*.so.*")
+  foreach(name IN LISTS names)
+    if(IS_SYMLINK "${name}" AND EXISTS "${name}")
+      file(REAL_PATH "${name}" file)
+      file(RENAME "${file}" "${name}")
+    elseif(IS_SYMLINK "${name}")
+      file(REMOVE "${name}")
+    endif()
+  endforeach()
+]] COMPONENT python)
 install(DIRECTORY chips memories profiles DESTINATION share/hadal COMPONENT python FILES_MATCHING PATTERN "*.toml")

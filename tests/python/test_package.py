@@ -334,7 +334,9 @@ def test_an_installed_package_has_all_it_needs(tmp_path):
                           env={"PYTHONPATH": str(site), "PATH": "/nonexistent"})
     assert done.stdout.split() == [str(site / "hadal/share/hadal/chips/hadal-edge.toml"), "(1,", "10)",
                                    str(len(hadal.chips()))], done.stderr
-    bundled = {file.name.split(".so")[0] for file in (site / "hadal/lib").iterdir()}
+    files = list((site / "hadal/lib").iterdir())
+    bundled = {file.name.split(".so")[0] for file in files}
+    assert len(bundled) == len(files) and not any(file.is_symlink() for file in files)
     assert {"libhadal", "libdnnl", "libprotobuf", "libfmt"} <= bundled and "libc" not in bundled
 
 
