@@ -168,7 +168,7 @@ void Search::refine(Trial& best) const {
   // Memory that seems slower: what is best there is seldom worse here, so that a faster memory costs no cycles. Or some
   // regard for what weights lie in each other's way.
   const Regard holding{best.plan.regard.contended, held_regard};
-  try_plans({with({2}, 0.5), with(holding), with(holding, 0.5)}, best);
+  try_plans({with({2}, 0.5), with(holding), with(holding, 0.5), with(holding, 0.25)}, best);
 }
 
 /// Side by side; the best of them, if it is better.
