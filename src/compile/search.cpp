@@ -91,6 +91,12 @@ class Search {
 
  private:
   [[nodiscard]] std::vector<Trial> core_counts() const;
+  /// The pace at which the array has so many cells for each byte of memory and cycle.
+  [[nodiscard]] double pace_at(double cells_per_byte) const {
+    const chip::Matrix& matrix = chip_.matrix;
+    const double cells = static_cast<double>(chip_.cores * matrix.count * matrix.rows * matrix.columns);
+    return cells * chip_.clock.hertz / (cells_per_byte * chip_.memory.bytes_per_second);
+  }
   void refine(Trial& best) const;
   void try_tiles(Trial& best) const;
   void try_plans(const std::vector<Plan>& plans, Trial& best) const;
@@ -165,10 +171,10 @@ void Search::refine(Trial& best) const {
   // More regard for the memory, or less.
   try_plans({with({1}), with({0.25})}, best);
   if (best.plan.regard.contended == 1) try_plans({with({2})}, best);
-  // Memory that seems slower: what is best there is seldom worse here, so that a faster memory costs no cycles. Or some
-  // regard for what weights lie in each other's way.
+  // Memory that seems slower, or some regard for what weights lie in each other's way. With both it seems so fast as
+  // suits the array: a chip with a faster memory then tries the same plans, so that it costs no cycles.
   const Regard holding{best.plan.regard.contended, held_regard};
-  try_plans({with({2}, 0.5), with(holding), with(holding, 0.5), with(holding, 0.25)}, best);
+  try_plans({with({2}, 0.5), with(holding), with(holding, pace_at(256)), with(holding, pace_at(512))}, best);
 }
 
 /// Side by side; the best of them, if it is better.
