@@ -19,6 +19,8 @@ class SplitMix {
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
   }
+  /// A hash of a sequence of numbers, from that of all but the last and the last.
+  static constexpr uint64_t joined(uint64_t hash, uint64_t number) { return mixed(hash + number + step); }
 
  private:
   uint64_t state_;

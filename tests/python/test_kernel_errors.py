@@ -1,11 +1,11 @@
 """Wrong kernels and wrong launches: one error each, at the user's line, with what was found and what to do."""
 
-import inspect
 import re
 
 import numpy as np
 import pytest
 from test_package import hadal
+from wrong_kernels import hold_to_one_error
 
 hd = hadal
 
@@ -375,15 +375,7 @@ CODES = {
 
 @pytest.mark.parametrize("function", CODES, ids=lambda f: f.__name__)
 def test_wrong_kernel_has_one_error_at_its_line(function):
-    lines, first = inspect.getsourcelines(function)
-    line = first + next(i for i, text in enumerate(lines) if "# here" in text)
-    size = 2048 if function is sums_too_large else 64
-    kernel = hd.kernel("f32[M,K], f32[K,N] -> f32[M,N]")(function)
-    with pytest.raises(hd.KernelError) as error:
-        kernel.compile(f"f32[{size},{size}]", f"f32[{size},{size}]")
-    assert error.value.code == CODES[function]
-    assert error.value.place.startswith(f"test_kernel_errors.py:{line}  ") and error.value.remedy
-    assert isinstance(error.value, hd.HadalError) and isinstance(error.value, ValueError)
+    hold_to_one_error(function, CODES[function], 2048 if function is sums_too_large else 64)
 
 
 def test_scratchpad_that_does_not_suffice_names_the_lines():

@@ -9,12 +9,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from test_kernels import hd
 from test_package import LIBRARY, hadal
 
 from hadal._kernel import hand  # noqa: E402  In python/, which test_package has named.
 from hadal._kernel.trace import current  # noqa: E402
-
-hd = hadal
+from matmul import matmul  # noqa: E402  In kernels/, which test_kernels has named.
 
 
 def normal(*shape):
@@ -31,16 +31,6 @@ def line_of(kernel, text):
 
 
 # --- Pipelines.
-
-@hd.kernel("T[M,K], T[K,N] -> T[M,N]")
-def product(a, b, c, *, bm=256, bn=256, bk=128, depth=2):
-    (M, K), N = a.shape, b.shape[1]
-    for m, n in hd.grid((M, bm), (N, bn)):
-        acc = hd.accumulator(m, n)
-        for k in hd.tiles(K, bk, depth=depth):
-            acc += hd.load(a[m, k]) @ hd.load(b[k, n])
-        hd.store(c[m, n], acc.to(c.dtype))
-
 
 @hd.kernel("T[M,K], T[K,N] -> T[M,N]")
 def product_by_hand(a, b, c, *, bm=256, bn=256, bk=128, depth=2):
@@ -63,10 +53,11 @@ def product_by_hand(a, b, c, *, bm=256, bn=256, bk=128, depth=2):
 def test_double_buffers_by_hand_are_as_fast_as_derived_ones():
     a, b = normal(300, 500), normal(500, 77)
     sizes = {"bm": 64, "bn": 32, "bk": 100}
-    np.testing.assert_array_equal(product_by_hand(a, b, **sizes), product(a, b, **sizes))
+    np.testing.assert_array_equal(product_by_hand(a, b, **sizes), matmul(a, b, **sizes))
     product_by_hand.check(a, b, chip="hadal-edge", **sizes)  # Several steps of a core.
     for depth in 1, 2, 3:
-        by_hand, derived = (kernel.simulate(*["bf16[2048,2048]"] * 2, depth=depth) for kernel in (product_by_hand, product))
+        by_hand, derived = (kernel.simulate(*["bf16[2048,2048]"] * 2, bm=256, bn=256, depth=depth)
+                            for kernel in (product_by_hand, matmul))
         assert by_hand.cycles <= derived.cycles
         assert by_hand.layers[0]["roofline_cycles"] == derived.layers[0]["roofline_cycles"]  # Of as many products and bytes.
 

@@ -1,9 +1,8 @@
 """Wrong blocks of hd.manual, and wrong instructions by name: one error each, at the user's line."""
 
-import inspect
-
 import pytest
 from test_package import hadal
+from wrong_kernels import hold_to_one_error
 
 hd = hadal
 
@@ -345,13 +344,7 @@ CODES = {
 
 @pytest.mark.parametrize("function", CODES, ids=lambda f: f.__name__)
 def test_wrong_block_has_one_error_at_its_line(function):
-    lines, first = inspect.getsourcelines(function)
-    line = first + next(i for i, text in enumerate(lines) if "# here" in text)
-    kernel = hd.kernel("f32[M,K], f32[K,N] -> f32[M,N]")(function)
-    with pytest.raises(hd.KernelError) as error:
-        kernel.compile("f32[64,64]", "f32[64,64]")
-    assert error.value.code == CODES[function]
-    assert error.value.place.startswith(f"test_kernel_manual_errors.py:{line}  ") and error.value.remedy
+    hold_to_one_error(function, CODES[function])
 
 
 def test_more_semaphores_than_a_core_has():

@@ -6,10 +6,10 @@ namespace hadal::machine::timing {
 
 namespace {
 
-/// SplitMix64's finaliser over the numbers that tell one piece from another.
+/// Of the numbers that tell one piece from another.
 uint64_t key_of(const Transfer& transfer, int64_t from) {
   uint64_t key = 0;
-  const auto mix = [&](int64_t value) { key = SplitMix::mixed(key + static_cast<uint64_t>(value) + SplitMix::step); };
+  const auto mix = [&](int64_t value) { key = SplitMix::joined(key, static_cast<uint64_t>(value)); };
   mix(transfer.address);
   mix(from);
   mix(transfer.run_bytes);

@@ -15,7 +15,7 @@ class Hash {
  public:
   template <class... Numbers>
   void add(Numbers... numbers) {
-    ((value_ = SplitMix::mixed(value_ + static_cast<uint64_t>(numbers) + SplitMix::step)), ...);
+    ((value_ = SplitMix::joined(value_, static_cast<uint64_t>(numbers))), ...);
   }
   [[nodiscard]] uint64_t value() const { return value_; }
 

@@ -68,9 +68,10 @@ Status check_memory(const chip::Chip& chip);
 
 /// Times a program that has passed `verify_static` (each instruction is checked as it is issued), on all cores of the
 /// chip. Deterministic; its cost grows with executed instructions and pieces of transfers (32 KiB or more), not with
-/// cycles. Errors: the chip does not meet the program's limits (limits.*); an instruction breaks a rule (its label); a
-/// wait that is never met (sync.C1); the sequencer's (loop.C1, let.C1); run.budget; run.range; those of check_memory;
-/// memory.none (the exact memory of a chip that names none).
+/// cycles; of most trips of steady loops with instructions alone, much less. Errors: the chip does not meet the
+/// program's limits (limits.*); an instruction breaks a rule (its label); a wait that is never met (sync.C1); the
+/// sequencer's (loop.C1, let.C1); run.budget; run.range; those of check_memory; memory.none (the exact memory of a chip
+/// that names none).
 Result<Timing> time_program(const isa::Program& program, const chip::Chip& chip, const TimingOptions& options);
 
 }  // namespace hadal::machine

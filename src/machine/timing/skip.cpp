@@ -48,12 +48,12 @@ void Machine::come_to(uint32_t core) {
 
 /// Of what an instruction's time depends on, but for addresses.
 uint64_t Machine::signature_of(const Entry& entry) const {
-  const auto mix = [](uint64_t a, int64_t b) { return SplitMix::mixed(a + static_cast<uint64_t>(b) * SplitMix::step); };
-  const uint64_t what = steady_->signature(entry.instruction);
-  if (entry.idle) return SplitMix::mixed(what);
+  const auto mix = [](uint64_t hash, int64_t number) { return SplitMix::joined(hash, static_cast<uint64_t>(number)); };
+  const uint64_t what = mix(steady_->signature(entry.instruction), entry.idle ? 1 : 0);
+  if (entry.idle) return what;
   if (isa::is_dma(program_->code[entry.instruction].queue))
-    return mix(mix(what, 1 + entry.transfer.moved), entry.transfer.port_cycles);
-  return mix(mix(what, 1 + entry.cost.cycles), entry.emits ? 1 + entry.cost.emit : 0);
+    return mix(mix(what, entry.transfer.moved), entry.transfer.port_cycles);
+  return mix(mix(what, entry.cost.cycles), entry.emits ? 1 + entry.cost.emit : 0);
 }
 
 /// Whether nothing has happened on the cores that are not in the loop.

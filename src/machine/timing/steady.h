@@ -92,7 +92,6 @@ class Steady {
   Steady(const isa::Walk& walk, size_t cores);
 
   [[nodiscard]] uint64_t signature(size_t instruction) const { return signatures_[instruction]; }
-  [[nodiscard]] const std::vector<Repeat>& repeats() const { return repeats_; }
   /// The sequencer of a core holds an engine's instruction. Levels at which a mark was kept, as bits.
   unsigned arrived(uint32_t core, const isa::Sequencer& sequencer);
   void issued(uint32_t core, uint8_t queue, uint64_t signature);

@@ -75,8 +75,8 @@ void expect_equal_slices(const Both& both) {
   }
 }
 
-/// A pipeline: tiles of `bytes` come in, are multiplied, and results go out; two buffers between each two. `trips` in a
-/// loop, on all cores.
+/// One trip of a pipeline: a tile of `bytes` comes in, is multiplied, and a result goes out; two buffers between each
+/// two.
 void pipeline(Builder& b, uint32_t bytes, uint32_t rows) {
   const auto id = [&](const char* name, Queue waiter, int32_t initial) {
     const auto known = std::ranges::find(b.program.semaphores, name, &isa::Semaphore::name);
@@ -182,7 +182,7 @@ TEST(Steady, ACountThatIsTakenAfterTheLoopIsNotLost) {
   EXPECT_NEAR(timings.off(), 0, 0.005);
 }
 
-/// A loop over 16 buffers that are full at its start is fast until they are empty.
+/// A loop that finds 4,000 tiles at its start is fast until they are used up.
 TEST(Steady, AReserveThatRunsDryIsNotTakenForASteadyState) {
   Builder b;
   const uint8_t full = b.semaphore("full", Queue::matrix, 4000), free = b.semaphore("free", Queue::load, 4);
