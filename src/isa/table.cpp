@@ -102,12 +102,11 @@ constexpr std::array rows{
         "(rounding to nearest even, integers saturate). "
         "With `fill`, elements outside the tensor take `value`; without it there are none (view.C1). "
         "With `share`, the cores of a group, `step` apart in blocks of share * step, wait for each other at the load "
-        "and "
-        "get the same bytes (share.C1).",
+        "and get the same bytes (share.C1).",
         "issue + the longest of: contiguous runs, rounded to bursts, over their channels; bytes over the DMA and the "
         "network; converted bytes over the converter. A shared load begins when the last of its group's queues has "
-        "come "
-        "to it, reads memory once, and takes each link of the network once.",
+        "come to it, reads memory once, and takes each link of the network once; each core takes it as soon as its "
+        "port is free.",
         {writes("to"), reads("from", "", in_memory)},
         {flag("fill", "The box may pass the tensor's edges."),
          FieldRow{"value", FieldKind::real, "Value of elements outside.", 0, {}},

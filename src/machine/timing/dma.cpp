@@ -95,19 +95,29 @@ int64_t Machine::piece_of(const Transfer& transfer) {
   return servers_of(transfer).samples() ? long_stream_piece_bytes : piece_bytes;
 }
 
-/// Takes the core's port for the next piece, and those of all that share it; the queues of one direction take turns.
+/// Takes the core's port for the next piece; the queues of one direction take turns. A shared piece leaves once one of
+/// its members has a free port. The others take it when theirs are: until then the network has it, and no further one.
 void Machine::request(uint32_t core, uint8_t queue, Time now) {
-  Core& state = cores_[core];
-  QueueState& own = state.queues[queue];
+  QueueState& own = cores_[core].queues[queue];
   if (own.hold > now) return events_.push(own.hold, core, Event::Kind::request, queue);
   Active& active = own.active[own.asking];
-  const size_t direction = active.transfer.write ? 1 : 0;
-  Time at = std::max(now, state.port_free[direction]);
-  for (const Member& member : active.members) at = std::max(at, cores_[member.core].port_free[direction]);
   active.asking = std::min(piece_of(active.transfer), active.transfer.moved - active.asked);
-  const Time free = at + active.port.time(active.asking);
-  state.port_free[direction] = free;
-  for (const Member& member : active.members) cores_[member.core].port_free[direction] = free;
+  const size_t direction = active.transfer.write ? 1 : 0;
+  const Time length = active.port.time(active.asking);
+  Time at = cores_[core].port_free[direction];
+  for (const Member& member : active.members) at = std::min(at, cores_[member.core].port_free[direction]);
+  active.taken = at = std::max(now, at);
+  const auto take = [&](Time& free) {
+    const Time start = std::max(at, free);
+    free = start + length;
+    active.taken = std::max(active.taken, start);
+    return start - at;
+  };
+  if (active.members.empty()) take(cores_[core].port_free[direction]);
+  for (const Member& member : active.members) {
+    Core& state = cores_[member.core];
+    state.queues[queue].active[member.active].lag = take(state.port_free[direction]);
+  }
   if (at > now) return events_.push(at, core, Event::Kind::piece, queue);
   ask(core, queue, now);
 }
@@ -128,7 +138,7 @@ void Machine::ask(uint32_t core, uint8_t queue, Time now) {
 
   Servers& servers = servers_of(active.transfer);
   const Spread spread = active.transfer.spread(piece.from, piece.bytes, granule_of(active.transfer));
-  Time next = now + active.port.time(piece.bytes);
+  Time next = std::max(active.taken, now + active.port.time(piece.bytes));
   const bool hit = !active.transfer.write && read_cache(active.transfer, piece, now);
   const bool waits = is_exact(active.transfer) && !active.transfer.write && !hit;
   if (active.transfer.write) {
@@ -163,7 +173,7 @@ void Machine::served(const ExactMemory::Report& report) {
     else
       written(core, queue, slot, report.at);
   } else if (sent) {
-    ask_next(core, queue, std::max(piece.asked + active.port.time(piece.bytes), report.at), report.at);
+    ask_next(core, queue, std::max({active.taken, piece.asked + active.port.time(piece.bytes), report.at}), report.at);
   } else {
     piece.head = report.first + memory_.latency();
     piece.tail = report.at + memory_.latency();
@@ -272,9 +282,9 @@ void Machine::pass_shared(uint32_t core, uint8_t queue, Active& active, const Pi
       const Time distance = network_.distance(share.node, member.core);
       const Network::Passage passage =
           network_.send(share.node, member.core, share.bytes, piece.head, traffic_of(queue));
-      const Time done = std::max({passage.tail, passage.head + port, piece.tail + distance}) + distance;
-      Time& end = cores_[member.core].queues[queue].active[member.active].end;
-      end = std::max(end, done);
+      Active& theirs = cores_[member.core].queues[queue].active[member.active];
+      const Time done = std::max({passage.tail, passage.head + port, piece.tail + distance}) + distance + theirs.lag;
+      theirs.end = std::max(theirs.end, done);
       queued = std::max(queued, passage.queued);
     }
     network_.close_tree();

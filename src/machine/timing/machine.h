@@ -64,6 +64,8 @@ struct Active : Issued, Course {
   Rate port{};            ///< Time of a moved byte at the core's port.
   int64_t asked = 0;      ///< Moved bytes that were asked for,
   int64_t asking = 0;     ///< and those of the piece that is to be asked for next.
+  Time taken = 0;         ///< When all ports that it comes through have begun to take that piece,
+  Time lag = 0;           ///< and how long after the first of them this core's did.
   int32_t under_way = 0;  ///< Pieces asked for and not done.
   bool done = false;
   isa::Sharing sharing{};

@@ -78,6 +78,24 @@ TEST(DmaTiming, ASharedLoadBeginsWhenTheLastCoreHasCome) {
   EXPECT_EQ(program(true), program(false) + 1600 / 16 + 4);
 }
 
+TEST(DmaTiming, SharedLoadsThatCrossKeepPortsBusy) {
+  Builder b;  // As the operands of a product: one along rows of cores, the other along columns.
+  constexpr int64_t steps = 32, rows = 4096, weights = 26400;
+  b.loop(0, steps);
+  b.load(rows).fields[isa::at::load_share].value = 8;
+  isa::Instruction& load = b.load(weights, 1 << 20, {}, Queue::prefetch);
+  load.fields[isa::at::load_share].value = 13;
+  load.fields[isa::at::load_step].value = 8;
+  b.end();
+  chip::Chip chip = mesh_chip(8, 13);
+  chip.dma.outstanding = 8;
+  chip.memory.bytes_per_second = 1e12;
+  chip.network.link_bytes_per_cycle = 1e6;
+  const int64_t port = steps * (rows + weights) / 64, cycles = cycles_of(b, chip);
+  EXPECT_GE(cycles, port);
+  EXPECT_LT(cycles, port * 21 / 20);
+}
+
 TEST(DmaTiming, TwoStreamsShareTheMemory) {
   Builder b;
   b.load(1 << 18);
