@@ -175,6 +175,11 @@ std::byte* DnnEngine::Impl::prepare_b(const MatrixCall& m, const Primitive& p) {
 Packed DnnEngine::Impl::pack(const MatrixCall& m, const Primitive& p, memory into) {
   Packed packed{std::move(into), {}};
   memory plain(p.b_plain, shared_.engine, prepare_b(m, p));
+  if (p.b_dense) {
+    memory dense(p.b_dense, shared_.engine);
+    dnnl::reorder(plain, dense).execute(stream_, plain, dense);
+    plain = std::move(dense);
+  }
   dnnl::reorder(plain, packed.weights).execute(stream_, plain, packed.weights);
   stream_.wait();
   if (p.shifted) packed.column_sums = shifted_column_sums(m);

@@ -148,6 +148,17 @@ bool host_multiplies_integers() {
 #endif
 }
 
+bool repacks(const dnnl::engine& engine, const memory::desc& from, const memory::desc& to) {
+  return static_cast<bool>(dnnl::reorder::primitive_desc(engine, from, engine, to, {}, true));
+}
+
+/// Finds how the weights get from the program's layout to the primitive's; false where there is no way.
+bool find_packing(Primitive& p, const dnnl::engine& engine, const DnnShapes& s) {
+  if (!p.packs || repacks(engine, p.b_plain, p.b)) return true;
+  p.b_dense = {s.b, p.b_plain.data_type(), dense(s.b)};
+  return repacks(engine, p.b_plain, p.b_dense) && repacks(engine, p.b_dense, p.b);
+}
+
 /// Makes the primitive of a description, unless only the reference implementation has it.
 template <class PrimitiveDesc, class Desc>
 bool keep(Primitive& p, const Desc& description, const dnnl::primitive_attr& attr, const dnnl::engine& engine) {
@@ -206,13 +217,16 @@ bool create(Primitive& p, const dnnl::engine& engine, const MatrixCall& m, Matri
     dims.back() = m.out.extent(static_cast<size_t>(m.out.rank() - 1));
     p.bias = {dims, Type::f32, dense(dims)};
   }
-  if (m.op == Opcode::conv_transpose)
-    return keep_conv<dnnl::deconvolution_forward>(p, dnnl::algorithm::deconvolution_direct, s, b, attr, engine);
-  if (!m.is_matmul())
-    return keep_conv<dnnl::convolution_forward>(p, dnnl::algorithm::convolution_direct, s, b, attr, engine);
-  const dnnl::matmul::desc description =
-      p.bias_operand ? dnnl::matmul::desc(p.a, b, p.bias, p.out) : dnnl::matmul::desc(p.a, b, p.out);
-  return keep<dnnl::matmul::primitive_desc>(p, description, attr, engine);
+  const auto keep_one = [&] {
+    if (m.op == Opcode::conv_transpose)
+      return keep_conv<dnnl::deconvolution_forward>(p, dnnl::algorithm::deconvolution_direct, s, b, attr, engine);
+    if (!m.is_matmul())
+      return keep_conv<dnnl::convolution_forward>(p, dnnl::algorithm::convolution_direct, s, b, attr, engine);
+    const dnnl::matmul::desc description =
+        p.bias_operand ? dnnl::matmul::desc(p.a, b, p.bias, p.out) : dnnl::matmul::desc(p.a, b, p.out);
+    return keep<dnnl::matmul::primitive_desc>(p, description, attr, engine);
+  };
+  return keep_one() && find_packing(p, engine, s);
 }
 
 }  // namespace

@@ -15,7 +15,8 @@ namespace hadal::machine {
 struct Primitive {
   dnnl::primitive primitive;  ///< Empty where oneDNN has no good implementation.
   dnnl::memory::desc a, b, out, bias, scratchpad;
-  dnnl::memory::desc b_plain;  ///< The weights as the program holds them.
+  dnnl::memory::desc b_plain;  ///< The weights as the program holds them,
+  dnnl::memory::desc b_dense;  ///< and without holes, where oneDNN repacks them from there alone; else empty.
   DType a_type = DType::f32, b_type = DType::f32;
   bool round = false;                  ///< Operands are rounded to bf16, and multiplied as f32.
   bool shifted = false;                ///< i8 as u8, 128 higher, pads included; see `unshift`.

@@ -69,6 +69,27 @@ TEST(Matmul, ScaledBlocksFastIsExact) {
       }
 }
 
+TEST(Matmul, WeightsMayBeColumnsOfMore) {
+  for (const Types& t : all_types) {
+    const Tensor x = operand(t.a, {1, 20, 48}), w = operand(t.b, {1, 48, 192});
+    const auto run = [&](bool exact) {
+      ProgramBuilder b;
+      const uint16_t a = b.load(b.input(x.dtype, x.shape));
+      const uint16_t columns = b.view(b.buffer(w.dtype, {1, 48, 64}), {1, 48, 64});
+      b.add(Opcode::load, {columns, b.view(b.weight(w), {1, 48, 64}, {0, 0, 64})});
+      const uint16_t out = b.view(b.buffer(t.out, {1, 20, 64}), {1, 20, 64});
+      b.add(Opcode::matmul, {out, a, columns});
+      b.add(Opcode::store, {b.whole(b.output(t.out, {1, 20, 64})), out});
+      ValueOptions options;
+      options.exact = exact;
+      return run_program(b.finish(), {x}, options);
+    };
+    const auto want = run(true), got = run(false);
+    ASSERT_EQ(got.size(), 1u);
+    expect_close(got[0], want[0], t.tolerance, name(t));
+  }
+}
+
 TEST(Matmul, DeepIntegerSumsAreExact) {
   for (const DType a : {DType::i8, DType::u8}) {
     std::vector<int8_t> ones(9000 * 20, 127);
