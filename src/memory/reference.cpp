@@ -23,7 +23,9 @@ chip names its memory in `memory.device`. Two models run a description:
 The timing machine has a third one, which costs a few steps a row: a run of bytes waits for its row, then takes the first
 gap of its bank group and of the data bus (`src/memory/rows.h`). Where nearly all of the last 256 MiB met every channel, as
 weights of a large decoder do, eight of the channels are timed for all, and pieces of transfers are of 128 KiB
-(`src/machine/timing/memory.h`). `hadal run --memory exact` takes `exact` instead.
+(`src/machine/timing/memory.h`). `hadal run --memory exact` takes `exact` instead. Both lay addresses out as controllers of
+accelerators do (`Layout` in `src/memory/rows.h`): granules of `memory.interleave_bytes` go round the channels, and those of a
+channel round as many bank groups as keep the bus busy (two, where tCCDL is twice tCCDS).
 
 `bench_hbm` compares the first two with reference rows ([validation.md](validation.md)); `src/memory/memory.h` is the interface.
 

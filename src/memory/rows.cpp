@@ -1,6 +1,9 @@
 #include "memory/rows.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -28,10 +31,29 @@ RowTimes RowTimes::of(const Device& device, double unit) {
           .refresh = time(ticks("tRFC"))};
 }
 
-RowModel::RowModel(const Device& device, const RowTimes& times, int64_t channels)
+Layout Layout::of(const Device& device, int64_t granule) {
+  const RowTimes times = RowTimes::of(device, 1);
+  Layout layout{.granule = granule};
+  while (layout.groups * times.burst < times.group_burst && device.organization.bank_groups % (2 * layout.groups) == 0)
+    layout.groups *= 2;
+  return layout;
+}
+
+std::string Layout::mapping(bool turned) const {
+  const auto low_bits = [](std::string_view field, int64_t size) {
+    return size > 1 ? fmt::format("{}:{} ", field, std::bit_width(static_cast<uint64_t>(size)) - 1) : "";
+  };
+  return low_bits("column", granule) + "channel pseudo_channel " + (turned ? "turn " : "") +
+         low_bits("bank_group", groups) + "column bank_group bank^row row";
+}
+
+RowModel::RowModel(const Device& device, const RowTimes& times, int64_t channels, const Layout& layout)
     : times_(times),
       groups_(device.organization.bank_groups),
-      columns_(device.organization.columns()),
+      granule_(std::min(layout.granule, device.organization.columns())),
+      alternating_(layout.groups),
+      stripe_(device.organization.columns() * layout.groups),
+      stripes_(device.organization.bank_groups / layout.groups),
       banks_(device.organization.banks),
       queue_part_(std::max<int64_t>(1, device.controller.queue / queue_parts)),
       queue_(device.controller.queue),
@@ -39,8 +61,8 @@ RowModel::RowModel(const Device& device, const RowTimes& times, int64_t channels
                                                  static_cast<double>(device.controller.queue)))),
       channels_(static_cast<size_t>(channels)) {
   for (Channel& channel : channels_) {
-    channel.banks.resize(static_cast<size_t>(banks_.value() * groups_.value()));
-    channel.groups.resize(static_cast<size_t>(groups_.value()));
+    channel.banks.resize(static_cast<size_t>(banks_.value() * groups_));
+    channel.groups.resize(static_cast<size_t>(groups_));
     channel.next_refresh = times_.refresh_interval;
   }
 }
@@ -49,7 +71,7 @@ RowModel::Service RowModel::serve(size_t number, int64_t first, int64_t bursts, 
   Channel& channel = channels_[number];
   Service service{at, write ? at : INT64_MAX, at};
   for (int64_t from = first; from < first + bursts;) {
-    const Run run = run_of(channel, from, first + bursts);
+    const Run run = run_of(from, first + bursts);
     if (write)
       this->write(channel, run, service);
     else
@@ -59,21 +81,52 @@ RowModel::Service RowModel::serve(size_t number, int64_t first, int64_t bursts, 
   return service;
 }
 
-/// What lies in one row, and of it no more than the part of the queue that is watched at a time.
-RowModel::Run RowModel::run_of(Channel& channel, int64_t first, int64_t end) const {
-  const int64_t rows = columns_.quotient(first), group = groups_.remainder(rows), over = groups_.quotient(rows);
+/// What lies in one stripe, and of it no more than a part of the queue.
+RowModel::Run RowModel::run_of(int64_t first, int64_t end) const {
+  const int64_t stripe = stripe_.quotient(first), over = stripes_.quotient(stripe);
   const int64_t row = banks_.quotient(over), bank = banks_.remainder(over ^ row);
-  const int64_t part = first + queue_part_.value() - queue_part_.remainder(channel.reads);
-  return {channel.banks[static_cast<size_t>(bank * groups_.value() + group)],
-          channel.groups[static_cast<size_t>(group)], row,
-          std::min({end, (rows + 1) * columns_.value(), part}) - first};
+  const int64_t group = stripes_.remainder(stripe) * alternating_.value();
+  const int64_t part = (queue_part_.quotient(first) + 1) * queue_part_.value();
+  const int64_t until = std::min({end, (stripe + 1) * stripe_.value(), part});
+  const int64_t granule = granule_.quotient(first), last = granule_.quotient(until - 1);
+  return {.row = row,
+          .bursts = until - first,
+          .bank = static_cast<size_t>(bank * groups_ + group),
+          .group = static_cast<size_t>(group),
+          .first = static_cast<size_t>(alternating_.remainder(granule)),
+          .granules = last - granule + 1,
+          .head = std::min(until, (granule + 1) * granule_.value()) - first,
+          .tail = until - std::max(first, last * granule_.value())};
+}
+
+/// The bank and the group of each that the run touches, how many bursts it has there, and when the first comes.
+template <class Visit>
+void RowModel::each_group(Channel& channel, const Run& run, Visit visit) const {
+  const int64_t groups = alternating_.value(), granule = granule_.value();
+  for (int64_t i = 0; i < std::min(groups, run.granules); ++i) {
+    const auto number = static_cast<size_t>(alternating_.remainder(static_cast<int64_t>(run.first) + i));
+    const int64_t after = run.granules - 1 - i;  // Granules behind its first.
+    int64_t bursts = (alternating_.quotient(after) + 1) * granule;
+    if (i == 0) bursts -= granule - run.head;
+    if (alternating_.remainder(after) == 0 && run.granules > 1) bursts -= granule - run.tail;
+    visit(channel.banks[run.bank + number], channel.groups[run.group + number], bursts,
+          i == 0 ? 0 : (run.head + (i - 1) * granule) * times_.burst);
+  }
+}
+
+/// When all rows are open, each for its first burst, for what came at `at`.
+int64_t RowModel::open(Channel& channel, const Run& run, bool write, int64_t at) const {
+  int64_t ready = at;
+  each_group(channel, run, [&](Bank& bank, Group&, int64_t, int64_t turn) {
+    ready = std::max(ready, open(channel, bank, run.row, write, at) - turn);
+  });
+  return ready;
 }
 
 /// When the row is open for what came at `at`.
-int64_t RowModel::open(Channel& channel, const Run& run, bool write, int64_t at) const {
-  Bank& bank = run.bank;
-  if (bank.row == run.row) return bank.columns_from;
-  if (bank.last_row == run.row && at < bank.closed) return bank.last_columns_from;
+int64_t RowModel::open(Channel& channel, Bank& bank, int64_t row, bool write, int64_t at) const {
+  if (bank.row == row) return bank.columns_from;
+  if (bank.last_row == row && at < bank.closed) return bank.last_columns_from;
   int64_t closed = 0;
   if (bank.row >= 0) {
     closed = std::max(at, bank.close_from);
@@ -82,7 +135,7 @@ int64_t RowModel::open(Channel& channel, const Run& run, bool write, int64_t at)
   const int64_t activation =
       channel.activations.free_from(std::max({at, bank.open_from, channel.rows_from}), times_.activate);
   channel.activations.take(activation, times_.activate);
-  bank = {.row = run.row,
+  bank = {.row = row,
           .columns_from = activation + (write ? times_.row_to_write : times_.row_to_read),
           .close_from = activation + times_.row_open,
           .open_from = activation + times_.row_cycle,
@@ -92,31 +145,50 @@ int64_t RowModel::open(Channel& channel, const Run& run, bool write, int64_t at)
   return bank.columns_from;
 }
 
+/// When bus and bank groups are all free, from `at` on.
+int64_t RowModel::gap(Channel& channel, const Run& run, int64_t at) const {
+  int64_t start = at;
+  for (int64_t bus = -1; bus != start;) {
+    start = bus = channel.bus.free_from(start, run.bursts * times_.burst);
+    each_group(channel, run, [&](Bank&, Group& group, int64_t bursts, int64_t turn) {
+      start = group.free_from(start + turn, bursts * times_.group_burst) - turn;
+    });
+  }
+  return start;
+}
+
+/// What is a queue's length behind enters as these leave.
+void RowModel::leave(Channel& channel, int64_t bursts, int64_t at) const {
+  const auto part = [&]() -> int64_t& {
+    return channel.left[static_cast<size_t>(queue_part_.quotient(channel.reads)) % queue_parts];
+  };
+  while (bursts > 0) {
+    const int64_t here = std::min(bursts, queue_part_.value() - queue_part_.remainder(channel.reads));
+    part() += queue_part_.quotient(at) * here;
+    channel.reads += here;
+    bursts -= here;
+    if (queue_part_.remainder(channel.reads) == 0) channel.enters_from = std::exchange(part(), 0);
+  }
+}
+
 void RowModel::read(Channel& channel, const Run& run, Service& service) const {
-  // It enters as those leave that are a queue's length ahead.
-  int64_t& left = channel.left[static_cast<size_t>(queue_part_.quotient(channel.reads)) % queue_parts];
-  if (queue_part_.remainder(channel.reads) == 0) channel.enters_from = std::exchange(left, 0);
   const int64_t entered = std::max(service.taken, channel.enters_from);
   refresh(channel, entered + 1);
 
-  const int64_t length = run.bursts * times_.burst, last = (run.bursts - 1) * times_.group_burst;
-  const int64_t group_length = last + times_.group_burst;
-  const auto first = [&] {  // Bus and bank group are both free.
-    int64_t start = std::max(entered, open(channel, run, false, entered));
-    for (int64_t bus = -1; bus != start;) {
-      bus = channel.bus.free_from(start, length);
-      start = run.group.free_from(bus, group_length);
-    }
-    return start;
-  };
+  const int64_t length = run.bursts * times_.burst;
+  const auto first = [&] { return gap(channel, run, open(channel, run, false, entered)); };
   int64_t start = first();
   if (refresh(channel, start + length)) start = first();  // It closed the row again.
   channel.bus.take(start, length);
-  run.group.take(start, group_length);
+  int64_t last = length - times_.burst;
+  each_group(channel, run, [&](Bank& bank, Group& group, int64_t bursts, int64_t turn) {
+    const int64_t taken = bursts * times_.group_burst;
+    group.take(start + turn, taken);
+    last = std::max(last, taken - times_.group_burst);
+    bank.close_from = std::max(bank.close_from, start + last + times_.read_to_precharge);
+  });
   channel.writing = false;
-  channel.reads += run.bursts;
-  left += queue_part_.quotient(start + last / 2) * run.bursts;
-  run.bank.close_from = std::max(run.bank.close_from, start + last + times_.read_to_precharge);
+  leave(channel, run.bursts, start + last / 2);
   service.taken = entered;
   service.begin = std::min(service.begin, start + times_.read_latency);
   service.end = std::max(service.end, start + last + times_.read_latency);
@@ -129,11 +201,12 @@ void RowModel::write(Channel& channel, const Run& run, Service& service) const {
   const int64_t entered =
       room >= drained_ ? service.taken : std::max(service.taken, channel.drained_until - room * times_.burst);
   refresh(channel, entered + 1);
-  const int64_t ready = std::max(entered, open(channel, run, true, entered));
+  const int64_t ready = open(channel, run, true, entered);
   channel.gathered += run.bursts;
   channel.gathered_ready = std::max(channel.gathered_ready, ready);
-  run.bank.close_from =
-      std::max(run.bank.close_from, ready + run.bursts * times_.group_burst + times_.write_to_precharge);
+  each_group(channel, run, [&](Bank& bank, Group&, int64_t bursts, int64_t) {
+    bank.close_from = std::max(bank.close_from, ready + bursts * times_.group_burst + times_.write_to_precharge);
+  });
   while (channel.gathered > drained_) {
     const int64_t length = drained_ * times_.burst + (channel.writing ? 0 : times_.turnaround);
     channel.gathered -= drained_;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "memory/device.h"
@@ -26,16 +27,26 @@ struct RowTimes {
   static RowTimes of(const Device& device, double unit);
 };
 
-/// Channels, by which pseudo-channels are meant where there are any. Consecutive bursts of a channel lie in one row,
-/// the next row in the next bank group, then in the next bank, whose number is hashed: "… column bank_group bank^row
-/// row". Commands are not laid out one by one. A run waits for its row to be open, then takes the first gap that is
-/// long enough on the data bus, as a controller serves what is ready first; writes gather and are drained together,
-/// from the controller's high mark to its low one; a refresh takes the bus and closes all rows. A request enters the
-/// queue once less than its length of work is ahead of it.
+/// How controllers of a chip lay addresses out. Granules go round the channels. Those of one channel go round so few
+/// bank groups that the bus has no gap, filling a row of each, since more rows of a stream would be in the way of other
+/// streams; then follow the next groups, and the next banks, whose number is hashed.
+struct Layout {
+  int64_t granule = 1;  ///< Bursts.
+  int64_t groups = 1;   ///< Bank groups that a stream alternates between [tCCDL / tCCDS, a power of two].
+
+  static Layout of(const Device& device, int64_t granule);
+  /// As Mapping takes it. `turned`: channels are turned, so that no stride meets few.
+  [[nodiscard]] std::string mapping(bool turned) const;
+};
+
+/// Channels, by which pseudo-channels are meant where there are any. Commands are not laid out one by one. A run waits
+/// for its row to be open, then takes the first gap that is long enough on the data bus, as a controller serves what is
+/// ready first; writes gather and are drained together, from the controller's high mark to its low one; a refresh takes
+/// the bus and closes all rows. A request enters the queue once less than its length of work is ahead of it.
 class RowModel {
  public:
   /// `channels` in all, with the banks and the controller of the device.
-  RowModel(const Device& device, const RowTimes& times, int64_t channels);
+  RowModel(const Device& device, const RowTimes& times, int64_t channels, const Layout& layout);
 
   struct Service {
     int64_t taken = 0;  ///< When the queue has taken the last of it.
@@ -73,19 +84,31 @@ class RowModel {
     std::vector<Bank> banks;
     std::vector<Group> groups;  ///< Column commands of a bank group.
   };
+  /// Bursts of a channel in one row number of the groups that a stream alternates between.
   struct Run {
-    Bank& bank;
-    Group& group;
     int64_t row = 0, bursts = 0;
+    size_t bank = 0, group = 0;  ///< Of the first of those groups;
+    size_t first = 0;            ///< which of them has the first burst.
+    int64_t granules = 1;        ///< That it touches;
+    int64_t head = 0, tail = 0;  ///< bursts of the first one, and of the last one.
   };
-  [[nodiscard]] Run run_of(Channel& channel, int64_t first, int64_t end) const;
+  [[nodiscard]] Run run_of(int64_t first, int64_t end) const;
+  template <class Visit>
+  void each_group(Channel& channel, const Run& run, Visit visit) const;
   int64_t open(Channel& channel, const Run& run, bool write, int64_t at) const;
+  int64_t open(Channel& channel, Bank& bank, int64_t row, bool write, int64_t at) const;
+  void leave(Channel& channel, int64_t bursts, int64_t at) const;
+  int64_t gap(Channel& channel, const Run& run, int64_t at) const;
   void read(Channel& channel, const Run& run, Service& service) const;
   void write(Channel& channel, const Run& run, Service& service) const;
   bool refresh(Channel& channel, int64_t until) const;
 
   RowTimes times_;
-  Divisor groups_, columns_, banks_, queue_part_;
+  int64_t groups_;
+  Divisor granule_, alternating_;  ///< Of the layout.
+  Divisor stripe_;                 ///< Bursts of a row in each of the groups that a stream alternates between,
+  Divisor stripes_;                ///< and how many of these a bank number has.
+  Divisor banks_, queue_part_;
   int64_t queue_, drained_;
   std::vector<Channel> channels_;
 };

@@ -1,6 +1,5 @@
 #include "machine/timing/exact_memory.h"
 
-#include <bit>
 #include <cmath>
 
 #include "rules/cycles.h"
@@ -14,10 +13,7 @@ Result<ExactMemory> ExactMemory::make(const chip::Chip& chip, const memory::Devi
   memory::Device used = device;
   used.organization.channels = chip.memory.channels / device.organization.pseudo_channels;
   used.controller.mapping = "of the chip";
-  used.mappings[used.controller.mapping] =
-      fmt::format("{}channel pseudo_channel {}column bank_group bank^row row",
-                  granule > burst ? fmt::format("column:{} ", std::bit_width(uint64_t(granule / burst)) - 1) : "",
-                  chip.memory.hashed ? "turn " : "");
+  used.mappings[used.controller.mapping] = memory::Layout::of(device, granule / burst).mapping(chip.memory.hashed);
   HADAL_TRY(memory::Memory memory, memory::Memory::make(used, memory::Memory::Mode::exact));
   return ExactMemory(std::move(memory), 1 / tick, granule, burst);
 }

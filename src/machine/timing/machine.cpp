@@ -27,8 +27,8 @@ Servers memory_of(const chip::Chip& chip, const memory::Device* device, const Ne
     return {clock.rate_of_seconds(channel), latency, std::move(nodes), {}, memory.hashed};
   }
   const auto times = memory::RowTimes::of(*device, tick_of(chip, *device, clock));
-  const int64_t burst = device->organization.burst_bytes;
-  Dram dram{memory::RowModel(*device, times, memory.channels), burst, memory.interleave_bytes / burst};
+  const int64_t burst = device->organization.burst_bytes, granule = memory.interleave_bytes / burst;
+  Dram dram{memory::RowModel(*device, times, memory.channels, memory::Layout::of(*device, granule)), burst, granule};
   const Time closed_row = times.row_to_read + times.read_latency;
   return {{}, std::max<Time>(0, latency - closed_row), std::move(nodes), std::move(dram), memory.hashed};
 }

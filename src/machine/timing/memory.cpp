@@ -115,15 +115,18 @@ Servers::Service Servers::access(const Spread& spread, int64_t bytes, bool write
   const int64_t bursts = std::min(each, dram_->granule_bursts);
   const bool sampled = sample_.serves(spread.width >= 2 * static_cast<int64_t>(nodes_.size()), bytes);
   Service service{never, at, at};
-  for (int64_t run = 0; run < spread.count; ++run)
-    visit_run(spread.first + run * spread.step, spread.width, sampled,
-              [&](size_t channel, int64_t round, int64_t rounds) {
-                if (const size_t like = sample_.catch_up(channel); like != channel) dram_->rows.copy(like, channel);
-                const auto part = dram_->rows.serve(channel, round * dram_->granule_bursts, rounds * bursts, write, at);
-                service.first = std::min(service.first, part.begin);
-                service.taken = std::max(service.taken, part.taken);
-                service.end = std::max(service.end, part.end);
-              });
+  Time run_at = at;
+  for (int64_t run = 0; run < spread.count; ++run) {
+    visit_run(
+        spread.first + run * spread.step, spread.width, sampled, [&](size_t channel, int64_t round, int64_t rounds) {
+          if (const size_t like = sample_.catch_up(channel); like != channel) dram_->rows.copy(like, channel);
+          const auto part = dram_->rows.serve(channel, round * dram_->granule_bursts, rounds * bursts, write, run_at);
+          service.first = std::min(service.first, part.begin);
+          service.taken = std::max(service.taken, part.taken);
+          service.end = std::max(service.end, part.end);
+        });
+    run_at = service.taken;
+  }
   return service;
 }
 

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t channels = 64, granule_bursts = 2, piece_rounds = 8;
 
 memory::RowModel rows_of(const memory::Device& device) {
-  return {device, memory::RowTimes::of(device, ticks_per_cycle), channels};
+  return {device, memory::RowTimes::of(device, ticks_per_cycle), channels, memory::Layout::of(device, granule_bursts)};
 }
 
 /// Reads a long stream piece by piece, each once the one before is taken, and after each so many single granules
