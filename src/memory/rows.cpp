@@ -34,7 +34,8 @@ RowTimes RowTimes::of(const Device& device, double unit) {
 Layout Layout::of(const Device& device, int64_t granule) {
   const RowTimes times = RowTimes::of(device, 1);
   Layout layout{.granule = granule};
-  while (layout.groups * times.burst < times.group_burst && device.organization.bank_groups % (2 * layout.groups) == 0)
+  while (layout.groups < most_groups && layout.groups * times.burst < times.group_burst &&
+         device.organization.bank_groups % (2 * layout.groups) == 0)
     layout.groups *= 2;
   return layout;
 }
@@ -88,43 +89,33 @@ RowModel::Run RowModel::run_of(int64_t first, int64_t end) const {
   const int64_t group = stripes_.remainder(stripe) * alternating_.value();
   const int64_t part = (queue_part_.quotient(first) + 1) * queue_part_.value();
   const int64_t until = std::min({end, (stripe + 1) * stripe_.value(), part});
-  const int64_t granule = granule_.quotient(first), last = granule_.quotient(until - 1);
-  return {.row = row,
-          .bursts = until - first,
-          .bank = static_cast<size_t>(bank * groups_ + group),
-          .group = static_cast<size_t>(group),
-          .first = static_cast<size_t>(alternating_.remainder(granule)),
-          .granules = last - granule + 1,
-          .head = std::min(until, (granule + 1) * granule_.value()) - first,
-          .tail = until - std::max(first, last * granule_.value())};
-}
-
-/// The bank and the group of each that the run touches, how many bursts it has there, and when the first comes.
-template <class Visit>
-void RowModel::each_group(Channel& channel, const Run& run, Visit visit) const {
-  const int64_t groups = alternating_.value(), granule = granule_.value();
-  for (int64_t i = 0; i < std::min(groups, run.granules); ++i) {
-    const auto number = static_cast<size_t>(alternating_.remainder(static_cast<int64_t>(run.first) + i));
-    const int64_t after = run.granules - 1 - i;  // Granules behind its first.
-    int64_t bursts = (alternating_.quotient(after) + 1) * granule;
-    if (i == 0) bursts -= granule - run.head;
-    if (alternating_.remainder(after) == 0 && run.granules > 1) bursts -= granule - run.tail;
-    visit(channel.banks[run.bank + number], channel.groups[run.group + number], bursts,
-          i == 0 ? 0 : (run.head + (i - 1) * granule) * times_.burst);
+  Run run{.row = row, .bursts = until - first};
+  int64_t granule = granule_.quotient(first), number = 0;
+  for (int64_t at = first; at < until; ++granule, ++number) {
+    const int64_t bursts = std::min(until, (granule + 1) * granule_.value()) - at;
+    if (number < alternating_.value()) {
+      const int64_t in = group + alternating_.remainder(granule);
+      run.parts[run.count++] = {static_cast<uint32_t>(bank * groups_ + in), static_cast<uint32_t>(in),
+                                static_cast<int32_t>(at - first), static_cast<int32_t>(bursts)};
+    } else {
+      run.parts[static_cast<size_t>(alternating_.remainder(number))].bursts += static_cast<int32_t>(bursts);
+    }
+    at += bursts;
   }
+  return run;
 }
 
 /// When all rows are open, each for its first burst, for what came at `at`.
 int64_t RowModel::open(Channel& channel, const Run& run, bool write, int64_t at) const {
   int64_t ready = at;
-  each_group(channel, run, [&](Bank& bank, Group&, int64_t, int64_t turn) {
-    ready = std::max(ready, open(channel, bank, run.row, write, at) - turn);
-  });
+  for (const Part& part : run.groups())
+    ready =
+        std::max(ready, open_bank(channel, channel.banks[part.bank], run.row, write, at) - part.before * times_.burst);
   return ready;
 }
 
 /// When the row is open for what came at `at`.
-int64_t RowModel::open(Channel& channel, Bank& bank, int64_t row, bool write, int64_t at) const {
+int64_t RowModel::open_bank(Channel& channel, Bank& bank, int64_t row, bool write, int64_t at) const {
   if (bank.row == row) return bank.columns_from;
   if (bank.last_row == row && at < bank.closed) return bank.last_columns_from;
   int64_t closed = 0;
@@ -150,9 +141,10 @@ int64_t RowModel::gap(Channel& channel, const Run& run, int64_t at) const {
   int64_t start = at;
   for (int64_t bus = -1; bus != start;) {
     start = bus = channel.bus.free_from(start, run.bursts * times_.burst);
-    each_group(channel, run, [&](Bank&, Group& group, int64_t bursts, int64_t turn) {
-      start = group.free_from(start + turn, bursts * times_.group_burst) - turn;
-    });
+    for (const Part& part : run.groups()) {
+      const int64_t before = part.before * times_.burst;
+      start = channel.groups[part.group].free_from(start + before, part.bursts * times_.group_burst) - before;
+    }
   }
   return start;
 }
@@ -181,12 +173,13 @@ void RowModel::read(Channel& channel, const Run& run, Service& service) const {
   if (refresh(channel, start + length)) start = first();  // It closed the row again.
   channel.bus.take(start, length);
   int64_t last = length - times_.burst;
-  each_group(channel, run, [&](Bank& bank, Group& group, int64_t bursts, int64_t turn) {
-    const int64_t taken = bursts * times_.group_burst;
-    group.take(start + turn, taken);
+  for (const Part& part : run.groups()) {
+    const int64_t taken = part.bursts * times_.group_burst;
+    channel.groups[part.group].take(start + part.before * times_.burst, taken);
     last = std::max(last, taken - times_.group_burst);
-    bank.close_from = std::max(bank.close_from, start + last + times_.read_to_precharge);
-  });
+    int64_t& close_from = channel.banks[part.bank].close_from;
+    close_from = std::max(close_from, start + last + times_.read_to_precharge);
+  }
   channel.writing = false;
   leave(channel, run.bursts, start + last / 2);
   service.taken = entered;
@@ -204,9 +197,10 @@ void RowModel::write(Channel& channel, const Run& run, Service& service) const {
   const int64_t ready = open(channel, run, true, entered);
   channel.gathered += run.bursts;
   channel.gathered_ready = std::max(channel.gathered_ready, ready);
-  each_group(channel, run, [&](Bank& bank, Group&, int64_t bursts, int64_t) {
-    bank.close_from = std::max(bank.close_from, ready + bursts * times_.group_burst + times_.write_to_precharge);
-  });
+  for (const Part& part : run.groups()) {
+    int64_t& close_from = channel.banks[part.bank].close_from;
+    close_from = std::max(close_from, ready + part.bursts * times_.group_burst + times_.write_to_precharge);
+  }
   while (channel.gathered > drained_) {
     const int64_t length = drained_ * times_.burst + (channel.writing ? 0 : times_.turnaround);
     channel.gathered -= drained_;

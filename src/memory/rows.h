@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct RowTimes {
 struct Layout {
   int64_t granule = 1;  ///< Bursts.
   int64_t groups = 1;   ///< Bank groups that a stream alternates between [tCCDL / tCCDS, a power of two].
+  static constexpr int64_t most_groups = 4;
 
   static Layout of(const Device& device, int64_t granule);
   /// As Mapping takes it. `turned`: channels are turned, so that no stride meets few.
@@ -84,19 +86,21 @@ class RowModel {
     std::vector<Bank> banks;
     std::vector<Group> groups;  ///< Column commands of a bank group.
   };
+  /// Bursts of a run in one bank.
+  struct Part {
+    uint32_t bank = 0, group = 0;
+    int32_t before = 0, bursts = 0;  ///< `before`: of the run, until the first one here.
+  };
   /// Bursts of a channel in one row number of the groups that a stream alternates between.
   struct Run {
     int64_t row = 0, bursts = 0;
-    size_t bank = 0, group = 0;  ///< Of the first of those groups;
-    size_t first = 0;            ///< which of them has the first burst.
-    int64_t granules = 1;        ///< That it touches;
-    int64_t head = 0, tail = 0;  ///< bursts of the first one, and of the last one.
+    size_t count = 0;
+    std::array<Part, Layout::most_groups> parts{};
+    [[nodiscard]] std::span<const Part> groups() const { return {parts.data(), count}; }
   };
   [[nodiscard]] Run run_of(int64_t first, int64_t end) const;
-  template <class Visit>
-  void each_group(Channel& channel, const Run& run, Visit visit) const;
   int64_t open(Channel& channel, const Run& run, bool write, int64_t at) const;
-  int64_t open(Channel& channel, Bank& bank, int64_t row, bool write, int64_t at) const;
+  int64_t open_bank(Channel& channel, Bank& bank, int64_t row, bool write, int64_t at) const;
   void leave(Channel& channel, int64_t bursts, int64_t at) const;
   int64_t gap(Channel& channel, const Run& run, int64_t at) const;
   void read(Channel& channel, const Run& run, Service& service) const;
