@@ -56,7 +56,7 @@ def methods(row):
     name, fields = row["name"], row["fields"]
     results = sum(o["written"] and not o["memory"] for o in row["operands"])
     if name == "sync":
-        return [method(name, ["*", 'on: Literal["load", "store", "matrix", "vector"]', *SYNCS], "None")]
+        return [method(name, ["*", 'on: Literal["load", "store", "matrix", "vector", "prefetch"]', *SYNCS], "None")]
     if name == "map":
         return [method(name, ["value: Operand | float", "/", "*", "out: Place", *SYNCS], "None")]
     if results == 0:

@@ -183,7 +183,6 @@ void TileReader::instruction(const At& at, std::vector<tile::Statement>& to) {
   }
   if (known != fields.value.size()) fail(fields, fmt::format("{} lacks one of these fields", name));
   if (at.value.contains("varies")) share(at, made);
-  if (by_hand_ && made.queue == isa::Queue::prefetch) fail(at, "the prefetch queue runs ahead of what is by hand");
   made.waits = syncs(at, "waits", true);
   made.signals = syncs(at, "signals", false);
   made.line = line(at);

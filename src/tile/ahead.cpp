@@ -42,6 +42,13 @@ bool has(Slice slice, const Program& program, const Phase& phase, const Statemen
   return has(slice, ring.producer) || has(slice, ring.consumer);
 }
 
+bool prefetches_by_hand(const std::vector<Statement>& body, bool by_hand) {
+  return std::ranges::any_of(body, [&](const Statement& statement) {
+    if (statement.kind == Statement::Kind::instruction) return by_hand && statement.queue == isa::Queue::prefetch;
+    return prefetches_by_hand(statement.body, by_hand || statement.kind == Statement::Kind::manual);
+  });
+}
+
 std::vector<Step> steps_of(const Program& program, const Placement& placement, int64_t ahead) {
   std::vector<Step> steps;
   Held before{std::vector<int64_t>(program.rings.size(), 0)};  // Of phases whose slices stand further up.
@@ -62,7 +69,7 @@ std::vector<Step> steps_of(const Program& program, const Placement& placement, i
     next = std::max(next, p + 1);
     for (; next < program.phases.size(); ++next) {
       const Held held = held_by(program, next);
-      if (!fits(held)) break;
+      if (!fits(held) || prefetches_by_hand(program.phases[next].body)) break;
       if (held.instructions > 0) steps.push_back({next, Slice::ahead});
       add(held, 1);
     }

@@ -2,7 +2,8 @@
 //
 // What the prefetch queue does in a phase depends on nothing that others do: its statements, with the loops around
 // them, are a program of their own (a slice), which may stand further up. So a core asks for the weights of later
-// phases while it still issues the work of earlier ones, as far as there are slots.
+// phases while it still issues the work of earlier ones, as far as there are slots. Prefetches by hand stay where they
+// are written: they may wait for what others signal.
 #pragma once
 
 #include "tile/lower.h"
@@ -23,6 +24,9 @@ inline bool has(Slice slice, isa::Queue queue) {
 }
 /// Whether a slice has anything of a statement; of a tile, its taking for the ring's producer or its consumer.
 bool has(Slice slice, const Program& program, const Phase& phase, const Statement& statement);
+
+/// Whether what is written by hand in a phase is in part the prefetch queue's: then it has one slice.
+bool prefetches_by_hand(const std::vector<Statement>& body, bool by_hand = false);
 
 /// All phases in order, with slices of later ones between them. In this order a slot is free when it is taken, so it is
 /// one in which a core may execute; at most `ahead` instructions of later phases stand before one.

@@ -78,6 +78,7 @@ class Lowering {
   size_t last_signal_ = 0;      ///< Last phase whose stores are waited for.
   std::optional<Sync> waited_;  ///< Counts the waits for phases that the load queue is past; the store queue takes it.
   int waits_passed_ = 0;        ///< Of those, how many the store queue has not taken.
+  std::optional<Sync> stored_;  ///< From the load queue, which knows what is stored, to prefetches by hand.
   Sync call_, called_;  ///< From the load queue, which knows what is stored, to the host's; thence to the store queue.
 };
 
@@ -102,6 +103,11 @@ void Lowering::declare_semaphores() {
   if (target_.cores > 1) {
     waited_ = Sync{static_cast<uint8_t>(code_.program.semaphores.size()), 1, false};
     code_.program.semaphores.push_back({"waited", 0, Queue::store});
+  }
+  const auto prefetches = [](const Phase& phase) { return prefetches_by_hand(phase.body); };
+  if (std::ranges::any_of(in_.phases, prefetches)) {
+    stored_ = Sync{static_cast<uint8_t>(code_.program.semaphores.size()), 1, false};
+    code_.program.semaphores.push_back({"stored", 0, Queue::prefetch});
   }
   first_by_hand_ = code_.program.semaphores.size();
   code_.program.semaphores.insert(code_.program.semaphores.end(), in_.semaphores.begin(), in_.semaphores.end());
@@ -253,9 +259,14 @@ bool Lowering::must_follow_waits(const Statement& statement) {
 
 void Lowering::wait_for(const std::vector<Sync>& phases) {
   sync(Queue::load, phases, {});
-  if (!waited_ || code_.layer > last_signal_) return;
-  code_.program.code.back().signals[0] = *waited_;
-  ++waits_passed_;
+  auto& signals = code_.program.code.back().signals;
+  if (waited_ && code_.layer <= last_signal_) {
+    signals[0] = *waited_;
+    ++waits_passed_;
+  }
+  if (!prefetches_by_hand(phase_->body)) return;
+  signals[1] = *stored_;
+  sync(Queue::prefetch, {*stored_}, {});
 }
 
 void Lowering::host_instruction(const Statement& statement) {

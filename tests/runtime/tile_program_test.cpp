@@ -154,7 +154,6 @@ TEST(TileProgram, TakesSemaphoresByHand) {
       {R"("waits": [[2, 3, 1]])", R"("waits": [[2, 128, 1]])", "phases[0].body[0].manual[0].body[2].waits[0]"},
       {R"("waits": [[0, 1, 0]])", R"("waits": [[0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]])",
        "phases[0].body[0].manual[0].body[0].waits"},
-      {R"({"op": "load", "on": "load")", R"({"op": "load", "on": "prefetch")", "phases[0].body[0].manual[0].body[0]"},
       {R"("body": [{"manual": [{"grid")", R"("body": [{"grid": [1], "body": [{"grid")", "phases[0].body[0].body[0]"},
       {R"({"op": "sync")", R"({"tile": 0}, {"op": "sync")", "phases[0].body[0].manual[0].body[2]"},
       {R"({"op": "sync")", R"({"manual": []}, {"op": "sync")", "phases[0].body[0].manual[0].body[2]"},

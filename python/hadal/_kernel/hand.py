@@ -139,7 +139,7 @@ class Block:
 
 def manual() -> Block:
     """A block without derived semaphores. Its statements say where results go (out=), what they wait for (wait=) and what
-    they signal (signal=): hd.load, hd.store, hd.gather, hd.scatter and hd.isa.NAME, on slots of hd.ring and on tiles. Values
+    they signal (signal=): hd.load, hd.prefetch, hd.store, hd.gather, hd.scatter and hd.isa.NAME, on slots of hd.ring and on tiles. Values
     that it reads of what stands before it, and tiles that it writes for what stands behind it, are fenced. Errors:
     KernelError manual.*."""
     return Block()

@@ -210,8 +210,8 @@ def _moves(row: dict[str, Any], *inputs: Any, out: Any = None, wait: Any = None,
 
 def _sync(row: dict[str, Any], *, on: str | None = None, wait: Any = None, signal: Any = None) -> None:
     """hd.isa.sync(on="store", wait=, signal=): waits and signals, in a queue's order, and nothing else."""
-    if on not in _ENGINES:
-        raise wrong("isa.operands", f"sync stands on a queue; found on={on!r}", f"on= is one of {', '.join(_ENGINES)}")
+    if on not in (queues := [*_ENGINES, "prefetch"]):
+        raise wrong("isa.operands", f"sync stands on a queue; found on={on!r}", f"on= is one of {', '.join(queues)}")
     if hand.derived(None, wait, signal):
         raise wrong("manual.outside", "outside hd.manual semaphores are derived", "with hd.manual(): ...")
     hand.statement("sync", on, [], [], fields={}, wait=wait, signal=signal)

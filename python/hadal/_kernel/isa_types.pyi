@@ -524,7 +524,7 @@ class Table:
     def sync(
         self,
         *,
-        on: Literal["load", "store", "matrix", "vector"],
+        on: Literal["load", "store", "matrix", "vector", "prefetch"],
         wait: Wanted = None,
         signal: Wanted = None,
     ) -> None: ...

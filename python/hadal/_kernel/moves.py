@@ -51,10 +51,19 @@ def load(window: Window | Tensor, *, fill: float | None = None, out: Any = None,
     return load_shared(window, fill, None, out, wait, signal)
 
 
+def prefetch(window: Window | Tensor, *, fill: float | None = None, out: Place, wait: Wanted = None,
+             signal: Wanted = None) -> None:
+    """hd.load on a queue of its own, in hd.manual: what stands there waits for no hd.load, and its bytes let those of other
+    queues go first. hd.prefetch(w[k, n], out=ring[i], wait=free, signal=full)."""
+    if hand.derived(out, wait, signal):
+        raise wrong("manual.outside", "outside hd.manual loads run ahead by themselves", "hd.load(x[m, k])")
+    load_shared(window, fill, None, out, wait, signal, queue="prefetch")
+
+
 def load_shared(window: Window | Tensor, fill: float | None, share: tuple[int, int] | None, out: Any, wait: Any,
-                signal: Any) -> Any:
+                signal: Any, queue: str = "load") -> Any:
     """The same, by a group of cores together (their number, their distance); None: by those that need the same bytes."""
-    window = _readable("hd.load", window)
+    window = _readable(f"hd.{queue}", window)
     if not window.dims:
         raise wrong("load.rank", "a window keeps at least one axis", "name one axis by a span or a slice: x[i, 0:1]")
     if fill is None:
@@ -65,7 +74,7 @@ def load_shared(window: Window | Tensor, fill: float | None, share: tuple[int, i
     if not hand.derived(out, wait, signal):
         fields = {} if fill is None else {"fill": 1, "value": fill}
         fields |= {} if share is None else {"share": share[0], "step": share[1]}
-        return hand.statement("load", "load", [_out("hd.load", out, window, window.dims), window],
+        return hand.statement("load", queue, [_out(f"hd.{queue}", out, window, window.dims), window],
                               [window.dims, _extents(window)], fields=fields, wait=wait, signal=signal)
     op = current().record("load", **_box(window), fill=fill, share=share)
     value = Value(op, window.dims, window.tensor.dtype)
