@@ -93,7 +93,8 @@ typedef struct hadal_options {
 
 /* A model compiled for a chip. */
 typedef struct hadal_program hadal_program;
-/* Compiles a .onnx model, or reads a program file. Errors: those of the model, the chip and the compiler. */
+/* Compiles a .onnx model, or reads a program: its file, or its text (.hasm). Errors: those of the model, the chip, the
+ * assembler and the compiler. */
 HADAL_API hadal_status* hadal_program_load(const char* file, const hadal_options*, hadal_program** out);
 /* Lowers a tile program, as the kernel language of the Python package traces it: JSON, described in docs/kernels.md. Of
  * the options, those of values, threads and memory count. Errors: tiles.syntax, tiles.field, those of the chip, of
@@ -158,6 +159,16 @@ HADAL_API void hadal_debugger_free(hadal_debugger*);
 /* Does a command of docs/debugger.md; `text` becomes what it prints, to be freed by hadal_string_free. After an error
  * the debugger is where it was, or where the program has failed. */
 HADAL_API hadal_status* hadal_debugger_do(hadal_debugger*, const char* command, char** text);
+
+/* Runs a model, or a program that was compiled from `model` (NULL: the file is a model), and compares what each layer
+ * stores with the reference evaluation of its nodes, on what the chip had stored before. `tolerance`: the largest
+ * max |got - want| / max |want|; NULL: 1e-3 in f32, 2e-2 in bf16. `json` becomes, to be freed by hadal_string_free,
+ *   {"layers", "values": how many, "failure": null, or the error that ended the run, "differences": [{"layer", "op",
+ *    "nodes", "value", "stored", "error", "bound", "beyond", "elements", "index", "expected", "got"}]},
+ * the first layer's first; numbers may be "inf", "-inf" or "nan". Errors: debug.model; those of hadal_program_load and
+ * of hadal_debugger_new. */
+HADAL_API hadal_status* hadal_bisect(const char* file, const char* model, const hadal_options*,
+                                     const hadal_array* inputs, size_t count, const double* tolerance, char** json);
 
 /* Chips -------------------------------------------------------------------------------------------------------------
  */

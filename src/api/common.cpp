@@ -27,6 +27,15 @@ Result<Tensor> tensor_of(const hadal_array& array) {
   return tensor;
 }
 
+Result<std::vector<runtime::GivenInput>> inputs_of(const hadal_array* arrays, size_t count) {
+  std::vector<runtime::GivenInput> given;
+  for (size_t i = 0; i < count; ++i) {
+    HADAL_TRY(Tensor tensor, tensor_of(arrays[i]));
+    given.push_back({{arrays[i].name, {}, {}, false}, std::move(tensor), {}});
+  }
+  return given;
+}
+
 void show(const std::string& name, DType dtype, const Shape& shape, hadal_array& array) {
   array = {name.c_str(), name_of(dtype).data(), shape.data(), shape.size(), nullptr, 0};
 }

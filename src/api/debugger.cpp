@@ -1,6 +1,7 @@
 // Debuggers: a run instruction by instruction.
 #include "api/handles.h"
 #include "debug/open.h"
+#include "report/json.h"
 
 namespace hadal::api {
 
@@ -13,16 +14,31 @@ Status open(const std::shared_ptr<const Compiled>& compiled, const hadal_array* 
   if (!compiled->values)
     return Error{"run.values", "the program was loaded without values", place, "load it with them: no_values = 0"};
   if (runtime::lacks_scales(source)) return runtime::needs_scales(source);
-  std::vector<runtime::GivenInput> given;
-  for (size_t i = 0; i < count; ++i) {
-    HADAL_TRY(Tensor tensor, tensor_of(arrays[i]));
-    given.push_back({{arrays[i].name, {}, {}, false}, std::move(tensor), {}});
-  }
+  HADAL_TRY(std::vector<runtime::GivenInput> given, inputs_of(arrays, count));
   const runtime::Loaded& loaded = compiled->loaded;
   HADAL_TRY(const debug::Start start,
             debug::start_of(loaded, std::move(given), 0, {1, compiled->exact, source.memory_limit, place}));
-  HADAL_TRY(debug::Session session, debug::Session::of(loaded.program, loaded.chip, start.options, start.inputs));
+  HADAL_TRY(debug::Session session,
+            debug::Session::of(loaded.program, loaded.chip, loaded.text, start.options, start.inputs));
   *out = new hadal_debugger{compiled, std::move(session)};
+  return {};
+}
+
+Status bisect(const char* file, const char* model, const hadal_options& options, const hadal_array* arrays,
+              size_t count, const double* tolerance, char** json) {
+  HADAL_TRY(const runtime::Source source, source_of(file, options));
+  std::optional<runtime::Source> compared;
+  if (model != nullptr) {
+    compared = source;
+    compared->file = model;
+  }
+  debug::Wish wish{.exact = options.exact != 0};
+  HADAL_TRY(wish.inputs, inputs_of(arrays, count));
+  isa::Program program;
+  HADAL_TRY(const debug::Bisection found,
+            debug::bisect(source, compared, std::move(wish),
+                          tolerance != nullptr ? std::optional(*tolerance) : std::nullopt, &program));
+  *json = copied(report::json_of(found, program));
   return {};
 }
 
@@ -43,5 +59,13 @@ hadal_status* hadal_debugger_do(hadal_debugger* debugger, const char* command, c
     HADAL_TRY(const std::string reply, debugger->session.execute(command));
     *text = hadal::api::copied(reply);
     return {};
+  });
+}
+
+hadal_status* hadal_bisect(const char* file, const char* model, const hadal_options* options, const hadal_array* inputs,
+                           size_t count, const double* tolerance, char** json) {
+  return guarded([&] {
+    return hadal::api::bisect(file, model, options != nullptr ? *options : hadal_options{}, inputs, count, tolerance,
+                              json);
   });
 }

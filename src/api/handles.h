@@ -50,6 +50,11 @@ hadal_status* guarded(const F& f) {
 /// A copy that hadal_string_free frees.
 char* copied(const std::string& text);
 
+/// What options ask for; `values` and `given` keep the caller's bytes. Errors: usage.value, those of tensor_of.
+Result<runtime::Source> source_of(const char* file, const hadal_options& options);
+/// Inputs by name. Errors: those of tensor_of.
+Result<std::vector<runtime::GivenInput>> inputs_of(const hadal_array* arrays, size_t count);
+
 /// An array's bytes as a tensor that does not own them. Errors: input.type, input.shape.
 Result<Tensor> tensor_of(const hadal_array& array);
 /// The other way; `array` lives no longer than name, shape and tensor.

@@ -33,6 +33,8 @@ runtime::KernelSource kernels_of(const hadal_kernels& kernels) {
           }};
 }
 
+}  // namespace
+
 Result<runtime::Source> source_of(const char* file, const hadal_options& options) {
   runtime::Source source;
   source.file = file;
@@ -56,6 +58,8 @@ Result<runtime::Source> source_of(const char* file, const hadal_options& options
     source.memory_limit = static_cast<int64_t>(usual_share_of_memory * static_cast<double>(runtime::usable_memory()));
   return source;
 }
+
+namespace {
 
 Status keep(runtime::Source source, runtime::Loaded loaded, const hadal_options& options, hadal_program** out) {
   HADAL_CHECK(machine::meets_limits(loaded.program, loaded.chip));

@@ -34,7 +34,7 @@ std::string summary_of(const runtime::Loaded& loaded, const std::string& file) {
 Result<int> execute(const CompileFlags& flags) {
   HADAL_TRY(runtime::Source source, flags.model.source());
   if (flags.program == "-") return Error{"usage.value", "--output needs a file: a program does not go to stdout"};
-  if (isa::is_program(source.file))
+  if (runtime::is_program(source.file))
     return Error{"usage.program", "expected a model, found a program, which is compiled already",
                  printable(flags.model.model)};
   HADAL_CHECK(check_output("--output", flags.program, flags.model.model));

@@ -36,7 +36,7 @@ Status check(const DebugFlags& flags) {
   return {};
 }
 
-Result<debug::Wish> wish_of(const DebugFlags& flags) {
+Result<debug::Wish> wish_of(const DebugFlags& flags, int64_t memory_limit) {
   debug::Wish wish;
   HADAL_TRY(const std::string numerics, read_choice(flags.numerics, "--numerics", {"fast", "exact"}));
   wish.exact = numerics == "exact";
@@ -44,9 +44,11 @@ Result<debug::Wish> wish_of(const DebugFlags& flags) {
     HADAL_TRY(const int64_t seed, read_integer(*flags.seed, "--seed", 0, INT64_MAX));
     wish.seed = static_cast<uint64_t>(seed);
   }
+  std::vector<runtime::NamedFile> files;
   for (const std::string& text : flags.inputs) {
-    HADAL_TRY(wish.inputs.emplace_back(), runtime::parse_input(text));
+    HADAL_TRY(files.emplace_back(), runtime::parse_input(text));
   }
+  HADAL_TRY(wish.inputs, runtime::read_inputs(files, memory_limit));
   return wish;
 }
 
@@ -95,8 +97,8 @@ Result<int> debug_by_commands(const DebugFlags& flags, const runtime::Source& so
   if (flags.script) {
     HADAL_TRY(script, read_program_text(*flags.script));
   }
-  HADAL_TRY(const debug::Wish wish, wish_of(flags));
-  HADAL_TRY(const debug::Subject subject, debug::open(source, wish));
+  HADAL_TRY(debug::Wish wish, wish_of(flags, source.memory_limit));
+  HADAL_TRY(const debug::Subject subject, debug::open(source, std::move(wish)));
   HADAL_TRY(debug::Session session, subject.session());
   progress.clear();
   if (!flags.commands.empty()) return run_commands(session, flags.commands, "--command");
@@ -112,14 +114,14 @@ Result<int> bisect(const DebugFlags& flags, const runtime::Source& source, Progr
   if (flags.tolerance) {
     HADAL_TRY(tolerance, read_tolerance(*flags.tolerance));
   }
-  HADAL_TRY(const debug::Wish wish, wish_of(flags));
+  HADAL_TRY(debug::Wish wish, wish_of(flags, source.memory_limit));
   std::optional<runtime::Source> model;
   if (!flags.bisect->empty()) {
     model = source;
     model->file = *flags.bisect;
   }
   isa::Program program;
-  HADAL_TRY(const debug::Bisection found, debug::bisect(source, model, wish, tolerance, &program));
+  HADAL_TRY(const debug::Bisection found, debug::bisect(source, model, std::move(wish), tolerance, &program));
   progress.clear();
   HADAL_CHECK(put(stdout, debug::text_of(found, program)));
   return found.differences.empty() && !found.failure ? 0 : 1;
@@ -144,6 +146,7 @@ command line.
 Examples:
   hadal debug model.onnx --command "break nan" --command continue
   hadal debug model.onnx --bisect
+  hadal debug edited.hasm --command "break line 40" --command continue --command "list line"
   hadal debug edited.hadal --bisect model.onnx)";
 
 }  // namespace
@@ -152,7 +155,7 @@ void add_debug(CLI::App& app, Action& action) {
   CLI::App& debug =
       *app.add_subcommand("debug", "Step through a program, look into it, or find the layer that differs");
   auto flags = std::make_shared<DebugFlags>();
-  flags->model.add_to(debug, "A .onnx model, or a program made by hadal compile or hadal asm");
+  flags->model.add_to(debug, "A .onnx model, or a program: its file, or its text (.hasm)");
   constexpr const char* group = "Debugging";
   debug.add_option("--script", flags->script, "Commands from a file, one a line; - is stdin")
       ->type_name("FILE|-")

@@ -85,7 +85,7 @@ Examples:
 void add_explain(CLI::App& app, Action& action) {
   CLI::App& explain = *app.add_subcommand("explain", "Tell why a model takes as long as it does, and what would help");
   auto flags = std::make_shared<ExplainFlags>();
-  flags->model.add_to(explain, "A .onnx model, or a program");
+  flags->model.add_to(explain, "A .onnx model, or a program: its file, or its text (.hasm)");
   flags->model.add_inputs_to(explain);
   constexpr const char* group = "Explanation";
   explain.add_option("--layer", flags->layer, "A layer, or a node of the model, whose code to show with its cycles")

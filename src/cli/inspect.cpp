@@ -142,7 +142,7 @@ Result<int> execute(const InspectFlags& flags) {
   HADAL_TRY(runtime::Source source, flags.model.source());
   runtime::limit_memory(source.memory_limit);
   source.allow_absent_data = true;
-  if (!isa::is_program(source.file)) {
+  if (!runtime::is_program(source.file)) {
     HADAL_TRY(const onnx::ModelSummary model, onnx::summarize_model(source.file));
     HADAL_CHECK(put(stdout, model_text(model)));
   }
@@ -166,7 +166,7 @@ void add_inspect(CLI::App& app, Action& action) {
   CLI::App& inspect =
       *app.add_subcommand("inspect", "Tell what is in a model, what runs where and what is unsupported; runs nothing");
   auto flags = std::make_shared<InspectFlags>();
-  flags->model.add_to(inspect, "A .onnx model or a program");
+  flags->model.add_to(inspect, "A .onnx model, or a program: its file, or its text (.hasm)");
   flags->model.add_inputs_to(inspect);
   CLI::Option* const model = inspect.get_option("MODEL");
   inspect.add_flag("--ops", flags->ops, "Without a model: print which operators a model may have (docs/ops.md)");

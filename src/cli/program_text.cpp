@@ -9,7 +9,7 @@
 namespace hadal::cli {
 
 Result<ProgramText> read_program_text(const std::string& file) {
-  const int64_t most = runtime::usable_memory() / 8;  // A text takes several times its size as a program being made.
+  const int64_t most = runtime::most_text_bytes();
   if (file != "-") {
     HADAL_TRY(const auto bytes, read_file(file, most));
     return ProgramText{

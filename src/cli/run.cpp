@@ -228,7 +228,7 @@ void add_machine_flags(CLI::App& run, RunFlags& flags) {
 void add_run(CLI::App& app, Action& action) {
   CLI::App& run = *app.add_subcommand("run", "Run a model or a program: values, cycles and what bounds them");
   auto flags = std::make_shared<RunFlags>();
-  flags->model.add_to(run, "A .onnx model, or a program made by hadal compile or hadal asm");
+  flags->model.add_to(run, "A .onnx model, or a program: its file, or its text (.hasm)");
   add_data_flags(run, *flags);
   add_report_flags(run, *flags);
   add_machine_flags(run, *flags);

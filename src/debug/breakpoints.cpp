@@ -22,9 +22,34 @@ Result<Breakpoint> at_instruction(const std::string& text, const isa::Program& p
                  fmt::format("instruction {} is the sequencer's own, which is no step", number),
                  {},
                  "take one of an engine behind it"};
+  return Breakpoint{.kind = Kind::instruction, .instructions = {static_cast<size_t>(number)}};
+}
+
+/// "folder/matmul.py:", of "folder/matmul.py:12".
+std::string_view file_of(std::string_view line) { return line.substr(0, line.rfind(':') + 1); }
+
+/// All instructions of a line: a loop of Python leaves several.
+Result<Breakpoint> at_line(const std::string& text, const isa::Program& program) {
+  if (program.lines.empty())
+    return Error{"debug.break",
+                 "the program does not tell the lines of a source text",
+                 {},
+                 "debug its text: hadal dis PROGRAM -o FILE.hasm"};
+  const std::string_view file = file_of(text);
+  HADAL_TRY(const int64_t line, whole_number(std::string_view(text).substr(file.size()), 1, INT32_MAX));
   Breakpoint out{.kind = Kind::instruction};
-  out.instruction = static_cast<size_t>(number);
-  return out;
+  int64_t next = INT64_MAX;
+  for (size_t i = 0; i < program.code.size(); ++i) {
+    if (program.code[i].queue == isa::Queue::sequencer || !file_of(program.lines[i]).ends_with(file)) continue;
+    const int64_t found = line_number(program, i);
+    if (found == line) out.instructions.push_back(i);
+    if (found > line) next = std::min(next, found);
+  }
+  if (!out.instructions.empty()) return out;
+  return Error{"debug.break",
+               fmt::format("no engine's instruction stands in line {}", printable(text, 200)),
+               {},
+               next == INT64_MAX ? "" : fmt::format("the next that has one is line {}", next)};
 }
 
 Result<Breakpoint> at_address(const std::string& text, const isa::Program& program) {
@@ -101,28 +126,38 @@ std::optional<std::string> written_nan(const isa::Program& program, const machin
 
 }  // namespace
 
+int64_t line_number(const isa::Program& program, size_t instruction) {
+  if (instruction >= program.lines.size()) return 0;
+  const std::string_view line = program.lines[instruction];
+  const auto number = whole_number(line.substr(file_of(line).size()), 1, INT32_MAX);
+  return number ? *number : 0;
+}
+
 Result<Breakpoint> parse_breakpoint(std::string_view text, const isa::Program& program) {
   const auto [kind, rest] = first_word(text);
   Result<Breakpoint> out = Breakpoint{.kind = Kind::nan};
   if (kind == "instruction") {
     out = at_instruction(rest, program);
+  } else if (kind == "line") {
+    out = at_line(rest, program);
   } else if (kind == "node") {
     HADAL_TRY(const size_t layer, layer_named(program, unquoted(rest)));
     out = Breakpoint{.kind = Kind::node, .layer = layer};
   } else if (kind == "address") {
     out = at_address(rest, program);
   } else if (kind != "nan" || !rest.empty()) {
-    return Error{"debug.break",
-                 fmt::format("no breakpoint is \"{}\"", printable(text, 80)),
-                 {},
-                 "break instruction N, break node NAME, break address SPACE:FIRST[-LAST], break nan"};
+    return Error{
+        "debug.break",
+        fmt::format("no breakpoint is \"{}\"", printable(text, 80)),
+        {},
+        "break instruction N, break line [FILE:]N, break node NAME, break address SPACE:FIRST[-LAST], break nan"};
   }
   if (out) out->text = text;
   return out;
 }
 
 bool stops_before(const Breakpoint& breakpoint, const isa::Program& program, size_t instruction, const Layers& layers) {
-  if (breakpoint.kind == Kind::instruction) return breakpoint.instruction == instruction;
+  if (breakpoint.kind == Kind::instruction) return std::ranges::binary_search(breakpoint.instructions, instruction);
   return breakpoint.kind == Kind::node && layer_of(program, instruction) == breakpoint.layer &&
          program.code[instruction].queue != isa::Queue::prefetch && !layers.begun(breakpoint.layer);
 }

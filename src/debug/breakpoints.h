@@ -16,13 +16,17 @@ struct Breakpoint {
   enum class Kind : uint8_t { instruction, node, address, nan } kind = Kind::nan;
   int number = 0;
   std::string text = {};                   ///< As it was asked for.
-  size_t instruction = 0, layer = 0;       ///< Of instruction; of node.
+  std::vector<size_t> instructions = {};   ///< Of instruction: in ascending order.
+  size_t layer = 0;                        ///< Of node.
   std::optional<uint16_t> region = {};     ///< Of address; none: the scratchpads.
   int64_t first_byte = 0, last_byte = -1;  ///< Of address.
 };
 
-/// Reads "instruction N", "node NAME", "address SPACE:FIRST[-LAST]" or "nan". SPACE is a region, or scratchpad. Errors:
-/// debug.break, debug.name.
+/// The line of the source text that an instruction stands in; 0: it is not told.
+int64_t line_number(const isa::Program& program, size_t instruction);
+
+/// Reads "instruction N", "line [FILE:]N", "node NAME", "address SPACE:FIRST[-LAST]" or "nan". FILE is that of a source
+/// text, and may be left out; SPACE is a region, or scratchpad. Errors: debug.break, debug.name, debug.number.
 Result<Breakpoint> parse_breakpoint(std::string_view text, const isa::Program& program);
 
 /// Whether a breakpoint stops a run before that instruction.

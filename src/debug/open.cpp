@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "isa/budget.h"
-#include "isa/file.h"
 #include "machine/timing/limits.h"
 #include "runtime/values.h"
 
@@ -59,19 +58,18 @@ Result<Start> start_of(const runtime::Loaded& loaded, std::vector<runtime::Given
   return out;
 }
 
-Result<Subject> open(runtime::Source source, const Wish& wish) {
+Result<Subject> open(runtime::Source source, Wish wish) {
   if (runtime::lacks_scales(source)) return runtime::needs_scales(source);
-  HADAL_TRY(std::vector<runtime::GivenInput> given, runtime::read_inputs(wish.inputs, source.memory_limit));
-  HADAL_CHECK(runtime::add_inputs(source, given));
+  HADAL_CHECK(runtime::add_inputs(source, wish.inputs));
   HADAL_TRY(runtime::Loaded loaded, runtime::load(source));
-  HADAL_TRY(Start start, start_of(loaded, std::move(given), wish.seed,
+  HADAL_TRY(Start start, start_of(loaded, std::move(wish.inputs), wish.seed,
                                   {1, wish.exact, source.memory_limit, printable(source.file.string())}));
   return Subject{std::move(loaded), std::move(start)};
 }
 
-Result<Bisection> bisect(const runtime::Source& source, const std::optional<runtime::Source>& model, const Wish& wish,
+Result<Bisection> bisect(const runtime::Source& source, const std::optional<runtime::Source>& model, Wish wish,
                          std::optional<double> tolerance, isa::Program* program) {
-  const bool compiled = isa::is_program(source.file);
+  const bool compiled = runtime::is_program(source.file);
   if (compiled && !model)
     return Error{"debug.model", "a program alone does not tell what it should compute", printable(source.file.string()),
                  "name the model that it was compiled from: --bisect MODEL.onnx"};
@@ -80,7 +78,7 @@ Result<Bisection> bisect(const runtime::Source& source, const std::optional<runt
                  "give --bisect without a name"};
   runtime::Source own = compiled ? without_compilation(source) : source;
   own.keep_graph = true;
-  HADAL_TRY(const Subject subject, open(own, wish));
+  HADAL_TRY(const Subject subject, open(own, std::move(wish)));
   runtime::Loaded reference{.program = {}, .chip = {}};
   if (compiled) {
     HADAL_TRY(reference, compile_like(*model, subject.loaded.program));

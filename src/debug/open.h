@@ -14,7 +14,7 @@ namespace hadal::debug {
 
 /// What is asked for besides the source.
 struct Wish {
-  std::vector<runtime::NamedFile> inputs = {};  ///< Others are made up.
+  std::vector<runtime::GivenInput> inputs = {};  ///< Others are made up.
   uint64_t seed = 0;
   bool exact = false;  ///< Instructions as plain loops.
 };
@@ -37,17 +37,17 @@ struct Subject {
 
   /// The subject outlives the session. Errors: those of Session::of.
   [[nodiscard]] Result<Session> session() const {
-    return Session::of(loaded.program, loaded.chip, start.options, start.inputs);
+    return Session::of(loaded.program, loaded.chip, loaded.text, start.options, start.inputs);
   }
 };
 
-/// Errors: those of runtime::load, of reading inputs, and of start_of.
-Result<Subject> open(runtime::Source source, const Wish& wish);
+/// Errors: those of runtime::load and of start_of.
+Result<Subject> open(runtime::Source source, Wish wish);
 
 /// Bisects the source; of a program, against the model that it was compiled from, as `model` says: its chip, shapes and
 /// precision are the program's, where they are not told. Errors: those of `open` and of debug::bisect; debug.model, a
 /// program without a model, or a model with one.
-Result<Bisection> bisect(const runtime::Source& source, const std::optional<runtime::Source>& model, const Wish& wish,
+Result<Bisection> bisect(const runtime::Source& source, const std::optional<runtime::Source>& model, Wish wish,
                          std::optional<double> tolerance, isa::Program* program);
 
 }  // namespace hadal::debug

@@ -12,11 +12,22 @@ namespace hadal::debug {
 
 namespace {
 
-constexpr int64_t listed_around = 5;  ///< Instructions before and behind.
+constexpr int64_t listed_around = 5;  ///< Instructions or lines before and behind.
+constexpr size_t listed_most = 1000;  ///< Characters of one.
 
 Status nothing_behind(const std::string& rest, std::string_view command) {
   if (rest.empty()) return {};
   return Error{"debug.command", fmt::format("{} takes nothing, found \"{}\"", command, printable(rest, 80))};
+}
+
+/// The texts around one of them, numbered from `first`; `here` is pointed at.
+std::string listed(std::span<const std::string> texts, int64_t first, int64_t here, int64_t around) {
+  std::string out;
+  const int64_t last = first + std::ssize(texts) - 1;
+  for (int64_t i = std::max(around - listed_around, first); i <= std::min(around + listed_around, last); ++i)
+    out += fmt::format("{} {:>5}  {}\n", i == here ? "->" : "  ", i,
+                       printable(texts[static_cast<size_t>(i - first)], listed_most));
+  return out;
 }
 
 }  // namespace
@@ -33,12 +44,13 @@ const std::vector<Session::Command>& Session::commands() {
       {"next", "", "go on to the end of the first layer that has not ended", &Session::next},
       {"continue", "", "go on to a breakpoint, or the end", &Session::go_on},
       {"until", "CYCLE", "execute what has ended by that cycle, by the timing machine", &Session::until},
-      {"break", "WHERE", "stop at: instruction N | node NAME | address SPACE:FIRST[-LAST] | nan", &Session::add_break},
+      {"break", "WHERE", "stop at: instruction N | line [FILE:]N | node NAME | address SPACE:FIRST[-LAST] | nan",
+       &Session::add_break},
       {"delete", "[N]", "remove a breakpoint, or all", &Session::remove_break},
       {"info", "WHAT", "tell of: breakpoints | cores | layers | queues | registers | semaphores | tensors",
        &Session::info},
       {"print", "TENSOR[SLICE]", "print a tensor, or #N, or a part of it: x[0, 2:4, ::2]", &Session::print},
-      {"list", "[N]", "print the instructions around the next one, or around N", &Session::list},
+      {"list", "[[line] N]", "print the instructions around the next one, or N; or lines of the text", &Session::list},
       {"core", "[N]", "look at that core; without N, at the one whose turn it is", &Session::select},
       {"where", "", "tell what is executed next", &Session::where},
       {"help", "", "print this", &Session::help},
@@ -59,10 +71,11 @@ Result<const Session::Command*> Session::command_named(const std::string& name) 
                hint.empty() ? "help lists them" : hint};
 }
 
-Result<Session> Session::of(const isa::Program& program, const chip::Chip& chip, const machine::ValueOptions& options,
-                            const std::vector<Tensor>& inputs) {
+Result<Session> Session::of(const isa::Program& program, const chip::Chip& chip, std::span<const std::string> text,
+                            const machine::ValueOptions& options, const std::vector<Tensor>& inputs) {
   Session session;
   session.chip_ = &chip;
+  session.text_ = text;
   const int64_t cores = std::min<int64_t>(program.limits.cores, chip.cores);
   HADAL_TRY(session.target_, Target::of(program, cores, options, inputs));
   session.texts_ = isa::instruction_texts(program);
@@ -180,6 +193,7 @@ Session::Reply Session::print(const std::string& rest) {
 }
 
 Session::Reply Session::list(const std::string& rest) {
+  if (const auto [word, number] = first_word(rest); word == "line") return list_text(number);
   const int64_t instructions = std::ssize(texts_);
   const size_t number = core();
   const auto here = static_cast<int64_t>(target_->stepper().core(number).sequencer().index());
@@ -187,11 +201,19 @@ Session::Reply Session::list(const std::string& rest) {
   if (!rest.empty()) {
     HADAL_TRY(around, whole_number(rest, 0, instructions - 1));
   }
-  std::string out;
-  const int64_t first = std::max<int64_t>(around - listed_around, 0);
-  for (int64_t i = first; i <= std::min(around + listed_around, instructions - 1); ++i)
-    out += fmt::format("{} {:>5}  {}\n", i == here ? "->" : "  ", i, texts_[static_cast<size_t>(i)]);
-  return out;
+  return listed(texts_, 0, here, around);
+}
+
+Session::Reply Session::list_text(const std::string& rest) {
+  if (text_.empty())
+    return Error{"debug.command", "the program was not assembled from a text", {}, "hadal dis PROGRAM -o FILE.hasm"};
+  const size_t number = core();
+  const int64_t here = line_number(target_->program(), target_->stepper().core(number).sequencer().index());
+  int64_t around = here;
+  if (!rest.empty()) {
+    HADAL_TRY(around, whole_number(rest, 1, std::ssize(text_)));
+  }
+  return listed(text_, 1, here, around);
 }
 
 Session::Reply Session::help(const std::string& rest) {

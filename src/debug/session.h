@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,9 +17,10 @@ namespace hadal::debug {
 
 class Session {
  public:
-  /// Program and chip outlive the session. Errors: those of Target::of.
-  static Result<Session> of(const isa::Program& program, const chip::Chip& chip, const machine::ValueOptions& options,
-                            const std::vector<Tensor>& inputs);
+  /// `text`: the lines that the program was assembled from. Program, chip and text outlive the session. Errors: those
+  /// of Target::of.
+  static Result<Session> of(const isa::Program& program, const chip::Chip& chip, std::span<const std::string> text,
+                            const machine::ValueOptions& options, const std::vector<Tensor>& inputs);
 
   /// Does a command, and returns what there is to print; an empty one, or one that begins with #, does nothing. Errors:
   /// debug.* of a command that makes no sense, those of the program; the session goes on.
@@ -41,6 +43,7 @@ class Session {
   Reply info(const std::string& rest);
   Reply print(const std::string& rest);
   Reply list(const std::string& rest);
+  Reply list_text(const std::string& rest);
   Reply select(const std::string& rest);
   Reply where(const std::string& rest);
   Reply help(const std::string& rest);
@@ -59,7 +62,8 @@ class Session {
 
   const chip::Chip* chip_ = nullptr;
   std::optional<Target> target_;
-  std::vector<std::string> texts_;  ///< Of each instruction.
+  std::vector<std::string> texts_;     ///< Of each instruction.
+  std::span<const std::string> text_;  ///< That was assembled; empty where none was.
   std::optional<Timeline> timeline_;
   std::optional<size_t> selected_;  ///< The core that is looked at; none: that whose turn it is.
   int64_t cycle_ = 0;               ///< That `until` came to last.

@@ -3,11 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ranges>
 
+#include "base/files.h"
 #include "base/npy.h"
 #include "base/suggest.h"
 #include "compile/compile.h"
 #include "isa/file.h"
+#include "isa/text.h"
 #include "isa/verify.h"
 #include "machine/timing/run.h"
 #include "onnx/import.h"
@@ -15,6 +18,7 @@
 #include "runtime/compile_graph.h"
 #include "runtime/inputs.h"
 #include "runtime/kernels.h"
+#include "runtime/resources.h"
 #include "runtime/stopwatch.h"
 
 namespace hadal::runtime {
@@ -85,6 +89,21 @@ Status check_fixed(const isa::Program& program, const std::map<std::string, Tens
   return {};
 }
 
+bool is_text(const std::filesystem::path& file) { return file.extension() == ".hasm"; }
+
+/// The program that a text describes, whose lines take the place of those that the text itself tells of.
+Result<isa::Program> assemble(const std::filesystem::path& file, std::vector<std::string>& text) {
+  HADAL_TRY(const auto bytes, read_file(file, most_text_bytes()));
+  const std::string_view whole(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::vector<uint32_t> numbers;
+  HADAL_TRY(isa::Program program, isa::assemble(whole, file.string(), file.parent_path(), &numbers));
+  program.lines.clear();
+  for (const uint32_t number : numbers) program.lines.push_back(fmt::format("{}:{}", file.string(), number));
+  for (const auto line : std::views::split(whole, '\n')) text.emplace_back(line.begin(), line.end());
+  if (!text.empty() && text.back().empty()) text.pop_back();  // Behind the last line feed.
+  return program;
+}
+
 Result<Loaded> read(const Source& source) {
   const std::string place = printable(source.file.string());
   if (source.precision)
@@ -98,7 +117,8 @@ Result<Loaded> read(const Source& source) {
                  "see it with: hadal dis PROGRAM"};
   begin(source, "read");
   Stopwatch watch;
-  HADAL_TRY(isa::Program program, isa::read_program(source.file));
+  std::vector<std::string> text;
+  HADAL_TRY(isa::Program program, is_text(source.file) ? assemble(source.file, text) : isa::read_program(source.file));
   HADAL_CHECK(isa::verify_static(program));
   HADAL_CHECK(check_fixed(program, source.values));
   for (const auto& [name, shape] : source.shapes) {
@@ -112,7 +132,8 @@ Result<Loaded> read(const Source& source) {
   }
   HADAL_TRY(const auto profile, profile_for(source));
   HADAL_TRY(chip::Chip chip, chip_for(source, program.chip, profile));
-  Loaded loaded{.program = std::move(program), .chip = std::move(chip), .import_seconds = watch.lap()};
+  Loaded loaded{
+      .program = std::move(program), .chip = std::move(chip), .text = std::move(text), .import_seconds = watch.lap()};
   call(loaded, profile);
   return loaded;
 }
@@ -211,6 +232,8 @@ Status add_inputs(Source& source, const std::vector<GivenInput>& given) {
   return {};
 }
 
-Result<Loaded> load(const Source& source) { return isa::is_program(source.file) ? read(source) : compile(source); }
+bool is_program(const std::filesystem::path& file) { return is_text(file) || isa::is_program(file); }
+
+Result<Loaded> load(const Source& source) { return is_program(source.file) ? read(source) : compile(source); }
 
 }  // namespace hadal::runtime

@@ -1,4 +1,4 @@
-// What is run: a model, compiled, or a program file, read and verified.
+// What is run: a model, compiled, or a program, read from its file or assembled from its text, and verified.
 #pragma once
 
 #include <filesystem>
@@ -52,10 +52,11 @@ struct Source {
 struct Loaded {
   isa::Program program;
   chip::Chip chip;
+  std::vector<std::string> text = {};   ///< The lines that a program was assembled from, which its `lines` name.
   std::vector<std::string> notes = {};  ///< For the user: "unbound symbols are 1: batch".
   bool warm = false;                    ///< The profile's calls find what those before left in the cache.
   std::shared_ptr<const compile::Lowered> lowered = {};  ///< Of a model, where it was asked for.
-  bool compiled = false;                                 ///< From a model; else read from a program file.
+  bool compiled = false;                                 ///< From a model; else a program was read.
   double import_seconds = 0, compile_seconds = 0;        ///< Host time; a program file has only the first.
 };
 
@@ -67,7 +68,11 @@ Result<chip::Chip> chip_of(const Source& source);
 /// Adds shapes and values of given arrays to a source. Errors: input.shape, where one contradicts the source's.
 Status add_inputs(Source& source, const std::vector<GivenInput>& given);
 
-/// Errors: those of the chip file, of import and compilation, of reading and verifying a program; usage.program (flags
+/// Whether a file is a program, or a program's text (.hasm); else it is taken for a model.
+bool is_program(const std::filesystem::path& file);
+
+/// Errors: those of the chip file, of import and compilation, of reading, assembling
+/// and verifying a program; usage.program (flags
 /// that a program file cannot follow, such as a precision); input.fixed (values other than those that a program was
 /// compiled for).
 Result<Loaded> load(const Source& source);

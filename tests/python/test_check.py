@@ -43,8 +43,8 @@ def test_a_race_is_told_with_both_lines(hadal, racing):
     lines = racing.read_text().splitlines()
     load, store = (next(i for i, line in enumerate(lines, 1) if word in line) for word in ("load on prefetch", "store Y"))
     assert "error[race.R1]: `store` reads bytes 1024 to 2047 of the scratchpad of core 0 (x), which `load` writes" in failed.err
-    assert f"core 0, instruction 5 of copy, nodes Identity_0, {racing}:{store}" in failed.err
-    assert f"core 0, instruction 4 of copy, nodes Identity_0, {racing}:{load}" in failed.err
+    assert f"core 0, instruction 5 of copy, {racing}:{store}, nodes Identity_0" in failed.err
+    assert f"core 0, instruction 4 of copy, {racing}:{load}, nodes Identity_0" in failed.err
 
 
 def test_a_run_with_a_race_is_refused(hadal, racing, tmp_path):

@@ -59,8 +59,7 @@ Result<Checked> check_program(const isa::Program& program, int64_t cores, const 
   return checked;
 }
 
-Error error_of(const isa::Program& program, const Finding& finding, const std::vector<uint32_t>& lines,
-               const std::string& file) {
+Error error_of(const isa::Program& program, const Finding& finding) {
   Error error{finding.rule, finding.message};
   if (finding.times > 1) error.message += fmt::format(" ({} times)", finding.times);
   for (const Site& site : finding.sites) {
@@ -71,19 +70,16 @@ Error error_of(const isa::Program& program, const Finding& finding, const std::v
       for (size_t i = 0; i < std::min<size_t>(nodes.size(), 4); ++i)
         error.place += fmt::format("{}{}", i == 0 ? ", nodes " : " ", printable(nodes[i]));
     }
-    if (site.instruction < lines.size())
-      error.place += fmt::format(", {}:{}", printable(file), lines[site.instruction]);
   }
   if (finding.rule == "race.R1" || finding.rule == "race.R3")
     error.remedy = "let the one that must end first signal a semaphore that the other's queue waits for";
   return error;
 }
 
-Status status_of(const isa::Program& program, const Checked& checked, const std::vector<uint32_t>& lines,
-                 const std::string& file) {
+Status status_of(const isa::Program& program, const Checked& checked) {
   if (checked.findings.empty()) return {};
   std::vector<Error> errors;
-  for (const Finding& finding : checked.findings) errors.push_back(error_of(program, finding, lines, file));
+  for (const Finding& finding : checked.findings) errors.push_back(error_of(program, finding));
   return together(errors);
 }
 

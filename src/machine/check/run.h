@@ -40,13 +40,10 @@ struct Checked {
 /// Errors: check.budget, check.memory: it is too long, or its memory too large, to be checked.
 Result<Checked> check_program(const isa::Program& program, int64_t cores, const CheckOptions& options = {});
 
-/// A finding as an error: its instructions with core, layer and model nodes, one a line. `lines` are those of the text
-/// `file` that each instruction was assembled from; empty where there is none.
-Error error_of(const isa::Program& program, const Finding& finding, const std::vector<uint32_t>& lines = {},
-               const std::string& file = {});
+/// A finding as an error: its instructions with core, layer, line of the source text and model nodes, one a line.
+Error error_of(const isa::Program& program, const Finding& finding);
 
 /// All findings in one error, or none.
-Status status_of(const isa::Program& program, const Checked& checked, const std::vector<uint32_t>& lines = {},
-                 const std::string& file = {});
+Status status_of(const isa::Program& program, const Checked& checked);
 
 }  // namespace hadal::machine

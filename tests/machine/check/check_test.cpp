@@ -65,16 +65,17 @@ TEST(Check, AFindingNamesInstructionsAndBytes) {
   copy.load();
   copy.store();
   copy.b.program.layers[0] = {"copy", "Identity", {"Identity_0"}, 0, 0, DType::f32};
-  const isa::Program program = copy.b.finish();
+  isa::Program program = copy.b.finish();
+  program.lines = {"copy.hasm:11", "copy.hasm:12", "copy.hasm:13"};
   const auto checked = check_program(program, 1);
   ASSERT_TRUE(checked.ok() && checked->findings.size() == 1);
-  const Error error = error_of(program, checked->findings[0], {11, 12, 13}, "copy.hasm");
+  const Error error = error_of(program, checked->findings[0]);
   EXPECT_EQ(
       error.message,
       "`store` reads bytes 0 to 127 of the scratchpad of core 0 (buffer2), which `load` writes; nothing orders them");
   EXPECT_EQ(error.place,
-            "core 0, instruction 1 of copy, nodes Identity_0, copy.hasm:12\n"
-            "  core 0, instruction 0 of copy, nodes Identity_0, copy.hasm:11");
+            "core 0, instruction 1 of copy, copy.hasm:12, nodes Identity_0\n"
+            "  core 0, instruction 0 of copy, copy.hasm:11, nodes Identity_0");
 }
 
 TEST(Check, ABufferIsFilledAgainOnlyWhenItWasEmptied) {
