@@ -10,7 +10,7 @@ Kernels are written in Python, too: hadal.kernel, docs/kernels.md.
 """
 
 from ._chip import Chip, chips
-from ._debugger import Debugger, debug
+from ._debugger import Debugger, Difference, bisect, debug
 from ._kernel import *  # noqa: F403
 from ._library import HadalError, version as _version
 from ._program import NodeArg, Program, compile, simulate
@@ -19,5 +19,5 @@ from ._report import Report
 from ._session import InferenceSession
 
 __version__: str = _version()
-__all__ = ["Chip", "Debugger", "HadalError", "InferenceSession", "Kernel", "KernelError", "NodeArg", "Program", "Report", "Tuned",
-           "chips", "compile", "debug", "kernel", "register_kernel", "simulate", "tune"]  # The words of kernels, such as hadal.max, would hide Python's own.
+__all__ = ["Chip", "Debugger", "Difference", "HadalError", "InferenceSession", "Kernel", "KernelError", "NodeArg", "Program", "Report", "Tuned",
+           "bisect", "chips", "compile", "debug", "kernel", "register_kernel", "simulate", "tune"]  # The words of kernels, such as hadal.max, would hide Python's own.

@@ -6,7 +6,7 @@ import ctypes
 import json
 import os
 import pathlib
-from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32, c_void_p
 from typing import Any
 
 ABI_VERSION = 2
@@ -100,6 +100,8 @@ outputs_get = _declare("hadal_outputs_get", None, c_void_p, c_size_t, POINTER(Ar
 debugger_new = _declare("hadal_debugger_new", c_void_p, c_void_p, POINTER(Array), c_size_t, POINTER(c_void_p))
 debugger_free = _declare("hadal_debugger_free", None, c_void_p)
 debugger_do = _declare("hadal_debugger_do", c_void_p, c_void_p, c_char_p, POINTER(c_void_p))
+bisect = _declare("hadal_bisect", c_void_p, c_char_p, c_char_p, POINTER(Options), POINTER(Array), c_size_t, POINTER(c_double),
+                  POINTER(c_void_p))
 list_chips = _declare("hadal_chips", c_void_p, POINTER(c_void_p))
 instructions = _declare("hadal_instructions", c_void_p, POINTER(c_void_p))
 describe_chip = _declare("hadal_chip", c_void_p, c_char_p, POINTER(c_void_p))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import os
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 from . import _library as library
 from ._arrays import Arguments, Shapes, as_array, tensor_type
@@ -75,7 +76,7 @@ def compile(model: Path, chip: str | os.PathLike[str] | Chip | None = None, *, p
             profile: str | None = None, shapes: Mapping[str, Sequence[int]] | None = None,
             values: Mapping[str, Any] | None = None, threads: int = 0, numerics: str = "fast", memory: str = "fast",
             memory_limit: int = 0, weights: bool = True, state: Mapping[str, str] | None = None) -> Program:
-    """Compiles a .onnx model, or reads a program file.
+    """Compiles a .onnx model, or reads a program: its file, or its text (.hasm).
 
     chip: a shipped chip's name, a file, or a Chip; None: the program's own, else hadal-1.
     precision: of stored floats, "bf16" …; None: the model's.
@@ -91,8 +92,23 @@ def compile(model: Path, chip: str | os.PathLike[str] | Chip | None = None, *, p
 
     Nodes of operators that hadal.register_kernel has named compile with their kernels.
 
-    Errors: HadalError, with the place in the model or the chip; KernelError of a kernel.
+    Errors: HadalError, with the place in the model, the chip or the text; KernelError of a kernel.
     """
+    handle = ctypes.c_void_p()
+    with options_of(chip, precision=precision, profile=profile, shapes=shapes, values=values, threads=threads,
+                    numerics=numerics, memory=memory, memory_limit=memory_limit, weights=weights, state=state) as options:
+        library.check(library.program_load(os.fsencode(model), ctypes.byref(options), ctypes.byref(handle)))
+    return Program(library.Handle(handle.value or 0, library.program_free))
+
+
+@contextlib.contextmanager
+def options_of(chip: str | os.PathLike[str] | Chip | None = None, *, precision: str | None = None,
+               profile: str | None = None, shapes: Mapping[str, Sequence[int]] | None = None,
+               values: Mapping[str, Any] | None = None, threads: int = 0, numerics: str = "fast", memory: str = "fast",
+               memory_limit: int = 0, weights: bool = True,
+               state: Mapping[str, str] | None = None) -> Iterator[library.Options]:
+    """The options of `compile`, for a call that compiles. An error of a kernel, which the library only hands on, is raised
+    as it was."""
     for name, choice in (("numerics", numerics), ("memory", memory)):
         if choice not in ("fast", "exact"):
             raise ValueError(f'{name} is "fast" or "exact", found {choice!r}')
@@ -109,14 +125,11 @@ def compile(model: Path, chip: str | os.PathLike[str] | Chip | None = None, *, p
                                   arrays.count + len(only_shapes.list), threads, not weights, numerics == "exact",
                                   memory == "exact", memory_limit, kernels.pointer,
                                   (library.State * max(1, len(states)))(*states), len(states))
-        handle = ctypes.c_void_p()
-        status = library.program_load(os.fsencode(model), ctypes.byref(options), ctypes.byref(handle))
-    try:
-        library.check(status)
-    except library.HadalError:
-        kernels.raise_error()
-        raise
-    return Program(library.Handle(handle.value or 0, library.program_free))
+        try:
+            yield options
+        except library.HadalError:
+            kernels.raise_error()
+            raise
 
 
 def simulate(model: Path | Program, chip: str | os.PathLike[str] | Chip | None = None, **options: Any) -> Report:
