@@ -104,7 +104,7 @@ def experts_case(r, dtype):
 def message_case(r, dtype):
     atoms, features, edges = r.integers(1, 70), r.integers(1, 50), r.integers(1, 300)
     ends = r.integers(-atoms, atoms, (2, edges)).astype(np.int32)  # Of which the negative count from the end.
-    return [normal(r, dtype, atoms, features), normal(r, dtype, edges, features), *ends], {"bd": 16, "be": 64, "ba": 24}
+    return [normal(r, dtype, atoms, features), normal(r, dtype, edges, features), *ends], {"bd": int(r.integers(2)) * 24, "be": 64, "ba": 24, "near": bool(r.integers(2))}
 
 
 def sort_case(r, dtype):
@@ -174,6 +174,14 @@ def test_a_row_outside_the_table_is_an_error_of_the_run():
     rows = np.array([0, 1, 4], np.int32)
     with pytest.raises(hd.HadalError, match="4"):
         message(x, filters, rows, rows)
+
+
+def test_where_atoms_are_held_changes_no_bit():
+    x, parameters = message_case(np.random.default_rng(2), np.float32)
+    near, far = (message(*x, **{**parameters, "near": near}) for near in (True, False))
+    np.testing.assert_array_equal(near, far)
+    shapes = ["f32[4096,128]", "f32[16384,128]", "i32[16384]", "i32[16384]"]
+    assert message.simulate(*shapes).cycles < 0.7 * message.simulate(*shapes, near=False).cycles
 
 
 @hd.kernel("f32[M,N], i32[M] -> f32[N+pad*2], f32[M,2], i32[M,2], f32[M,N], f32[M,N], i32[M]")
