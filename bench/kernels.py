@@ -26,7 +26,7 @@ from message import message  # noqa: E402
 from norms import layer_norm, rms_norm  # noqa: E402
 from rotary import rotary  # noqa: E402
 from softmax import softmax  # noqa: E402
-from sort import sort  # noqa: E402
+from sort import argsort, sort  # noqa: E402
 from swiglu import feed_forward, swiglu  # noqa: E402
 
 
@@ -61,6 +61,7 @@ ROWS_OF_TABLE = [
     (experts, ["bf16[8192,2048]", "bf16[2048,16]", "bf16[16,2048,4096]"], {}, ASKED),
     (message, ["f32[8192,256]", "f32[65536,256]", "i32[65536]", "i32[65536]"], {}, None),
     (sort, ["f32[4194304]"], {}, None),
+    (argsort, ["f32[4194304]"], {}, None),
     (copy, ["bf16[33554432]"], {}, None),
 ]
 

@@ -120,15 +120,16 @@ Status check_select(const Checked& c) {
                 fmt::format("{} is not {} looked up in {} along axis {}", c.shown(0), c.shown(2), c.shown(1), axis));
 }
 
-Status check_sort(const Checked& c) {
-  const Box &out = c.boxes[0], &in = c.boxes[1];
+/// `others` have the extents of the first.
+Status check_sort(const Checked& c, const char* rule, std::initializer_list<size_t> others) {
+  const Box& out = c.boxes[0];
   const int64_t axis = c.in.fields[at::sort_axis].value, run = c.in.fields[at::sort_run].value;
-  if (axis >= in.rank || !same_but(out, in, -1, 0))
-    return mismatch(c, "sort.C1", "the extents differ, or lack the axis");
-  const int64_t length = in.extents[static_cast<size_t>(axis)];
+  for (const size_t other : others)
+    if (axis >= out.rank || !same_but(out, c.boxes[other], -1, 0))
+      return mismatch(c, rule, "the extents differ, or lack the axis");
+  const int64_t length = out.extents[static_cast<size_t>(axis)];
   if (std::has_single_bit(static_cast<uint64_t>(length)) && run < length) return {};
-  return mismatch(c, "sort.C1",
-                  fmt::format("{} along axis {} is no power of two above the run of {}", length, axis, run));
+  return mismatch(c, rule, fmt::format("{} along axis {} is no power of two above the run of {}", length, axis, run));
 }
 
 Status check_same(const Checked& c, const char* rule) {
@@ -166,7 +167,10 @@ Status check_vector(const Checked& c) {
     case Opcode::select_along:
       return check_select(c);
     case Opcode::sort:
-      return check_sort(c);
+      return check_sort(c, "sort.C1", {1});
+    case Opcode::sort_pairs:
+      if (c.in.operands[3] == no_view) return check_sort(c, "sort_pairs.C1", {1, 2});
+      return check_sort(c, "sort_pairs.C1", {1, 2, 3});
     default:
       return {};
   }

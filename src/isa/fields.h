@@ -71,6 +71,7 @@ enum topk : size_t { topk_largest, topk_sorted };
 enum scan : size_t { scan_exclusive, scan_reverse };
 enum select_along : size_t { select_axis };
 enum sort : size_t { sort_axis, sort_run, sort_descending };
+enum sort_pairs : size_t { pairs_axis, pairs_run, pairs_descending, pairs_lower_above };  // First those of sort.
 enum host_call : size_t { host_function };
 enum host_operand : size_t { host_out, host_count, host_in };
 

@@ -163,6 +163,7 @@ enum class Opcode : uint16_t {
   scan,
   select_along,
   sort,
+  sort_pairs,
   // Any queue.
   sync = 96,
   host_call,

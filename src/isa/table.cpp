@@ -314,6 +314,19 @@ constexpr std::array rows{
         {writes("out"), in_place(reads("in"))},
         {count("axis", 0, "The axis."), count("run", 1, "Elements that are in order already."),
          number("descending", 0, "Where not 0, from the largest to the smallest.")}},
+    Row{Opcode::sort_pairs,
+        "sort_pairs",
+        on(Queue::vector),
+        "Sorts as `sort` does, and carries a number with each element: where it was.",
+        "(out, numbers) = (in, from), and then as `sort`, both exchanged. Without `from` the numbers count along the "
+        "axis, "
+        "from 0. Of equal elements that of the greater number is above, with `lower_above` that of the lower: so the "
+        "lower comes first in ascending order, and with `lower_above` in descending order.",
+        "As sort, with two comparisons a step: of the elements and of the numbers.",
+        {writes("out"), writes("numbers"), in_place(reads("in")), may_read("from")},
+        {count("axis", 0, "The axis."), count("run", 1, "Elements that are in order already."),
+         number("descending", 0, "Where not 0, from the largest to the smallest."),
+         flag("lower_above", "Of equal elements that of the lower number is above.")}},
     Row{Opcode::sync,
         "sync",
         static_cast<uint8_t>(on(Queue::load) | on(Queue::prefetch) | on(Queue::store) | on(Queue::matrix) |

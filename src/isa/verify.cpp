@@ -63,6 +63,7 @@ constexpr std::array all_rules{
          "The output has the index's extents, elsewhere than the axis at most the input's; the type stays."},
     Rule{"sort.C1",
          "Input and output have the same extents and type; the axis is a power of two, and the run a smaller one."},
+    Rule{"sort_pairs.C1", "As sort.C1; the numbers are integers of one type, with the extents of the elements."},
     Rule{"gather.C1", "The output is the index by the table's rows; the index is an integer; the type stays."},
     Rule{
         "scatter.C1",

@@ -232,6 +232,13 @@ void verify_types(const Site& s) {
       s.require(std::has_single_bit(static_cast<uint64_t>(s.in.fields[at::sort_run].value)), "sort.C1",
                 "`run` is not a power of two");
       return axis(at::sort_axis, "sort.C1");
+    case Opcode::sort_pairs:
+      same(0, 2, "sort_pairs.C1");
+      integer(1, "sort_pairs.C1");
+      if (s.in.operands[3] != no_view) same(1, 3, "sort_pairs.C1");
+      s.require(std::has_single_bit(static_cast<uint64_t>(s.in.fields[at::pairs_run].value)), "sort_pairs.C1",
+                "`run` is not a power of two");
+      return axis(at::pairs_axis, "sort_pairs.C1");
     case Opcode::gather:
       integer(2, "gather.C1");
       return same(0, 1, "gather.C1");

@@ -126,7 +126,7 @@ int64_t sort_cycles(const VectorUnit& unit, const SortWork& work) {
   if (work.elements <= 0) return 0;
   if (unit.vector.lanes <= 0) return forever;
   const SortSteps steps = sort_steps(unit.vector, work);
-  const auto vectors = static_cast<double>(ceil_div(work.elements, unit.vector.lanes));
+  const auto vectors = static_cast<double>(work.comparisons * ceil_div(work.elements, unit.vector.lanes));
   const double step =
       std::max(vectors / unit.vector.compare_per_lane, static_cast<double>(unit.vector.cross_lane_latency_cycles));
   return finish(unit, static_cast<double>(steps.all) * step, work.bytes * (1 + steps.far));

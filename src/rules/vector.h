@@ -67,12 +67,14 @@ int64_t topk_cycles(const VectorUnit& unit, int64_t elements, int64_t k, int64_t
 struct SortWork {
   int64_t elements = 0, length = 1, run = 1, inner = 1;
   int64_t bytes = 0;
+  int64_t comparisons = 1;  ///< Of an element, a step.
 };
 struct SortSteps {
   int64_t all = 0, far = 0;  ///< `far`: between elements of different vectors.
 };
 SortSteps sort_steps(const chip::Vector& vector, const SortWork& work);
-/// Steps of a comparison an element, each waiting for the lanes' exchange; far ones pass the scratchpad once more.
+/// Steps of so many comparisons an element, each waiting for the lanes' exchange; far ones pass the scratchpad once
+/// more.
 int64_t sort_cycles(const VectorUnit& unit, const SortWork& work);
 
 }  // namespace hadal::rules

@@ -69,6 +69,13 @@ TEST(Table, positions_are_those_of_the_table) {
   EXPECT_EQ(field("sort", at::sort_axis), "axis");
   EXPECT_EQ(field("sort", at::sort_run), "run");
   EXPECT_EQ(field("sort", at::sort_descending), "descending");
+  EXPECT_EQ(field("sort_pairs", at::sort_axis), "axis");
+  EXPECT_EQ(field("sort_pairs", at::sort_run), "run");
+  EXPECT_EQ(field("sort_pairs", at::sort_descending), "descending");
+  EXPECT_EQ(field("sort_pairs", at::pairs_axis), "axis");
+  EXPECT_EQ(field("sort_pairs", at::pairs_run), "run");
+  EXPECT_EQ(field("sort_pairs", at::pairs_descending), "descending");
+  EXPECT_EQ(field("sort_pairs", at::pairs_lower_above), "lower_above");
   EXPECT_EQ(field("host_call", at::host_function), "function");
   EXPECT_EQ(row_named("host_call")->operands[at::host_count].name, "count");
   EXPECT_EQ(row_named("host_call")->operands[at::host_in].name, "in0");

@@ -10,7 +10,7 @@ from experts import experts  # noqa: E402
 from gru import gru  # noqa: E402
 from matmul_scaled import matmul_scaled  # noqa: E402
 from message import message  # noqa: E402
-from sort import sort  # noqa: E402
+from sort import argsort, sort  # noqa: E402
 
 FP8 = {"f8e4m3": (ml_dtypes.float8_e4m3fn, 3e-5), "f8e5m2": (ml_dtypes.float8_e5m2, 3e-5)}
 
@@ -159,6 +159,7 @@ LARGE = {
     gru: ["bf16[300,700]", "bf16[300,500]", "bf16[3,700,500]", "bf16[3,500,500]", "f32[6,500]"],
     experts: ["bf16[2000,300]", "bf16[300,8]", "bf16[8,300,700]"],
     message: ["f32[1500,100]", "f32[4000,100]", "i32[4000]", "i32[4000]"], sort: ["f32[300000]"],
+    argsort: ["bf16[300000]"],
 }
 
 

@@ -209,6 +209,7 @@ TEST(Sort, ComparesEachElementInEveryStep) {
   // 1 + 2 + … + 11 steps of 2 vectors; the last merge alone has 11.
   EXPECT_EQ(sort_cycles(lanes_1024(), {.elements = 2048, .length = 2048}), 66 * 2 + 12);
   EXPECT_EQ(sort_cycles(lanes_1024(), {.elements = 2048, .length = 2048, .run = 1024}), 11 * 2 + 12);
+  EXPECT_EQ(sort_cycles(lanes_1024(), {.elements = 2048, .length = 2048, .comparisons = 2}), 66 * 2 * 2 + 12);
   // Few elements wait for the exchange of lanes, 2 cycles.
   EXPECT_EQ(sort_cycles(lanes_1024(), {.elements = 64, .length = 64}), 21 * 2 + 12);
 }

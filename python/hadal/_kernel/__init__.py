@@ -11,7 +11,7 @@ from .tune import Tuned, tune
 from .values import Tile, Value
 from .words import (abs, accumulator, ceil, cos, cumsum, erf, exp, floor, full, gelu, gelu_tanh, grid, log,  # noqa: A004
                     max, maximum, mean, min, minimum, range, reciprocal, relu, round, rsqrt, scratch, sigmoid, sign, silu,
-                    sin, softplus, sort, span, sqrt, step, sum, tanh, tile, tiles, topk, where, zeros)
+                    sin, softplus, sort, sort_pairs, span, sqrt, step, sum, tanh, tile, tiles, topk, where, zeros)
 
 f32, f16, bf16, f8e4m3, f8e5m2, i32 = "f32", "f16", "bf16", "f8e4m3", "f8e5m2", "i32"
 
@@ -19,5 +19,5 @@ __all__ = ["Kernel", "KernelError", "Semaphore", "Span", "Tensor", "Tile", "Tune
            "ceil", "conv", "conv_depthwise", "cos", "cumsum", "dot", "erf", "exp", "f16", "f32", "f8e4m3", "f8e5m2", "floor",
            "full", "gather", "gelu", "gelu_tanh", "grid", "i32", "isa", "kernel", "load", "log", "manual", "max", "maximum",
            "mean", "min", "minimum", "prefetch", "range", "reciprocal", "relu", "ring", "round", "rsqrt", "scatter", "scratch",
-           "semaphore", "sigmoid", "sign", "silu", "sin", "softplus", "sort", "span", "sqrt", "step", "store", "sum", "tanh", "tile",
+           "semaphore", "sigmoid", "sign", "silu", "sin", "softplus", "sort", "sort_pairs", "span", "sqrt", "step", "store", "sum", "tanh", "tile",
            "tiles", "topk", "tune", "where", "zeros"]

@@ -521,6 +521,35 @@ class Table:
         wait: Wanted = None,
         signal: Wanted = None,
     ) -> None: ...
+    @overload
+    def sort_pairs(
+        self,
+        in_: Operand,
+        from_: Operand = ...,
+        /,
+        *,
+        dims: list[Any],
+        dtype: list[str],
+        axis: int = ...,
+        run: int = ...,
+        descending: int | Index = ...,
+        lower_above: int = ...,
+    ) -> tuple[Value, Value]: ...
+    @overload
+    def sort_pairs(
+        self,
+        in_: Operand,
+        from_: Operand = ...,
+        /,
+        *,
+        out: list[Place],
+        axis: int = ...,
+        run: int = ...,
+        descending: int | Index = ...,
+        lower_above: int = ...,
+        wait: Wanted = None,
+        signal: Wanted = None,
+    ) -> None: ...
     def sync(
         self,
         *,

@@ -183,6 +183,28 @@ def sort(value: Any, *, axis: int = -1, run: int = 1, descending: bool | Index =
     run: a smaller power of two; runs of as many elements ascend and descend in turns already, and are merged. descending: of an
     index, where it is not 0. Equal elements, 0 and -0 among them, in an order of their own."""
     value = _rows(value, "hd.sort")
+    return lanes("sort", [value], value.dims, value.dtype, "sorted", axis=_sorted_axis(value, axis, run), run=run,
+                 descending=descending if isinstance(descending, Index) else int(descending))
+
+
+def sort_pairs(value: Any, numbers: Any = None, *, axis: int = -1, run: int = 1, descending: bool | Index = False,
+               lower_above: bool = False) -> tuple[Value, Value]:
+    """hd.sort, and the number of each element, i32: those given, or where it was along the axis.
+
+    Equal elements are in the order of their numbers; lower_above: in the reverse of it, so that the lower come first where the
+    order is descending."""
+    value = _rows(value, "hd.sort_pairs")
+    carried = [] if numbers is None else [_rows(numbers, "hd.sort_pairs")]
+    if any(c.dtype != "i32" or [d.text for d in c.dims] != [d.text for d in value.dims] for c in carried):
+        raise wrong("sort.numbers", f"{value} is sorted with {carried[0]}", "an i32 value of the same extents")
+    found = lanes("sort_pairs", [value, *carried], value.dims, value.dtype, "sorted", axis=_sorted_axis(value, axis, run),
+                  run=run, descending=descending if isinstance(descending, Index) else int(descending),
+                  lower_above=int(lower_above))
+    return found, second_of(found, value.dims, "i32")
+
+
+def _sorted_axis(value: Value, axis: int, run: Any) -> int:
+    """The axis from 0. Errors: sort.axis; sort.run where it is not of runs."""
     if not -len(value.dims) <= axis < len(value.dims):
         raise wrong("sort.axis", f"{value} has no axis {axis}", f"its axes are 0 to {len(value.dims) - 1}")
     extent = value.dims[axis]
@@ -190,8 +212,7 @@ def sort(value: Any, *, axis: int = -1, run: int = 1, descending: bool | Index =
     if not extent.is_constant or len(powers) < 2 or run >= extent.low:
         raise wrong("sort.run", f"runs of {run!r} are sorted to {extent.text} elements of {value}",
                     "both are powers of two, the run the smaller; hd.load(x[hd.span(start, 1024)], fill=) fills one up")
-    return lanes("sort", [value], value.dims, value.dtype, "sorted", axis=axis % len(value.dims), run=run,
-                 descending=descending if isinstance(descending, Index) else int(descending))
+    return axis % len(value.dims)
 
 
 def _rows(value: Any, word: str) -> Value:

@@ -44,6 +44,8 @@ Kernel kernel_of(Opcode op, bool exact) {
       return select_along;
     case Opcode::sort:
       return exact ? sort_exact : sort_fast;
+    case Opcode::sort_pairs:
+      return exact ? sort_pairs_exact : sort_pairs_fast;
     case Opcode::host_call:
       return host_call;
     default:

@@ -34,6 +34,8 @@ Status scan(Call& call);
 Status select_along(Call& call);
 Status sort_fast(Call& call);
 Status sort_exact(Call& call);
+Status sort_pairs_fast(Call& call);
+Status sort_pairs_exact(Call& call);
 Status host_call(Call& call);
 
 /// Runs a chain into a dense operand. Errors: chain.C1, a stream that is read but not given.

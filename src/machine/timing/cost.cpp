@@ -151,13 +151,15 @@ double reduce_operations(const chip::Vector& vector, int64_t kind) {
 
 uint64_t last_axes(const Box& box, int64_t dims) { return ((uint64_t{1} << dims) - 1) << (box.rank - dims); }
 
+/// Of sort and sort_pairs, whose first fields are the same.
 rules::SortWork sort_work(const Site& site, const Box& in, int64_t bytes) {
   const auto axis = static_cast<size_t>(site.field(at::sort_axis)), rank = static_cast<size_t>(in.rank);
   return {.elements = in.elements(),
           .length = in.extents[axis],
           .run = site.field(at::sort_run),
           .inner = product(in, axis + 1, rank),
-          .bytes = bytes};
+          .bytes = bytes,
+          .comparisons = site.in.op == Opcode::sort_pairs ? 2 : 1};
 }
 
 Cost vector_cost(const Site& site) {
@@ -223,10 +225,11 @@ Cost vector_cost(const Site& site) {
           std::bit_width(count(std::max<int64_t>(2, unit.vector.lanes)) - 1));  // log2(lanes) steps of a prefix sum.
       cost.cycles = rules::vector_cycles(unit, {.elements = elements, .alu_ops = operations, .bytes = bytes});
       break;
-    case Opcode::sort: {
+    case Opcode::sort:
+    case Opcode::sort_pairs: {
       const rules::SortWork work = sort_work(site, in, bytes);
       const rules::SortSteps steps = rules::sort_steps(unit.vector, work);
-      operations = static_cast<double>(steps.all);
+      operations = static_cast<double>(steps.all * work.comparisons);
       cost.sram_read *= count(1 + steps.far);
       cost.sram_written *= count(1 + steps.far);
       cost.cycles = rules::sort_cycles(unit, work);

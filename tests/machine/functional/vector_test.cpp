@@ -350,6 +350,65 @@ TEST(Sort, FastIsExactToTheBitForAllTypesAxesAndRuns) {
         }
 }
 
+TEST(SortPairs, CarriesWhereElementsWereAndOrdersEqualOnesByIt) {
+  const Tensor in = floats({5, NAN, 1, -INFINITY, 1, NAN, -0.0f, 0});
+  struct Case {
+    int64_t descending, lower_above;
+    std::vector<int32_t> want;
+  };
+  for (const Case& at : {Case{0, 0, {3, 6, 7, 2, 4, 0, 1, 5}},
+                         {0, 1, {3, 7, 6, 4, 2, 0, 5, 1}},
+                         {1, 0, {5, 1, 0, 4, 2, 7, 6, 3}},
+                         {1, 1, {1, 5, 0, 2, 4, 6, 7, 3}}}) {
+    const Operation op{Opcode::sort_pairs,
+                       {in},
+                       {{DType::f32, {8}}, {DType::i32, {8}}},
+                       {{"descending", at.descending}, {"lower_above", at.lower_above}}};
+    const auto got = run_operation(op, false, nothing);
+    for (size_t i = 0; i < at.want.size(); ++i) {
+      EXPECT_EQ(integer_at(got[1], static_cast<int64_t>(i)), at.want[i]) << i << " of " << at.descending;
+      const double value = number_at(got[0], static_cast<int64_t>(i)), was = number_at(in, at.want[i]);
+      EXPECT_TRUE(value == was || (std::isnan(value) && std::isnan(was)));
+    }
+  }
+}
+
+TEST(SortPairs, MergesRunsWithTheNumbersThatItIsGiven) {
+  const Operation op{
+      Opcode::sort_pairs,
+      {floats({1, 2, 2, 7, 9, 3, 2, 1}), Tensor::of<int32_t>(DType::i32, {8}, {10, 3, 5, 0, 1, 2, 4, 20})},
+      {{DType::f32, {8}}, {DType::i32, {8}}},
+      {{"run", 4}}};
+  const auto got = run_operation(op, false, nothing);
+  expect_close(got[0], floats({1, 1, 2, 2, 2, 3, 7, 9}), 0, "merge");
+  for (const auto& [i, want] : {std::pair{0, 10}, {1, 20}, {2, 3}, {3, 4}, {4, 5}, {5, 2}, {6, 0}, {7, 1}})
+    EXPECT_EQ(integer_at(got[1], i), want);
+}
+
+TEST(SortPairs, FastIsExactToTheBitForAllTypesAxesAndRuns) {
+  const Shape shape{8, 4, 16};
+  std::vector<float> few(512);
+  for (float& x : few) x = std::array{0.0f, -0.0f, NAN, -INFINITY, 1.5f, -2.0f}[generator()() % 6];
+  std::vector<Tensor> inputs{Tensor::of(DType::f32, shape, few)};
+  for (const DType type : every_type) inputs.push_back(any(type, shape));
+  for (const Tensor& in : inputs)
+    for (const DType numbers : {DType::i32, DType::i64})
+      for (const bool given : {false, true})
+        for (const int axis : {0, 1, 2})
+          for (const int run : {1, 2})
+            for (const int mode : {0, 1, 2, 3}) {
+              Operation op{Opcode::sort_pairs,
+                           {in},
+                           {{in.dtype, shape}, {numbers, shape}},
+                           {{"axis", axis}, {"run", run}, {"descending", mode % 2}, {"lower_above", mode / 2}}};
+              if (given) op.inputs.push_back(any(numbers, shape));
+              const auto fast = run_operation(op, false, nothing), exact = run_operation(op, true, nothing);
+              for (const size_t result : {0, 1})
+                EXPECT_TRUE(std::ranges::equal(fast[result].bytes.view, exact[result].bytes.view))
+                    << name_of(in.dtype) << " axis " << axis << " run " << run << " mode " << mode;
+            }
+}
+
 TEST(SelectAlong, LooksUpWithNegativeIndices) {
   const Tensor in = Tensor::of<float>(DType::f32, {2, 3}, {1, 2, 3, 4, 5, 6}),
                index = Tensor::of<int64_t>(DType::i64, {2, 2}, {0, -1, 2, 1});
