@@ -2,9 +2,11 @@
 // needs whole are whole in every tile; the others are dealt to the cores.
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "compile/tiling.h"
 #include "graph/ops.h"
+#include "rules/vector.h"
 
 namespace hadal::compile {
 
@@ -250,34 +252,80 @@ void emit_arg_reduce(Emitter& e, const Group& group) {
                  node.attributes.text("kind") + (node.attributes.integer("last") ? ".last" : ""));
 }
 
+namespace {
+
+/// How a row's k best are found: by top-k, in rounds of a few; or by sorting it, filled up to a power of two, with the
+/// numbers of its elements.
+struct Selection {
+  int64_t k = 1, largest = 1;
+  int64_t row = 1, filled = 1;  ///< Elements of a row; with what fills it up.
+  bool sorts = false;
+
+  /// What comes behind all elements, of which each has a lower number than what fills the row.
+  [[nodiscard]] std::optional<double> fill() const {
+    if (!sorts) return std::nullopt;
+    return largest != 0 ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
+  }
+};
+
+/// Takes what is faster by the instructions' timing rules; a sort has a tile for each row.
+Selection selection_of(const Emitter& e, const graph::Node& node, const RowWork& work, DType dtype, DType index) {
+  Selection out{.k = node.attributes.integer("k"), .largest = node.attributes.integer("largest", 1)};
+  out.row = work.space.extents.back();
+  out.filled = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(out.row)));
+  if (!is_float(dtype) || bytes_of(dtype) < 2 || out.row < 2 || out.k < 1 || e.plan().profile) return out;
+  if (out.filled > row_fit(e.graph(), node, e.chip()).most) return out;
+  const rules::VectorUnit unit = rules::vector_unit(e.chip());
+  const int64_t elements = total_of(work.tile), rows = elements / out.row, pair = bytes_of(dtype) + bytes_of(index);
+  const int64_t rounds = rules::topk_cycles(unit, elements, out.k,
+                                            std::max(elements * bytes_of(dtype), rows * out.k * pair)),
+                sort = rules::sort_cycles(
+                    unit, {.elements = out.filled, .length = out.filled, .bytes = out.filled * pair, .comparisons = 2});
+  out.sorts = rows * sort < rounds;
+  return out;
+}
+
+}  // namespace
+
 void emit_topk(Emitter& e, const Group& group) {
   const graph::Node& node = main_of(e, group);
   const Placed in = e.operand(node.inputs[0]), values = e.result(node.outputs[0]), indices = e.result(node.outputs[1]);
-  const int64_t axis = node.attributes.integer("axis"), k = node.attributes.integer("k");
+  const int64_t axis = node.attributes.integer("axis");
   // The axis has other extents on both sides: it is kept apart, and the results' are put in by hand.
   RowWork work{merged({in.extents, {in.strides, values.strides, indices.strides}},
                       with_last(order_by_strides(in.strides), {axis}), 1),
                {},
                {}};
   if (!choose_rows(e, node, work, 1)) return;
+  const Selection how = selection_of(e, node, work, in.dtype, indices.dtype);
+  if (how.sorts) {
+    work.tile.assign(work.tile.size(), 1);
+    work.tile.back() = how.row;
+    work.counts = counts_of(work.space.extents, work.tile);
+  }
   e.begin_phase(e.graph().value(group.result).name, "topk", e.nodes());
   const int from = e.tensor(repeated(in, work.space, 0), e.graph().value(node.inputs[0]).name);
   const auto result_tensor = [&](const Placed& placed, size_t operand, graph::ValueId v) {
     Placed view = in_space(placed, work.space, operand);
-    view.extents.back() = k;
+    view.extents.back() = how.k;
     return e.tensor(view, e.graph().value(v).name);
   };
   const int to_values = result_tensor(values, 1, node.outputs[0]),
             to_indices = result_tensor(indices, 2, node.outputs[1]);
   e.units(work.counts, [&](const std::vector<Expr>& at, const Expr&) {
-    const TileBox box = tile_box(work.space.extents, work.tile, at);
-    TileBox top = box;
-    top.extents.back() = Expr(k);
-    const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x");
-    const TileView v{e.tile(Ring::output, values.dtype, "v"), top.extents},
-        i{e.tile(Ring::output, indices.dtype, "i"), top.extents};
-    e.emit(Opcode::topk, Queue::vector, {v, i, x},
-           {Expr(node.attributes.integer("largest", 1)), Expr(node.attributes.integer("sorted", 1))});
+    TileBox box = tile_box(work.space.extents, work.tile, at), top = box;
+    top.extents.back() = Expr(how.k);
+    if (how.sorts) box.extents.back() = Expr(how.filled);
+    const TileView x = e.load(Ring::stream, {from, box.origins, box.extents}, "x", {}, {}, how.fill());
+    TileView v{e.tile(Ring::output, values.dtype, "v"), how.sorts ? box.extents : top.extents},
+        i{e.tile(Ring::output, indices.dtype, "i"), v.extents};
+    const Expr largest(how.largest);
+    if (how.sorts)
+      e.emit(Opcode::sort_pairs, Queue::vector, {v, i, x, tile::Operand()},
+             {Expr(std::ssize(box.extents) - 1), Expr(1), largest, largest});
+    else
+      e.emit(Opcode::topk, Queue::vector, {v, i, x}, {largest, Expr(node.attributes.integer("sorted", 1))});
+    v.extents = i.extents = top.extents;  // Of a sorted row, the first.
     e.store({to_values, top.origins, top.extents}, v);
     e.store({to_indices, top.origins, top.extents}, i);
   });
