@@ -9,17 +9,19 @@ def message(x, filters, source, target, y, *, bd=0, be=4096, ba=1024, near=True)
     """y[a] = sum over edges e with target[e] = a of x[source[e]] * filters[e] (the convolution of SchNet, Schuett et al., 2017).
 
     An edge may add to any atom: a core takes bd features of all of them (0: 64 bytes), in the order of the edges. `near`: atoms
-    are held in the scratchpads meanwhile, where short rows are reached faster; where they have no room there, it only copies.
+    are held in the scratchpads meanwhile, where short rows are reached faster. Without room there it only copies; and it takes two
+    phases more, which a model of many kernels may have no semaphore for.
     """
     (A, D), E = x.shape, source.shape[0]
     bd = bd or (16 if x.dtype == "f32" else 32)
     atoms, sums = (hd.scratch((A, D), x.dtype), hd.scratch((A, D), y.dtype)) if near else (x, y)
+    if near:
+        for d in hd.grid((D, bd)):
+            for a in hd.tiles(A, ba):
+                hd.store(atoms[a, d], hd.load(x[a, d]))
     for d in hd.grid((D, bd)):
         for a in hd.tiles(A, ba):
             hd.store(sums[a, d], hd.zeros((a, d), y.dtype))
-            if near:
-                hd.store(atoms[a, d], hd.load(x[a, d]))
-    for d in hd.grid((D, bd)):
         for e in hd.tiles(E, be):
             sent = hd.gather(atoms[:, d], hd.load(source[e])) * hd.load(filters[e, d])
             hd.scatter(sums[:, d], hd.load(target[e]), sent.to(y.dtype), add=True)
