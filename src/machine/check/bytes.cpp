@@ -51,12 +51,12 @@ isa::Box clipped(const isa::Box& box, const isa::TensorDescriptor& tensor) {
   return part;
 }
 
-bool is_matrix(Opcode op) { return op >= Opcode::matmul && op <= Opcode::conv_transpose; }
+bool is_matrix(Opcode op) { return op >= Opcode::matmul && op <= Opcode::matmul_scaled; }
 
 /// Without `emit` the sums stay: neither `out` nor the epilogue's operands are touched.
 bool is_touched(const isa::Instruction& in, const isa::Sequencer& sequencer, size_t operand) {
-  if (!is_matrix(in.op) || operand == isa::at::a || operand == isa::at::b) return true;
-  return sequencer.number(in.fields[isa::at::emit]) != 0;
+  const bool leaves = operand == isa::at::out || (operand >= isa::at::epilogue_0 && operand <= isa::at::epilogue_2);
+  return !leaves || !is_matrix(in.op) || sequencer.number(in.fields[isa::at::emit]) != 0;
 }
 
 bool is_fixed(const isa::Program& program, const isa::Box& box) {

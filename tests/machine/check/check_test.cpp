@@ -136,6 +136,27 @@ TEST(Check, WhatNothingHasWrittenIsNotRead) {
   EXPECT_EQ(found(b.finish()), "race.R2");  // the output's last row
 }
 
+TEST(Check, SumsThatStayAreNotWritten) {
+  for (const Opcode op : {Opcode::matmul, Opcode::matmul_scaled})
+    for (const int64_t emit : {0, 1}) {
+      ProgramBuilder b;
+      b.program.limits.matrix_types = {DType::f32};
+      const uint8_t loaded = b.semaphore(0, Queue::matrix), full = b.semaphore(0, Queue::store);
+      const uint16_t x = b.load(b.input(DType::f32, {1, 8, 8})), scale = b.load(b.input(DType::f32, {1, 8, 1})),
+                     columns = b.load(b.input(DType::f32, {1, 1, 1}));
+      b.program.code.back().signals[0] = {loaded, 1};
+      const uint16_t out = b.view(b.buffer(DType::f32, {1, 8, 8}), {1, 8, 8});
+      std::vector<uint16_t> operands{out, x, x};
+      if (op == Opcode::matmul_scaled)
+        operands.insert(operands.end(), {isa::no_view, isa::no_view, isa::no_view, scale, columns});
+      isa::Instruction& product = b.add(op, operands, {{"emit", emit}});
+      product.waits[0] = {loaded, 1};
+      product.signals[0] = {full, 1};
+      b.add(Opcode::store, {b.whole(b.output(DType::f32, {1, 8, 8})), out}).waits[0] = {full, 1};
+      EXPECT_EQ(found(b.finish()), emit == 0 ? "race.R2 4" : "") << isa::row_of(op)->name;
+    }
+}
+
 TEST(Check, PartsOfATensorAreToldApart) {
   ProgramBuilder b;
   const uint16_t memory = b.scratch(DType::f32, shape), y = b.output(DType::f32, {4, 4});
