@@ -81,11 +81,7 @@ std::optional<dnnl::algorithm> binary_of(ChainOp op) {
       return algorithm::binary_mul;
     case ChainOp::div:
       return algorithm::binary_div;
-    case ChainOp::min:
-      return algorithm::binary_min;
-    case ChainOp::max:
-      return algorithm::binary_max;
-    default:
+    default:  // Its min and max lose a NaN of the sums.
       return std::nullopt;
   }
 }
@@ -140,6 +136,19 @@ bool append(Primitive& p, dnnl::post_ops& ops, const PostOperation& operation, c
 /// Whether the shifted sums of signed bytes may pass what f32 holds exactly.
 bool deep(const MatrixCall& m) { return m.depth() * 255 * 128 > 1 << 24; }
 
+/// Whether some windows lie outside of the input altogether, or some outputs where nothing is spread to. oneDNN's
+/// kernels expect neither; those of floats spread nothing rightly.
+bool has_idle_outputs(const MatrixCall& m) {
+  if (m.is_matmul() || (m.op == Opcode::conv_transpose && !m.integers())) return false;
+  for (size_t i = 0; i < 3; ++i) {
+    const int64_t reach = m.dilation[i] * (m.b.extent(i) - 1) + 1;
+    const bool idle = m.op == Opcode::conv_transpose ? m.before[i] < 0 || m.after[i] < 0
+                                                     : m.before[i] >= reach || m.after[i] >= reach;
+    if (idle) return true;
+  }
+  return false;
+}
+
 bool host_multiplies_integers() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512vnni");  // Without it oneDNN's products of bytes may saturate.
@@ -181,6 +190,16 @@ bool keep_conv(Primitive& p, dnnl::algorithm how, const DnnShapes& s, const memo
   return keep<typename Forward::primitive_desc>(p, description, attr, engine);
 }
 
+/// oneDNN makes integers of NaN that are not 0, and of large numbers i32 that are below the largest.
+bool converts_rightly(const MatrixCall& m, const FusedEpilogue& epilogue) {
+  if (is_float(m.out.dtype())) return true;
+  const bool is_computed = epilogue.bias.has_value() || !epilogue.operations.empty();
+  return !(m.out.dtype() == DType::i32 && is_computed) &&
+         std::ranges::none_of(epilogue.operations, [](const PostOperation& operation) {
+           return operation.op == ChainOp::sqrt || (operation.op == ChainOp::div && !operation.linear);
+         });
+}
+
 bool set_attributes(Primitive& p, const MatrixCall& m, const DnnShapes& s, MatrixMode mode,
                     dnnl::primitive_attr& attr) {
   dnnl::post_ops ops;
@@ -188,6 +207,7 @@ bool set_attributes(Primitive& p, const MatrixCall& m, const DnnShapes& s, Matri
   if (mode == MatrixMode::emit) {
     const std::optional<FusedEpilogue> epilogue = fuse_epilogue(m);
     if (!epilogue) return false;
+    if (!converts_rightly(m, *epilogue)) return false;
     p.bias_operand = epilogue->bias;
     for (const PostOperation& operation : epilogue->operations)
       if (!append(p, ops, operation, m, s)) return false;
@@ -200,6 +220,7 @@ bool set_attributes(Primitive& p, const MatrixCall& m, const DnnShapes& s, Matri
 bool create(Primitive& p, const dnnl::engine& engine, const MatrixCall& m, MatrixMode mode) {
   const DType out_type = mode == MatrixMode::emit ? m.out.dtype() : m.sum_type();
   if (mode == MatrixMode::sum_add && m.integers()) return false;  // oneDNN adds in floats
+  if (has_idle_outputs(m)) return false;
   if (!dnn_type(out_type)) return false;
   const DnnShapes s = dnn_shapes(m, p.shifted, copies_a(m, p));
   dnnl::primitive_attr attr;

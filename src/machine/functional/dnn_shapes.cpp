@@ -65,6 +65,16 @@ DnnDims dense(const DnnDims& dims) {
 
 namespace {
 
+/// Of an axis of extent 1 any stride is true; oneDNN takes the larger one of a matrix for its leading dimension, which
+/// spans the other axis.
+void span(const DnnDims& dims, DnnDims& strides) {
+  const size_t row = dims.size() - 2, column = dims.size() - 1;
+  if (dims[column] == 1)
+    strides[column] = strides[row] == 1 ? dims[row] : 1;
+  else if (dims[row] == 1)
+    strides[row] = strides[column] == 1 ? dims[column] : 1;
+}
+
 DnnShapes matmul_shapes(const MatrixCall& m, bool dense_a) {
   DnnShapes s;
   const DnnDims b = element_strides(m.b);
@@ -81,6 +91,8 @@ DnnShapes matmul_shapes(const MatrixCall& m, bool dense_a) {
   s.b_strides = one ? DnnDims{b[1], b[2]} : b;
   if (m.transpose_b) std::swap(s.b_strides[s.b.size() - 2], s.b_strides[s.b.size() - 1]);
   s.out_strides = dense(s.out);
+  span(s.a, s.a_strides);
+  span(s.b, s.b_strides);
   return s;
 }
 

@@ -52,6 +52,19 @@ TEST(Matmul, FastIsExactForAllTypesAndLayouts) {
         }
 }
 
+TEST(Matmul, ColumnsTimesRowsOfABatch) {
+  for (const Types& t : all_types)
+    for (const int layout : {0, 1, 2, 3}) {
+      const bool ta = (layout & 1) != 0, tb = (layout & 2) != 0;
+      const Operation op{
+          Opcode::matmul,
+          {operand(t.a, ta ? Shape{3, 1, 4} : Shape{3, 4, 1}), operand(t.b, tb ? Shape{1, 11, 1} : Shape{1, 1, 11})},
+          {{t.out, {3, 4, 11}}},
+          {{"transpose_a", ta}, {"transpose_b", tb}}};
+      expect_fast_is_exact(op, t.tolerance, fmt::format("{} layout {}", name(t), layout));
+    }
+}
+
 TEST(Matmul, ScaledBlocksFastIsExact) {
   for (const DType type : {DType::f8e4m3, DType::bf16})
     for (const int64_t shift : {0, 40})
@@ -176,12 +189,20 @@ TEST(ConvDepthwise, FastIsExactForAllTypes) {
   expect_conv(Opcode::conv_depthwise, {{1, 3, 5, 6, 4}, {2, 3, 3, 1, 4}, {1, 1, 2}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}});
 }
 
+TEST(Conv, WindowsMayLieOutsideOfTheInput) {
+  expect_conv(Opcode::conv_depthwise, {{1, 1, 6, 2, 2}, {1, 1, 2, 2, 2}, {1, 1, 1}, {1, 1, 1}, {0, 2, 1}, {0, 2, 2}});
+  expect_conv(Opcode::conv_depthwise, {{1, 2, 6, 3, 4}, {1, 1, 1, 2, 4}, {2, 1, 2}, {1, 1, 1}, {1, 1, 1}, {2, 1, 0}});
+  expect_conv(Opcode::conv, {{1, 1, 1, 6, 3}, {1, 2, 1, 3, 2}, {1, 2, 2}, {1, 1, 2}, {2, 2, 1}, {1, 2, 2}});
+  expect_conv(Opcode::conv, {{1, 1, 2, 3, 8}, {2, 1, 1, 4, 4}, {1, 1, 2}, {2, 2, 2}, {1, 1, 2}, {1, 1, 1}, 2});
+}
+
 TEST(ConvTranspose, FastIsExactForAllTypes) {
   expect_conv(Opcode::conv_transpose, {{1, 1, 5, 5, 8}, {1, 2, 2, 8, 6}, {1, 2, 2}});
   expect_conv(Opcode::conv_transpose,
               {{2, 1, 4, 5, 6}, {1, 3, 3, 3, 8}, {1, 2, 2}, {1, 1, 1}, {0, 1, 1}, {0, 1, 0}, 2});
   expect_conv(Opcode::conv_transpose, {{1, 2, 3, 3, 4}, {2, 3, 3, 4, 3}, {1, 2, 1}, {1, 1, 2}, {0, 1, 0}, {0, 0, 1}});
   expect_conv(Opcode::conv_transpose, {{1, 1, 4, 4, 3}, {1, 3, 3, 3, 2}, {1, 2, 2}, {1, 1, 1}, {0, 0, -1}, {0, -1, 0}});
+  expect_conv(Opcode::conv_transpose, {{2, 1, 5, 2, 3}, {1, 3, 2, 3, 2}, {1, 1, 2}, {1, 1, 1}, {0, 0, 0}, {0, 0, -1}});
 }
 
 /// Chains as compilers make them; e1 is one number a channel, e2 of the output's shape, e3 a scalar.
@@ -221,6 +242,36 @@ TEST(Epilogue, FastIsExactForAllTypes) {
                                return ProgramBuilder::Fields{{"epilogue", b.chain(DType::f32, 4, epilogues[e])}};
                              });
       }
+}
+
+TEST(Epilogue, KeepsNanOfTheSums) {
+  const Tensor a = Tensor::of<float>(DType::f32, {1, 2, 1}, {NAN, 1}), b = operand(DType::f32, {1, 1, 5}),
+               zeros = Tensor::of<float>(DType::f32, {1, 1, 5}, {0, 0, 0, 0, 0});
+  for (const char* function : {"max", "min", "leaky_relu", "abs", "hard_swish", "round"})
+    for (const bool exact : {false, true}) {
+      const auto got =
+          run_operation({Opcode::matmul, {a, b, zeros}, {{DType::f32, {1, 2, 5}}}, {}}, exact, [&](ProgramBuilder& p) {
+            const uint8_t other = std::string_view(function).starts_with("m") ? 1 : 0;
+            return ProgramBuilder::Fields{
+                {"epilogue", p.chain(DType::f32, 2, {{"add", {0, 1}}, {function, {8, other}, 0.25f, 0.5f}})}};
+          });
+      EXPECT_TRUE(std::isnan(number_at(got[0], 0))) << function << (exact ? " exact" : " fast");
+      EXPECT_FALSE(std::isnan(number_at(got[0], 5))) << function;
+    }
+}
+
+TEST(Epilogue, MakesIntegersOfNanAndOfWhatIsTooLarge) {
+  for (const DType out : {DType::i8, DType::u8, DType::i32}) {
+    const Operation op{Opcode::matmul,
+                       {Tensor::of<uint8_t>(DType::u8, {1, 1, 1}, {255}), operand(DType::i8, {1, 1, 20}),
+                        Tensor::of<float>(DType::f32, {1, 1, 1}, {1e9f})},
+                       {{out, {1, 1, 20}}},
+                       {}};
+    for (const char* function : {"sqrt", "copy"})
+      expect_fast_is_exact(op, 0, fmt::format("{} to {}", function, name_of(out)), [&](ProgramBuilder& b) {
+        return ProgramBuilder::Fields{{"epilogue", b.chain(DType::f32, 2, {{"mul", {0, 1}}, {function, {8}}})}};
+      });
+  }
 }
 
 TEST(Epilogue, MayOverwriteItsResidual) {
@@ -287,6 +338,32 @@ TEST(Weights, StridedBoxesAreReadInPlace) {
     double want = 0;
     for (int64_t k = 0; k < 16; ++k) want += number_at(x, 16 + k) * number_at(w, k * 48 + 24 + 7);
     EXPECT_NEAR(number_at(got[0], 12 + 7), want, 1e-4);
+  }
+}
+
+TEST(Weights, StridedBoxesOfBytesArePacked) {
+  const Tensor x = operand(DType::i8, {1, 5, 16}), w = operand(DType::i8, {16, 48});
+  for (const bool turned : {false, true}) {
+    std::vector<Tensor> results;
+    for (const bool exact : {false, true}) {
+      ProgramBuilder b;
+      const Shape box = turned ? Shape{1, 12, 16} : Shape{1, 16, 12};
+      const uint16_t left = b.load(b.input(DType::i8, x.shape)), right = b.view(b.buffer(DType::i8, box), box);
+      const uint16_t weights = b.weight(w);
+      isa::TensorDescriptor& tensor = b.program.tensors[weights];
+      if (turned) std::swap(tensor.extents[0], tensor.extents[1]), std::swap(tensor.strides[0], tensor.strides[1]);
+      if (!turned) tensor.extents[1] = 24, tensor.strides[1] = 2;  // Every other column.
+      b.add(Opcode::load, {right, b.view(weights, {box[1], box[2]})});
+      const uint16_t to = b.view(b.buffer(DType::i32, {1, 5, 12}), {1, 5, 12});
+      b.add(Opcode::matmul, {to, left, right}, {{"transpose_b", turned}});
+      b.add(Opcode::store, {b.whole(b.output(DType::i32, {1, 5, 12})), to});
+      ValueOptions options;
+      options.exact = exact;
+      const auto got = run_program(b.finish(), {x}, options);
+      ASSERT_EQ(got.size(), 1u);
+      results.push_back(got[0]);
+    }
+    expect_close(results[0], results[1], 0, turned ? "turned" : "every other column");
   }
 }
 
