@@ -199,7 +199,9 @@ void Printer::weights(WeightText where, const std::string& file) {
       line("absent");
     } else if (where == WeightText::inlined) {
       out += "hex \"";
-      for (const std::byte b : bytes) fmt::format_to(std::back_inserter(out), "{:02x}", static_cast<unsigned>(b));
+      constexpr std::string_view digits = "0123456789abcdef";
+      for (const std::byte b : bytes)
+        for (const std::byte half : {b >> 4, b & std::byte{15}}) out += digits[std::to_integer<size_t>(half)];
       out += "\"\n";
     } else {
       const auto in_program =
