@@ -245,6 +245,21 @@ Sample draw_sort(Source& s) {
   return sample;
 }
 
+Sample draw_sort_pairs(Source& s) {
+  Sample sample = draw_sort(s);
+  sample.op = Opcode::sort_pairs;
+  sample.fields.emplace_back("lower_above", s.of(0, 1));
+  const Tile in = *sample.operands[1], out = *sample.operands[0];
+  const DType number = s.random.pick({DType::i32, DType::i64});
+  constexpr int64_t most = 1 << 20;
+  const Tile numbers{number, in.shape, Trust::equal, most};
+  std::optional<Tile> from;
+  if (s.random.one_in(2)) from = numbers, from->range = {-most, most};
+  sample.operands = {out, numbers, in, from};
+  if (!sample.batched.empty()) sample.batched = from ? std::vector<size_t>{0, 1, 2, 3} : std::vector<size_t>{0, 1, 2};
+  return sample;
+}
+
 }  // namespace
 
 std::optional<Sample> draw_vector(Opcode op, Source& source) {
@@ -273,6 +288,8 @@ std::optional<Sample> draw_vector(Opcode op, Source& source) {
       return draw_select_along(source);
     case Opcode::sort:
       return draw_sort(source);
+    case Opcode::sort_pairs:
+      return draw_sort_pairs(source);
     default:
       return std::nullopt;
   }
