@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "isa/fields.h"
 #include "machine/functional/dnn_epilogue.h"
@@ -136,17 +137,23 @@ bool append(Primitive& p, dnnl::post_ops& ops, const PostOperation& operation, c
 /// Whether the shifted sums of signed bytes may pass what f32 holds exactly.
 bool deep(const MatrixCall& m) { return m.depth() * 255 * 128 > 1 << 24; }
 
-/// Whether some windows lie outside of the input altogether, or some outputs where nothing is spread to. oneDNN's
-/// kernels expect neither; those of floats spread nothing rightly.
+/// Whether along an axis some windows lie outside of the input altogether.
+bool leaves_input(const MatrixCall& m, size_t axis) {
+  const int64_t reach = m.dilation[axis] * (m.b.extent(axis) - 1) + 1;
+  return m.before[axis] >= reach || m.after[axis] >= reach;
+}
+
+/// Whether along an axis nothing is spread to some outputs: beyond the input's, or between those where windows begin.
+bool leaves_gaps(const MatrixCall& m, size_t axis) {
+  return m.before[axis] < 0 || m.after[axis] < 0 || m.b.extent(axis) < m.stride[axis] ||
+         std::gcd(m.stride[axis], m.dilation[axis]) > 1;
+}
+
+/// Whether some outputs depend on nothing. oneDNN's kernels do not expect that; those of floats spread nothing rightly.
 bool has_idle_outputs(const MatrixCall& m) {
   if (m.is_matmul() || (m.op == Opcode::conv_transpose && !m.integers())) return false;
-  for (size_t i = 0; i < 3; ++i) {
-    const int64_t reach = m.dilation[i] * (m.b.extent(i) - 1) + 1;
-    const bool idle = m.op == Opcode::conv_transpose ? m.before[i] < 0 || m.after[i] < 0
-                                                     : m.before[i] >= reach || m.after[i] >= reach;
-    if (idle) return true;
-  }
-  return false;
+  const auto idle = m.op == Opcode::conv_transpose ? leaves_gaps : leaves_input;
+  return idle(m, 0) || idle(m, 1) || idle(m, 2);
 }
 
 bool host_multiplies_integers() {

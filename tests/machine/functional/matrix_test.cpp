@@ -203,6 +203,8 @@ TEST(ConvTranspose, FastIsExactForAllTypes) {
   expect_conv(Opcode::conv_transpose, {{1, 2, 3, 3, 4}, {2, 3, 3, 4, 3}, {1, 2, 1}, {1, 1, 2}, {0, 1, 0}, {0, 0, 1}});
   expect_conv(Opcode::conv_transpose, {{1, 1, 4, 4, 3}, {1, 3, 3, 3, 2}, {1, 2, 2}, {1, 1, 1}, {0, 0, -1}, {0, -1, 0}});
   expect_conv(Opcode::conv_transpose, {{2, 1, 5, 2, 3}, {1, 3, 2, 3, 2}, {1, 1, 2}, {1, 1, 1}, {0, 0, 0}, {0, 0, -1}});
+  expect_conv(Opcode::conv_transpose, {{2, 1, 6, 6, 4}, {1, 1, 3, 4, 2}, {1, 2, 1}, {1, 1, 2}, {0, 0, 2}});
+  expect_conv(Opcode::conv_transpose, {{1, 1, 4, 5, 4}, {1, 3, 2, 4, 3}, {1, 2, 3}, {1, 2, 1}});
 }
 
 /// Chains as compilers make them; e1 is one number a channel, e2 of the output's shape, e3 a scalar.
