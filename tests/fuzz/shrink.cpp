@@ -30,7 +30,8 @@ class Shrinker {
 
   WellFormed run() {
     bool smaller = true;
-    while (smaller && budget_ > 0) smaller = layers() | outputs() | loops() | pieces() | operations() | semaphores();
+    while (smaller && budget_ > 0)
+      smaller = layers() | outputs() | loops() | pieces() | registers() | operations() | semaphores();
     return std::move(made_);
   }
 
@@ -110,6 +111,24 @@ class Shrinker {
         if (!gone) i += size;
       }
     return smaller;
+  }
+
+  /// All extents of a register become the largest that they may be, and origins are without it.
+  bool registers() {
+    bool smaller = false;
+    for (int number = 0; number < isa::registers; ++number) {
+      Program program = made_.program;
+      for (isa::View& view : program.views) leave_out(view, static_cast<uint8_t>(number));
+      if (program.views != made_.program.views)
+        smaller |= keeps([&](WellFormed& m) { m.program.views = program.views; });
+    }
+    return smaller;
+  }
+  static void leave_out(isa::View& view, uint8_t number) {
+    for (isa::Extent& extent : view.extents)
+      if (extent.source == number) extent.source = isa::no_register;
+    for (isa::Origin& origin : view.origins)
+      if (origin.register_a == number || origin.register_b == number) origin = {.base = origin.base};
   }
 
   /// An instruction becomes its waits and signals.

@@ -20,6 +20,7 @@ chip::Chip chip_of(const isa::Program& program) {
   chip::Chip chip = machine::mesh_chip(program.limits.cores, 1);
   for (const DType type : {DType::f32, DType::f16, DType::f8e4m3, DType::f8e5m2, DType::i8, DType::u8})
     chip.matrix.rows_per_cycle[type] = 1;
+  chip.scratchpad.bytes = std::max(chip.scratchpad.bytes, static_cast<int64_t>(program.limits.scratchpad_bytes));
   chip.scratchpad.accumulator_bytes = static_cast<int64_t>(program.limits.accumulator_bytes);
   chip.matrix.depthwise_on_lanes = false;  // Else the array's work is that of the lanes, too.
   return chip;

@@ -20,12 +20,8 @@ struct Operands {
   Tile out, a, b;
 };
 
-/// Finite: of NaN and infinities, padding's products with them ReLU and integers of their sums, fast kernels may keep
-/// or lose the NaN (docs/numerics.md).
 Tile product_tile(Source& s, DType dtype, const Shape& shape) {
-  Tile tile = s.random.one_in(3) ? s.on_grid(dtype, shape) : s.loaded(dtype, shape);
-  tile.is_finite = true;
-  return tile;
+  return s.random.one_in(3) ? s.on_grid(dtype, shape) : s.loaded(dtype, shape);
 }
 DType float_product(Source& s) {
   return s.random.pick({DType::f32, DType::f32, DType::bf16, DType::f16, DType::f8e4m3, DType::f8e5m2});
@@ -53,7 +49,6 @@ Sample finished(Source& s, Opcode op, Operands o, machine::ProgramBuilder::Field
     const bool integers = !is_float(o.a.dtype) && !is_float(o.out.dtype);
     for (int64_t i = s.of(0, 3); i > 0; --i)
       streams.push_back(broadcast(s, integers ? DType::i32 : s.random.pick({DType::f32, DType::bf16}), o.out.shape));
-    for (Tile& stream : streams) stream.is_finite = true;
     streams[0].dtype = is_float(o.a.dtype) ? DType::f32 : DType::i32;
     fields.emplace_back("epilogue", draw_chain(s, streams, o.out));
     for (size_t i = 1; i < streams.size(); ++i) operands.emplace_back(streams[i]);
@@ -141,6 +136,7 @@ Sample draw_conv(Opcode op, Source& s) {
   w.insert(w.end(), {depthwise ? features : channels, depthwise ? channels : features * groups});
   const DType type = s.random.one_in(2) ? float_product(s) : other_product(s, DType::i8);
   Operands o{{DType::f32, out}, product_tile(s, type, x), product_tile(s, other_product(s, type), w)};
+  o.b.is_finite = true;  // What padding times others is, fast kernels may leave out (docs/numerics.md).
   set_sums(s, o, w[0] * w[1] * w[2] * (depthwise ? 1 : channels));
   Sample sample = finished(s, op, o, std::move(fields));
   sample.batched = {0, 1};

@@ -202,7 +202,7 @@ TEST(WellFormed, ARaceIsToldAndMadeSmall) {
   ASSERT_TRUE(races(made)) << check_well_formed(made, folder).message;
   const WellFormed small = shrunk(made, races);
   EXPECT_TRUE(races(small));
-  EXPECT_LE(small.program.code.size(), 10u);  // Of 30 and more; the two that meet, and `halt`, must stay.
+  EXPECT_LE(small.program.code.size(), 3u);  // The two that meet, and `halt`.
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cfenv>
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
@@ -225,10 +226,14 @@ bool DnnEngine::Impl::run(const MatrixCall& m, MatrixMode mode, std::byte* out) 
   }
   for (size_t i = 0; i < plan.others.size(); ++i)
     plan.others[i].set_data_handle(m.epilogue(p.binaries[i].operand).data);
+  // x86's maximum, by which oneDNN makes its ReLU, clips and saturation, gives a bound for NaN, but says so.
+  const bool watches = mode == MatrixMode::emit;
+  if (watches) std::feclearexcept(FE_INVALID);
   dnnl::error::wrap_c_api(dnnl_primitive_execute(p.primitive.get(), stream_.get(),
                                                  static_cast<int>(plan.arguments.size()), plan.arguments.data()),
                           "could not execute a primitive");
   stream_.wait();
+  if (watches && std::fetestexcept(FE_INVALID)) return false;
   if (p.shifted) unshift(m, packed_weights->column_sums, out);
   return true;
 }

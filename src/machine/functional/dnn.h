@@ -25,7 +25,8 @@ class DnnEngine {
   DnnEngine(const DnnEngine&) = delete;
   DnnEngine& operator=(const DnnEngine&) = delete;
 
-  /// Computes the whole instruction, epilogue included, into its `out`. False where oneDNN cannot; nothing is written.
+  /// Computes the whole instruction, epilogue included, into its `out`. False where oneDNN cannot, or has lost a NaN;
+  /// then `out` holds nothing of use, and no operand may lie in it.
   bool emit(const MatrixCall& matrix);
   /// Computes the sums (f32 or i32, row-major as `out`). False where oneDNN cannot; nothing is written.
   bool sum(const MatrixCall& matrix, bool accumulate, std::byte* sums);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <type_traits>
 
 #include "isa/fields.h"
 #include "machine/functional/dnn_epilogue.h"
@@ -82,7 +83,11 @@ std::optional<dnnl::algorithm> binary_of(ChainOp op) {
       return algorithm::binary_mul;
     case ChainOp::div:
       return algorithm::binary_div;
-    default:  // Its min and max lose a NaN of the sums.
+    case ChainOp::min:
+      return algorithm::binary_min;
+    case ChainOp::max:
+      return algorithm::binary_max;
+    default:
       return std::nullopt;
   }
 }
@@ -175,11 +180,21 @@ bool find_packing(Primitive& p, const dnnl::engine& engine, const DnnShapes& s) 
   return repacks(engine, p.b_plain, p.b_dense) && repacks(engine, p.b_dense, p.b);
 }
 
+/// Whether an operand of the epilogue has as many elements as the output.
+bool has_residual(const Primitive& p) {
+  return std::ranges::any_of(p.binaries, [&](const auto& binary) { return binary.desc.dims() == p.out.dims(); });
+}
+
 /// Makes the primitive of a description, unless only the reference implementation has it.
 template <class PrimitiveDesc, class Desc>
 bool keep(Primitive& p, const Desc& description, const dnnl::primitive_attr& attr, const dnnl::engine& engine) {
   const PrimitiveDesc pd(description, attr, engine, true);
-  if (!pd || std::string_view(pd.impl_info_str()).starts_with("ref")) return false;
+  if (!pd) return false;
+  const std::string_view how = pd.impl_info_str();
+  if (how.starts_with("ref")) return false;
+  // Convolutions that are cut into products take each part's residual from the first part.
+  const bool is_convolution = std::is_same_v<PrimitiveDesc, dnnl::convolution_forward::primitive_desc>;
+  if (is_convolution && how.find("gemm") != std::string_view::npos && has_residual(p)) return false;
   p.primitive = dnnl::primitive(pd);
   p.b = pd.weights_desc();
   p.scratchpad = pd.scratchpad_desc();
@@ -197,14 +212,9 @@ bool keep_conv(Primitive& p, dnnl::algorithm how, const DnnShapes& s, const memo
   return keep<typename Forward::primitive_desc>(p, description, attr, engine);
 }
 
-/// oneDNN makes integers of NaN that are not 0, and of large numbers i32 that are below the largest.
+/// oneDNN makes i32 of large computed numbers that are below the largest.
 bool converts_rightly(const MatrixCall& m, const FusedEpilogue& epilogue) {
-  if (is_float(m.out.dtype())) return true;
-  const bool is_computed = epilogue.bias.has_value() || !epilogue.operations.empty();
-  return !(m.out.dtype() == DType::i32 && is_computed) &&
-         std::ranges::none_of(epilogue.operations, [](const PostOperation& operation) {
-           return operation.op == ChainOp::sqrt || (operation.op == ChainOp::div && !operation.linear);
-         });
+  return m.out.dtype() != DType::i32 || (!epilogue.bias && epilogue.operations.empty());
 }
 
 bool set_attributes(Primitive& p, const MatrixCall& m, const DnnShapes& s, MatrixMode mode,

@@ -246,10 +246,28 @@ TEST(Epilogue, FastIsExactForAllTypes) {
       }
 }
 
+TEST(Epilogue, ResidualsOfConvolutionsOfFewChannels) {
+  for (const Window& c : {Window{{1, 1, 3, 1, 4}, {1, 3, 2, 4, 2}, {1, 2, 1}, {1, 2, 2}, {0, 2, 2}, {0, 2, 0}},
+                          Window{{1, 1, 9, 7, 3}, {1, 3, 3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+                          Window{{2, 1, 40, 33, 5}, {1, 5, 3, 5, 3}, {1, 1, 2}, {1, 1, 1}, {0, 2, 1}, {0, 2, 1}}})
+    for (const DType type : {DType::f32, DType::bf16})
+      for (const bool constant : {false, true}) {
+        const Shape out = conv_shape(c, c.w[4], false);
+        Operation op{Opcode::conv,
+                     {operand(type, c.x), operand(type, c.w), random_tensor(DType::f32, out)},
+                     {{DType::f32, out}},
+                     fields_of(c)};
+        if (constant) op.constant = {1};
+        expect_fast_is_exact(op, 5e-6, fmt::format("{} x {}", text_of(c.x), text_of(c.w)), [&](ProgramBuilder& b) {
+          return ProgramBuilder::Fields{{"epilogue", b.chain(DType::f32, 2, {{"add", {0, 1}}})}};
+        });
+      }
+}
+
 TEST(Epilogue, KeepsNanOfTheSums) {
   const Tensor a = Tensor::of<float>(DType::f32, {1, 2, 1}, {NAN, 1}), b = operand(DType::f32, {1, 1, 5}),
                zeros = Tensor::of<float>(DType::f32, {1, 1, 5}, {0, 0, 0, 0, 0});
-  for (const char* function : {"max", "min", "leaky_relu", "abs", "hard_swish", "round"})
+  for (const char* function : {"max", "min", "relu", "clip", "leaky_relu", "abs", "hard_swish", "round"})
     for (const bool exact : {false, true}) {
       const auto got =
           run_operation({Opcode::matmul, {a, b, zeros}, {{DType::f32, {1, 2, 5}}}, {}}, exact, [&](ProgramBuilder& p) {
