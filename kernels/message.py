@@ -4,13 +4,13 @@ import hadal as hd
 
 
 @hd.kernel("T[A,D], T[E,D], i32[E], i32[E] -> T[A,D]",
-           tune={"bd": [0, 16, 32, 64], "be": [1024, 2048, 4096], "near": [True, False]})
-def message(x, filters, source, target, y, *, bd=0, be=4096, ba=1024, near=True):
+           tune={"bd": [0, 16, 32, 64], "be": [1024, 2048, 4096], "near": [False, True]})
+def message(x, filters, source, target, y, *, bd=0, be=4096, ba=1024, near=False):
     """y[a] = sum over edges e with target[e] = a of x[source[e]] * filters[e] (the convolution of SchNet, Schuett et al., 2017).
 
     An edge may add to any atom: a core takes bd features of all of them (0: 64 bytes), in the order of the edges. `near`: atoms
     are held in the scratchpads meanwhile, where short rows are reached faster. Without room there it only copies; and it takes two
-    phases more, which a model of many kernels may have no semaphore for.
+    phases more, whose semaphores a model of many kernels may lack.
     """
     (A, D), E = x.shape, source.shape[0]
     bd = bd or (16 if x.dtype == "f32" else 32)

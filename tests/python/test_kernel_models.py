@@ -151,10 +151,10 @@ def test_rows_of_another_precision_are_an_error(tmp_path):
     nodes = [helper.make_node("Message", ["x", "filters", "source", "target"], ["y"], domain=DOMAIN)]
     model = custom(tmp_path, nodes, [("x", F32, [60, 24]), ("filters", F32, [100, 24])], [("y", F32, [60, 24])],
                    [constant("source", edges[0]), constant("target", edges[1])])
-    with hadal.register_kernel(f"{DOMAIN}::Message", message, parameters=lambda node: {"near": False}):
+    with hadal.register_kernel(f"{DOMAIN}::Message", message):
         with pytest.raises(hadal.HadalError, match=r"\[kernel.C3\].*rows of f32, which are stored as bf16"):
             hadal.compile(model, precision="bf16")
-    with hadal.register_kernel(f"{DOMAIN}::Message", message):  # Which looks up rows of its own copy.
+    with hadal.register_kernel(f"{DOMAIN}::Message", message, parameters=lambda node: {"near": True}):  # Rows of its own copy.
         session = hadal.InferenceSession(model, precision="bf16")
     x, filters = normal(60, 24, seed=1), normal(100, 24, seed=2)
     want = np.zeros_like(x)
@@ -184,7 +184,7 @@ def test_kernel_of_constants_indices_and_phases(tmp_path):
     """Attention has ids among its constants; message has integers of i64 and updates in place; each is its own node."""
     nodes = [helper.make_node("Attend", ["q", "k", "k"], ["a"], name="attend", domain=DOMAIN, causal=1, bq=16, bk=16, parts=2),
              helper.make_node("Reshape", ["a", "flat"], ["f"]),
-             helper.make_node("Message", ["f", "filters", "source", "target"], ["y"], name="send", domain=DOMAIN, bd=16, near=0)]
+             helper.make_node("Message", ["f", "filters", "source", "target"], ["y"], name="send", domain=DOMAIN, bd=16)]
     edges = np.random.default_rng(4).integers(0, 60, (2, 100))
     model = custom(tmp_path, nodes, [("q", F32, [2, 30, 24]), ("k", F32, [1, 50, 24]), ("filters", F32, [100, 24])],
                    [("y", F32, [60, 24])], [constant("flat", np.array([60, 24])), constant("source", edges[0]),
