@@ -25,7 +25,9 @@ gap of its bank group and of the data bus (`src/memory/rows.h`). Where nearly al
 weights of a large decoder do, eight of the channels are timed for all, and pieces of transfers are of 128 KiB
 (`src/machine/timing/memory.h`). `hadal run --memory exact` takes `exact` instead. Both lay addresses out as controllers of
 accelerators do (`Layout` in `src/memory/rows.h`): granules of `memory.interleave_bytes` go round the channels, and those of a
-channel round as many bank groups as keep the bus busy (two, where tCCDL is twice tCCDS).
+channel round as many bank groups as keep the bus busy (two, where tCCDL is twice tCCDS). The third model is a few per cent from
+`exact` on streams in different banks, and up to 30 % faster where several are in rows of the same ones, as at distances of powers
+of two; 60 % with sixteen (`tests/memory/rows_test.cpp`).
 
 `bench_hbm` compares the first two with reference rows ([validation.md](validation.md)); `src/memory/memory.h` is the interface.
 
