@@ -16,6 +16,8 @@ class CalendarOf {
   /// The first time from `head` at which the link is free for `length`. Times are non-negative.
   [[nodiscard]] int64_t free_from(int64_t head, int64_t length) const {
     if (head >= busy_until_) return head;
+    // No gap reaches so far: most messages do not look at each of them.
+    if (head + length > gaps_until_) return busy_until_;
     int64_t first = busy_until_;
     for (size_t i = 0; i < count_; ++i) {
       const int64_t start = std::max(head, gaps_[i].begin);
@@ -50,6 +52,7 @@ class CalendarOf {
   /// In place of the oldest one, where there are too many.
   void remember(Gap gap) {
     if (gap.begin >= gap.end) return;
+    gaps_until_ = std::max(gaps_until_, gap.end);
     if (count_ < most_gaps)
       gaps_[count_++] = gap;
     else
@@ -57,6 +60,8 @@ class CalendarOf {
   }
 
   int64_t busy_until_ = 0;
+  /// No gap ends later.
+  int64_t gaps_until_ = 0;
   size_t count_ = 0;
   std::array<Gap, most_gaps> gaps_{};
 };
