@@ -39,9 +39,10 @@ class Passes {
 };
 
 std::string text_of(const Plan& plan, const chip::Chip& chip) {
-  std::string text = fmt::format("{} of {} cores, contended {}, pace {}, held {}, {} tiles of weights, attention {}\n",
-                                 plan.cores, chip.cores, plan.regard.contended, plan.pace, plan.regard.held,
-                                 plan.weight_slots, plan.joined ? "joined" : "in parts");
+  std::string text =
+      fmt::format("{} of {} cores, contended {}, pace {}, held {}, {} tiles of weights, attention {}\n", plan.cores,
+                  chip.cores, plan.regard.contended, plan.pace, plan.regard.held, plan.weight_slots,
+                  std::array{"by whole rows", "by blocks of keys", "in parts"}[static_cast<size_t>(plan.attention)]);
   for (const std::string& name : plan.far) text += fmt::format("in HBM: {}\n", printable(name));
   return text;
 }

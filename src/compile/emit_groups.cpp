@@ -3,7 +3,7 @@
 #include <map>
 
 #include "compile/compile.h"
-#include "compile/emitter.h"
+#include "compile/views.h"
 #include "graph/ops.h"
 #include "graph/ops/kernel.h"
 #include "graph/ops/scalar.h"
@@ -101,7 +101,7 @@ void Emitter::note_made(const Group& group) {
 
 void Emitter::emit_parts(const Group& group) {
   if (group.before.empty()) return emit_main(group);
-  if (plan_.joined && emit_attention(*this, group)) return;
+  if (plan_.attention != Scores::apart && emit_attention(*this, group)) return;
   if (plan_.profile && plan_.profile->attention.scores == "stored" && group.streams.empty()) {
     const std::vector<std::string> nodes = nodes_;
     emit_group(group.before[0]);
@@ -150,7 +150,7 @@ Result<tile::Program> Emitter::run(const std::vector<Group>& groups, const Inter
   declare_ports(interface);
   choose_orders();
   choose_homes();
-  if (plan_.profile) place_transposed_outputs();
+  place_viewed_outputs();
   for (const Group& group : groups) {
     emit_group(group);
     if (error_) take_error(group);

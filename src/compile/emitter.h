@@ -158,7 +158,7 @@ class Emitter {
   [[nodiscard]] bool changes_in_place(graph::ValueId input, graph::ValueId output) const;
   void choose_orders();
   void choose_homes();
-  void place_transposed_outputs();
+  void place_viewed_outputs();
   [[nodiscard]] Status check_ops() const;
   void take_error(const Group& group);
   [[nodiscard]] Error all_errors() const;
@@ -196,11 +196,6 @@ class Emitter {
 
 /// A field of an instruction that is an f32.
 Expr real_field(double value);
-/// Strides of the same memory under other extents (row-major reading order), or none where no strides can say it.
-std::optional<std::vector<int64_t>> reshaped_strides(const Shape& extents, const std::vector<int64_t>& strides,
-                                                     const Shape& to);
-/// Whether strides can often say what an op does, so that nothing moves.
-bool is_view(const graph::Op* op);
 Order row_major(size_t rank);
 /// [N, spatial..., C] of a [N, C, spatial...] value.
 Order channels_last(size_t rank);
@@ -212,6 +207,8 @@ void emit_copy(Emitter& e, const Placed& from, const Placed& to, const std::stri
 void emit_matmul(Emitter& e, const Group& group);
 /// False, and nothing is emitted, where the scores of a few rows do not fit.
 bool emit_attention(Emitter& e, const Group& group);
+/// The same by blocks of keys.
+bool emit_online_attention(class Attention& attention);
 /// Attention whose scores a group before has stored.
 void emit_stored_attention(Emitter& e, const Group& group);
 void emit_conv(Emitter& e, const Group& group);

@@ -17,6 +17,9 @@ struct Group {
   graph::ValueId result = graph::absent;
   /// Of an attention, whose main op multiplies the values: the groups of the scores and of their softmax.
   std::vector<Group> before{};
+  /// Of scores, what a constant says that the last step adds, as a causal mask: row i sees none of the columns behind
+  /// i + reach, and 0 is added to those up to i + clear.
+  int64_t reach = INT64_MAX, clear = INT64_MIN;
 };
 
 /// Partitions the nodes into groups, in an order in which operands are made before they are used.

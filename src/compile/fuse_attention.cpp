@@ -4,6 +4,7 @@
 
 #include "compile/fuse.h"
 #include "graph/ops.h"
+#include "isa/table.h"
 
 namespace hadal::compile {
 
@@ -12,6 +13,34 @@ using graph::Node;
 using graph::ValueId;
 
 namespace {
+
+/// How far rows see where the last step adds a constant to the scores: a softmax makes nothing of what is so low, in a
+/// row that has anything higher.
+void note_reach(const graph::Graph& graph, Group& scores) {
+  constexpr double hidden = -1e30;
+  if (scores.chain.steps.empty() || scores.streams.empty()) return;
+  const isa::ChainStep& last = scores.chain.steps.back();
+  const auto adds = [&](size_t operand) { return last.operands[0] == operand || last.operands[1] == operand; };
+  const graph::Value& mask = graph.value(scores.streams.back());
+  const Shape& shape = graph.type(scores.result).shape;
+  const int64_t rows = shape[shape.size() - 2], columns = shape.back();
+  if (last.op != isa::chain_op_named("add") || !adds(scores.streams.size()) || !mask.constant ||
+      mask.constant->bytes.view.empty() || mask.constant->size() != rows * columns)
+    return;
+  const std::byte* data = mask.constant->bytes.view.data();
+  const auto at = [&](int64_t i, int64_t j) {
+    return load_number(mask.type.dtype, data + (i * columns + j) * bytes_of(mask.type.dtype));
+  };
+  int64_t reach = -columns, clear = columns;
+  for (int64_t i = 0; i < rows; ++i) {
+    int64_t seen = columns, free = 0;
+    while (seen > 0 && at(i, seen - 1) <= hidden) --seen;
+    while (free < seen && at(i, free) == 0) ++free;
+    reach = std::max(reach, (seen > 0 ? seen : columns) - 1 - i);  // Of a row that sees nothing, all count the same.
+    clear = std::min(clear, free - 1 - i);
+  }
+  if (reach + 1 < columns) scores.reach = reach, scores.clear = clear;
+}
 
 class Join {
  public:
@@ -37,6 +66,7 @@ class Join {
       if (!scores || !plain || !is_float(graph_.type(groups_[*scores].result).dtype)) continue;
       joined[*scores] = joined[*softmax] = true;
       group.before = {std::move(groups_[*scores]), std::move(groups_[*softmax])};
+      note_reach(graph_, group.before[0]);
       for (const Group& part : group.before)
         group.nodes.insert(group.nodes.end(), part.nodes.begin(), part.nodes.end());
       std::sort(group.nodes.begin(), group.nodes.end());

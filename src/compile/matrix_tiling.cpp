@@ -25,12 +25,28 @@ Placed partial_sums(Emitter& e, const Placed& out, int64_t splits, const std::st
   return e.scratch(name + ".parts", DType::f32, extents, row_major(extents.size()));
 }
 
+isa::Chain continued(isa::Chain first, const isa::Chain& then) {
+  const size_t before = first.steps.size();
+  const auto inputs = static_cast<size_t>(first.inputs);
+  first.inputs = static_cast<uint8_t>(first.inputs + std::max<int>(then.inputs, 1) - 1);
+  for (isa::ChainStep step : then.steps) {
+    for (int i = 0; i < isa::chain_ops()[step.op].operands; ++i) {
+      uint8_t& operand = step.operands[static_cast<size_t>(i)];
+      operand = static_cast<uint8_t>(operand == 0                  ? isa::chain_inputs + before - 1
+                                     : operand < isa::chain_inputs ? operand + inputs - 1
+                                                                   : operand + before);
+    }
+    first.steps.push_back(step);
+  }
+  return first;
+}
+
 void emit_combine(Emitter& e, const Group& group, const Placed& partial, const Placed& out,
                   const std::vector<Placed>& streams, const std::vector<std::vector<int64_t>>& strides,
                   const std::string& op) {
   const auto splits = static_cast<uint8_t>(partial.extents[0]);
   std::vector<MapOperand> operands;
-  isa::Chain chain{DType::f32, static_cast<uint8_t>(splits + streams.size()), {}};
+  isa::Chain chain{DType::f32, splits, {}};
   const auto result_of = [](size_t step) {
     return static_cast<uint8_t>(static_cast<size_t>(isa::chain_inputs) + step);
   };
@@ -44,16 +60,7 @@ void emit_combine(Emitter& e, const Group& group, const Placed& partial, const P
       chain.steps.push_back(
           {*isa::chain_op_named("add"), {s == 1 ? uint8_t{0} : result_of(chain.steps.size() - 1), s, 0}, 0, 0});
   }
-  const size_t adds = chain.steps.size();
-  for (isa::ChainStep step : group.chain.steps) {
-    for (int i = 0; i < isa::chain_ops()[step.op].operands; ++i) {
-      uint8_t& operand = step.operands[static_cast<size_t>(i)];
-      operand = operand == 0                  ? result_of(adds - 1)
-                : operand < isa::chain_inputs ? static_cast<uint8_t>(operand + splits - 1)
-                                              : static_cast<uint8_t>(operand + adds);
-    }
-    chain.steps.push_back(step);
-  }
+  chain = continued(std::move(chain), group.chain);
   for (size_t i = 0; i < streams.size(); ++i)
     operands.push_back(
         {streams[i], strides[i], e.graph().value(group.streams[i]).name, e.graph().is_constant(group.streams[i])});
@@ -70,6 +77,8 @@ bool is_vector(const Emitter& e, const Epilogue& epilogue, size_t i, const TileB
          box.extents.back().highest() * bytes_of(epilogue.streams[i].dtype) <= e.limit(Ring::parameter);
 }
 
+}  // namespace
+
 tile::TileView load_operand(Emitter& e, const Epilogue& epilogue, size_t i, const TileBox& box, Ring ring,
                             const isa::Sharing& sharing) {
   const tile::Window window = window_of(epilogue.tensors[i], epilogue.strides[i], box);
@@ -80,8 +89,6 @@ tile::TileView load_operand(Emitter& e, const Epilogue& epilogue, size_t i, cons
   return e.load(ring, window, ring == Ring::parameter ? "p" : "r", shape, sharing);
 }
 
-}  // namespace
-
 std::vector<tile::Operand> load_vectors(Emitter& e, const Epilogue& epilogue, const TileBox& box,
                                         const isa::Sharing& sharing) {
   std::vector<tile::Operand> out(epilogue.streams.size());
@@ -90,10 +97,11 @@ std::vector<tile::Operand> load_vectors(Emitter& e, const Epilogue& epilogue, co
   return out;
 }
 
-void load_tiles(Emitter& e, const Epilogue& epilogue, const TileBox& box, std::vector<tile::Operand>& operands) {
+void load_tiles(Emitter& e, const Epilogue& epilogue, const TileBox& box, std::vector<tile::Operand>& operands,
+                const std::vector<isa::Sharing>& sharing) {
   for (size_t i = 0; i < operands.size(); ++i)
     if (std::holds_alternative<std::monostate>(operands[i]))
-      operands[i] = load_operand(e, epilogue, i, box, Ring::residual, {});
+      operands[i] = load_operand(e, epilogue, i, box, Ring::residual, sharing.empty() ? isa::Sharing{} : sharing[i]);
 }
 
 bool epilogue_first(const Emitter& e, const std::vector<Placed>& streams, const Placed& x, int64_t chunks) {

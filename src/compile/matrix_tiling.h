@@ -15,6 +15,9 @@ TileBox tile_of_stack(const TileBox& stack, size_t rows, const MatrixTile& tile,
 /// Partial sums [splits, dims of `out`...] of a split contraction.
 Placed partial_sums(Emitter& e, const Placed& out, int64_t splits, const std::string& name);
 
+/// One chain behind another: the result of the first is input 0 of the other, whose further inputs follow its own.
+isa::Chain continued(isa::Chain first, const isa::Chain& then);
+
 /// A phase that adds partial sums and runs the group's epilogue. `strides` are the streams' over the dims of `out`.
 void emit_combine(Emitter& e, const Group& group, const Placed& partial, const Placed& out,
                   const std::vector<Placed>& streams, const std::vector<std::vector<int64_t>>& strides,
@@ -29,12 +32,17 @@ struct Epilogue {
   size_t rank;
 };
 
+/// The part of operand `i` that an output tile needs.
+tile::TileView load_operand(Emitter& e, const Epilogue& epilogue, size_t i, const TileBox& box, Ring ring,
+                            const isa::Sharing& sharing = {});
+
 /// Loads the vectors of constants by the prefetch queue, which `sharing` cores do together; others stay empty.
 std::vector<tile::Operand> load_vectors(Emitter& e, const Epilogue& epilogue, const TileBox& box,
                                         const isa::Sharing& sharing);
 
-/// Loads those that are empty, for an output tile, by the load queue.
-void load_tiles(Emitter& e, const Epilogue& epilogue, const TileBox& box, std::vector<tile::Operand>& operands);
+/// Loads those that are empty, for an output tile, by the load queue; `sharing`, if given, is of each operand.
+void load_tiles(Emitter& e, const Epilogue& epilogue, const TileBox& box, std::vector<tile::Operand>& operands,
+                const std::vector<isa::Sharing>& sharing = {});
 
 /// Whether to load the epilogue's operands before those of the product: they are needed last, but where they were
 /// stored before `x` was, their loads need not wait for it.

@@ -27,13 +27,20 @@ struct Regard {
   auto operator<=>(const Regard&) const = default;
 };
 
+/// What becomes of the scores of an attention.
+enum class Scores : uint8_t {
+  whole,   ///< Whole rows stay in the core; or as below, where these do not fit.
+  online,  ///< Blocks of keys stay in the core.
+  apart,   ///< They go through memory: its products and softmax are phases.
+};
+
 struct Plan {
   int64_t cores = 1;  ///< Of the chip's, those that work.
   Regard regard{};
   double pace = 1;                   ///< Share of the memory's bandwidth that layers reckon with.
   int weight_slots = 2;              ///< Tiles of weights that have room at least: more run further ahead of the array.
   bool whole = true;                 ///< Operands are loaded whole where the profile does that.
-  bool joined = true;                ///< Attention in one phase, rather than its products and softmax in one each.
+  Scores attention = Scores::whole;  ///< How attention is computed.
   const Profile* profile = nullptr;  ///< Measured software to obey; null: none.
   /// Of layers of the matrix engine, which of the tiles that the search found; absent: the first.
   std::map<MatrixShape, size_t> tiles{};

@@ -27,8 +27,9 @@ std::vector<tile::Ring> rings_of(const chip::Chip& chip, const Plan& plan) {
   ring("result", Queue::matrix, Queue::store, std::min(2, slots(given.results, 2)), slots(given.results, 4),
        or_own(given.result_bytes, tile(16, 64 << 10, 16)));
   const int streams = given.row_bytes > 0 ? 2
-                      : bytes < (4 << 20) ? 4
-                                          : 8;  // Eight of their largest tiles would be an eighth of a small one.
+                      : has_large_scratchpad(chip)
+                          ? 8
+                          : 4;  // Eight of their largest tiles would be an eighth of a small one.
   ring("stream", Queue::load, Queue::vector, streams, 8, or_own(given.row_bytes, tile(40, 32 << 10, 256)));
   ring("constant", Queue::prefetch, Queue::vector, given.row_bytes > 0 ? 2 : 8, 16, bytes / 128);
   ring("temporary", Queue::vector, Queue::vector, 2, 2, bytes / 48);
@@ -37,6 +38,11 @@ std::vector<tile::Ring> rings_of(const chip::Chip& chip, const Plan& plan) {
   ring("index", Queue::load, Queue::load, 2, 2, bytes / 128);
   ring("score", Queue::matrix, Queue::vector, 2, 2, bytes / 24);
   ring("probability", Queue::vector, Queue::matrix, 2, 2, bytes / 24);
+  ring("mixture", Queue::matrix, Queue::vector, 1, 1, bytes / 48);
+  ring("top", Queue::vector, Queue::vector, 1, 1, bytes / 512);
+  ring("total", Queue::vector, Queue::vector, 1, 1, bytes / 512);
+  ring("sums", Queue::vector, Queue::vector, 1, 1, bytes / 48);
+  ring("fade", Queue::vector, Queue::vector, 1, 1, bytes / 512);
   return rings;
 }
 

@@ -25,13 +25,21 @@ enum class Ring : int {
   index,        ///< load -> load: indices of a gather
   score,        ///< matrix -> vector
   probability,  ///< vector -> matrix
+  mixture,      ///< matrix -> vector: weighted values of a block of keys
+  top,          ///< vector -> vector, over all blocks: the largest score,
+  total,        ///< the sum of weights,
+  sums,         ///< and weighted values;
+  fade,         ///< what these are multiplied by for a block
 };
-inline constexpr int ring_count = 14;
+inline constexpr int ring_count = 19;
 
 /// Each ring's share of the scratchpad. The least slots of all take less than the whole; what is left becomes shared
 /// space for activations, then further slots. Rings of weights and of streams have many slots: where the scratchpad is
 /// large, smaller tiles leave room for more of them, so that loads run further ahead.
 std::vector<tile::Ring> rings_of(const chip::Chip& chip, const Plan& plan);
+
+/// Whether many large tiles of streams take a small part of it.
+inline bool has_large_scratchpad(const chip::Chip& chip) { return chip.scratchpad.bytes >= 4 << 20; }
 
 /// Bytes that a tile of the ring may have.
 int64_t tile_limit(const chip::Chip& chip, Ring ring, const Profile* profile = nullptr);

@@ -162,7 +162,7 @@ void Search::refine(Trial& best) const {
     }
   }
   if (std::ranges::any_of(groups_, [](const Group& group) { return !group.before.empty(); }))
-    vary([&](Plan& plan) { plan.joined = false; });
+    for (const Scores scores : {Scores::online, Scores::apart}) vary([&](Plan& plan) { plan.attention = scores; });
   const auto with = [&](const Regard& regard, double pace = 1) {
     Plan plan = best.plan;
     plan.regard = regard, plan.pace = pace;
@@ -212,7 +212,7 @@ Plan choose_plan(const graph::Graph& graph, const std::vector<Group>& groups, co
                  const chip::Chip& chip, const Options& options) {
   if (options.profile) {
     Plan plan{.cores = chip.cores,
-              .joined = options.profile->attention.scores == "joined",
+              .attention = options.profile->attention.scores == "joined" ? Scores::whole : Scores::apart,
               .profile = options.profile,
               .kernels = options.kernels};
     // Operands of several layers together may find no room.

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "compile/emitter.h"
+#include "compile/views.h"
 #include "graph/ops.h"
 #include "graph/ops/scalar.h"
 
@@ -26,76 +26,12 @@ Order channels_last(size_t rank) {
   return order;
 }
 
-std::optional<std::vector<int64_t>> reshaped_strides(const Shape& extents, const std::vector<int64_t>& strides,
-                                                     const Shape& to) {
-  if (elements(to) == 0) return std::vector<int64_t>(to.size(), 0);  // Nothing is there to be strode over.
-  std::vector<std::pair<int64_t, int64_t>> old;                      // Merged dims that hold more than one element.
-  for (size_t i = 0; i < extents.size(); ++i) {
-    if (extents[i] == 1) continue;
-    if (!old.empty() && old.back().second == strides[i] * extents[i])
-      old.back() = {old.back().first * extents[i], strides[i]};
-    else
-      old.emplace_back(extents[i], strides[i]);
-  }
-  // Each old dim is split into new ones, from the innermost.
-  std::vector<int64_t> out(to.size(), 0);
-  size_t next = old.size();
-  int64_t left = 1, stride = 0;
-  for (size_t i = to.size(); i-- > 0;) {
-    if (to[i] == 1) continue;
-    if (left == 1) {
-      if (next == 0) return std::nullopt;
-      left = old[--next].first;
-      stride = old[next].second;
-    }
-    if (left % to[i] != 0) return std::nullopt;
-    out[i] = stride;
-    stride *= to[i];
-    left /= to[i];
-  }
-  if (left != 1 || next != 0) return std::nullopt;
-  return out;
-}
-
-bool is_view(const graph::Op* op) {
-  return op == &ops::reshape || op == &ops::transpose || op == &ops::slice || op == &ops::broadcast ||
-         op == &ops::bitcast;
-}
-
 namespace {
 
 std::vector<int64_t> dense_strides(const Shape& extents, const Order& order, int64_t bytes) {
   std::vector<int64_t> strides(extents.size());
   for (size_t i = order.size(); i-- > 0; bytes *= extents[order[i]]) strides[order[i]] = bytes;
   return strides;
-}
-
-/// What a view op makes of its source, if strides can say it.
-std::optional<Placed> view_of(const Node& node, const Placed& source, const Shape& shape) {
-  Placed out = source;
-  out.extents = shape;
-  if (node.op == &ops::reshape) {
-    const auto strides = reshaped_strides(source.extents, source.strides, shape);
-    if (!strides) return std::nullopt;
-    out.strides = *strides;
-  } else if (node.op == &ops::bitcast) {
-    out.dtype = *dtype_named(node.attributes.text("to"));
-  } else if (node.op == &ops::transpose) {
-    const auto order = node.attributes.integers("order");
-    for (size_t i = 0; i < order.size(); ++i) out.strides[i] = source.strides[static_cast<size_t>(order[i])];
-  } else if (node.op == &ops::slice) {
-    const auto starts = node.attributes.integers("starts"), steps = node.attributes.integers("steps");
-    for (size_t i = 0; i < shape.size(); ++i) {
-      out.offset += starts[i] * source.strides[i];
-      if (shape[i] > 1) out.strides[i] = source.strides[i] * steps[i];
-    }
-  } else {
-    out.strides.assign(shape.size(), 0);
-    const size_t lead = shape.size() - source.extents.size();
-    for (size_t i = 0; i < source.extents.size(); ++i)
-      if (source.extents[i] == shape[lead + i]) out.strides[lead + i] = source.strides[i];
-  }
-  return out;
 }
 
 /// Whether a node is a reshape that only puts dims of one between others.
@@ -346,26 +282,39 @@ void Emitter::choose_homes() {
   }
 }
 
-/// What an output is the transpose of is stored as the output has it. Only for profiles: programs of the compiler's own
-/// schedules copy.
-void Emitter::place_transposed_outputs() {
-  for (const ValueId v : graph_.outputs) {
+/// What an output is a view of, and nobody else reads, is stored as the output has it where that is the order that
+/// suits it, so that no copy is left; under a profile, transposed in any order.
+void Emitter::place_viewed_outputs() {
+  std::vector<int> readers(graph_.values.size(), 0);
+  for (const Node& node : graph_.nodes)
+    for (const ValueId v : node.inputs)
+      if (v != graph::absent) ++readers[static_cast<size_t>(v)];
+  for (const ValueId v : graph_.outputs) ++readers[static_cast<size_t>(v)];
+  const auto view_that_makes = [&](ValueId v) -> const Node* {
     const int32_t producer = graph_.value(v).producer;
-    if (producer < 0 || graph_.nodes[static_cast<size_t>(producer)].op != &ops::transpose) continue;
-    const Node& node = graph_.nodes[static_cast<size_t>(producer)];
-    const ValueId source = node.inputs[0];
-    const int32_t maker = graph_.value(source).producer;
-    if (maker < 0 || is_view(graph_.nodes[static_cast<size_t>(maker)].op) || placed_[static_cast<size_t>(source)] ||
-        output_storage_[static_cast<size_t>(source)] >= 0 || homes_[static_cast<size_t>(source)].first >= 0)
-      continue;
-    const Placed out = result(v);
-    Placed place = out;
-    const auto order = node.attributes.integers("order");
-    for (size_t i = 0; i < order.size(); ++i) {
-      place.extents[static_cast<size_t>(order[i])] = out.extents[i];
-      place.strides[static_cast<size_t>(order[i])] = out.strides[i];
+    const Node* node = producer < 0 ? nullptr : &graph_.nodes[static_cast<size_t>(producer)];
+    return node && is_view(node->op) ? node : nullptr;
+  };
+  for (const ValueId output : graph_.outputs) {
+    if (!view_that_makes(output)) continue;
+    ValueId v = output;
+    std::optional<Placed> place = result(output);
+    while (const Node* node = place ? view_that_makes(v) : nullptr) {
+      v = node->inputs[0];
+      place = readers[static_cast<size_t>(v)] == 1 ? source_of(*node, *place, graph_.type(v).shape) : std::nullopt;
     }
-    placed_[static_cast<size_t>(source)] = std::move(place);
+    if (!place || graph_.value(v).producer < 0 || placed_[static_cast<size_t>(v)] ||
+        output_storage_[static_cast<size_t>(v)] >= 0 || homes_[static_cast<size_t>(v)].first >= 0)
+      continue;
+    const Order& order = orders_[static_cast<size_t>(v)];
+    const bool suits = plan_.profile
+                           ? view_that_makes(output)->op == &ops::transpose && view_that_makes(output)->inputs[0] == v
+                           : without_ones(*place, place->extents).strides ==
+                                 without_ones({0, place->dtype, place->extents,
+                                               dense_strides(place->extents, order, bytes_of(place->dtype)), 0},
+                                              place->extents)
+                                     .strides;
+    if (suits) placed_[static_cast<size_t>(v)] = std::move(place);
   }
 }
 

@@ -55,8 +55,7 @@ def test_attention_agrees_with_onnx_runtime(hadal, tmp_path, case, chip):
     assert zoo.error(np.load(report["outputs"][0]["file"]), want) <= 1e-5
     plan = hadal.ok("compile", model, "--chip", chip, "-o", tmp_path / "a.hadal", "--dump-after", "plan").err
     joined = [layer["op"] for layer in report["layers"]].count("attention")
-    keys_fit = (case, chip) != ("long", "hadal-edge")
-    assert joined == ("attention joined" in plan and keys_fit)
+    assert joined == ("in parts" not in plan)
 
 
 def test_scores_stay_in_the_core(hadal, tmp_path):
