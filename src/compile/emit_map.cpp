@@ -23,7 +23,7 @@ void emit_chain(Emitter& e, const std::string& name, const std::string& op, cons
   const bool large = e.plan().profile && e.plan().profile->layers.row_bytes > 0;
   const int64_t sharing = large && operands.size() > 2 ? std::ssize(operands) : 1;
   const int64_t most = std::min(e.limit(Ring::stream), e.limit(Ring::output)) / widest / sharing;
-  const auto tile = choose_tile(space.extents, tile_elements(total_of(space.extents), e.cores(), most));
+  const auto tile = choose_tile(space.extents, tile_elements(e, total_of(space.extents), most));
   const auto counts = counts_of(space.extents, tile);
   e.begin_phase(name, op, e.nodes());
   const int to = e.tensor(in_space(out, space, 0), name);

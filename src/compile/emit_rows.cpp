@@ -49,7 +49,7 @@ const Profile::Rows* habits_of(const Emitter& e, const graph::Node& node) {
 bool choose_rows(Emitter& e, const graph::Node& node, RowWork& work, size_t kept) {
   const RowFit fit = row_fit(e.graph(), node, e.chip(), e.plan().profile);
   if (!check_fit(e, fit)) return false;
-  int64_t elements = tile_elements(total_of(work.space.extents), e.cores(), fit.most);
+  int64_t elements = tile_elements(e, total_of(work.space.extents), fit.most);
   if (const Profile::Rows* habits = habits_of(e, node); habits && habits->rows > 0) {
     elements = std::min(fit.most, std::max(habits->elements, habits->rows * fit.row));
   }
@@ -150,7 +150,7 @@ void emit_reduction(Emitter& e, const Group& group, const std::vector<int64_t>& 
   }
   int64_t reduced = 0;
   for (size_t i = 0; i < whole.size(); ++i) reduced |= int64_t{whole[i]} << i;
-  const auto tile = choose_tile(space.extents, tile_elements(total_of(space.extents), e.cores(), fit.most), whole);
+  const auto tile = choose_tile(space.extents, tile_elements(e, total_of(space.extents), fit.most), whole);
   const int to = e.tensor(in_space(out, space, 0), name);
   const int from = e.tensor(repeated(in, space, 1), name + ".in");
   e.units(counts_of(space.extents, tile), [&](const std::vector<Expr>& at, const Expr&) {

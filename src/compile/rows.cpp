@@ -14,7 +14,7 @@ bool scales_inside(const graph::Graph& graph, const graph::Node& node) {
   const auto axes = node.attributes.integers("axes");
   for (size_t i = 1; i < node.inputs.size(); ++i) {
     if (node.inputs[i] == graph::absent) continue;
-    if (!graph.is_constant(node.inputs[i])) return false;
+    if (!graph.is_constant(node.inputs[i]) && !std::ranges::count(graph.inputs, node.inputs[i])) return false;
     const Shape& scale = graph.type(node.inputs[i]).shape;
     const size_t lead = shape.size() - scale.size();
     for (size_t d = 0; d < shape.size(); ++d) {

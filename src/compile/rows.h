@@ -16,8 +16,8 @@ struct RowFit {
 RowFit row_fit(const graph::Graph& graph, const graph::Node& node, const chip::Chip& chip,
                const Profile* profile = nullptr);
 
-/// Whether the instruction applies the scale and bias of a `normalize` itself: constants that exactly the normalised
-/// axes index.
+/// Whether the instruction applies the scale and bias of a `normalize` itself: they are there before any phase runs,
+/// and exactly the normalised axes index them.
 bool scales_inside(const graph::Graph& graph, const graph::Node& node);
 
 }  // namespace hadal::compile

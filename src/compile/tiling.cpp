@@ -98,6 +98,13 @@ int64_t tile_elements(int64_t total, int64_t cores, int64_t most) {
   return std::clamp((total + cores - 1) / cores, std::min(least, most), most);
 }
 
+int64_t tile_elements(const Emitter& e, int64_t total, int64_t most) {
+  constexpr int64_t tiles = 8, times = 4;
+  if (!e.plan().profile && has_large_scratchpad(e.chip()))
+    most = std::clamp(total / e.cores() / tiles, most, times * most);
+  return tile_elements(total, e.cores(), most);
+}
+
 bool check_fit(Emitter& e, const RowFit& fit) {
   if (!fit.fits())
     e.fail("plan.capacity",

@@ -44,6 +44,9 @@ int64_t total_of(const std::vector<int64_t>& extents);
 /// A good number of elements for a tile of `total`: every core gets work, a tile is worth its DMA descriptors, and at
 /// most `most`.
 int64_t tile_elements(int64_t total, int64_t cores, int64_t most);
+/// The same, or up to four times as many where each core still gets eight tiles and has a large scratchpad: the memory
+/// turns between reads and writes less often.
+int64_t tile_elements(const Emitter& e, int64_t total, int64_t most);
 
 /// False (and an error) where a row does not fit.
 bool check_fit(Emitter& e, const RowFit& fit);
