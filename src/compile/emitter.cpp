@@ -75,7 +75,10 @@ Placed Emitter::scratch(const std::string& name, DType dtype, const Shape& exten
 void Emitter::count_bytes(const Placed& placed, int64_t bytes) {
   const isa::RegionKind kind = program_.storages[static_cast<size_t>(placed.storage)].kind;
   if (kind == isa::RegionKind::scratch) return;
-  int64_t& counted = counted_[{placed.storage, placed.offset}];
+  int64_t first = placed.offset;
+  for (size_t i = 0; i < placed.extents.size(); ++i)
+    if (placed.strides[i] < 0 && placed.extents[i] > 0) first += (placed.extents[i] - 1) * placed.strides[i];
+  int64_t& counted = counted_[{placed.storage, first}];
   if (bytes <= counted) return;
   phase().layer.compulsory_bytes += static_cast<uint64_t>(bytes - counted);
   counted = bytes;

@@ -64,10 +64,31 @@ double scale_of(const Site& n, int64_t size) {
   return given != 0 ? given : 1 / std::sqrt(static_cast<double>(size));
 }
 
+namespace {
+
+/// All of x, in halves: each half times the cosine, and the other one times the sine or its negative.
+Term turned_halves(const Term& x, const Term& cosine, const Term& sine) {
+  const Shape s = x.shape();
+  const Term halves = x.reshaped({s[0], s[1], s[2], 2, s[3] / 2});
+  const Term swapped = halves.apply(
+      ops::slice,
+      {{"starts", Integers{0, 0, 0, 1, 0}}, {"steps", Integers{1, 1, 1, -1, 1}}, {"sizes", halves.shape()}});
+  const auto apart = [](const Term& angles) {
+    Shape shape = angles.shape();
+    shape.insert(shape.begin() + 3, 1);
+    return angles.reshaped(shape);
+  };
+  const Term sign = x.with(x.b().constant(Tensor::of<float>(DType::f32, {2, 1}, {-1, 1}))).as(x.dtype());
+  return (halves * apart(cosine) + swapped * sign * apart(sine)).reshaped(s);
+}
+
+}  // namespace
+
 Term turned(const Term& x, const Term& cosine, const Term& sine, bool neighbours) {
   const Shape s = x.shape();
   const int64_t half = cosine.shape().back(), turning = 2 * half;
   if (half < 1 || turning > s[3]) fail("onnx.shape", "{} of {} elements turn", turning, s[3]);
+  if (!neighbours && turning == s[3]) return turned_halves(x, cosine, sine);
   const Term part = x.slice(3, 0, turning);
   const Term pairs = neighbours ? part.reshaped({s[0], s[1], s[2], half, 2})
                                 : part.reshaped({s[0], s[1], s[2], 2, half}).transposed({0, 1, 2, 4, 3});
