@@ -1,5 +1,5 @@
-// bench_mutants MODEL... [--chip NAME]...: takes synchronisations out of compiled models, one at a time, and asks the
-// check. Exits with 1 where a mutant that it did not find changes a value.
+// bench_mutants MODEL... [--chip NAME]...: takes synchronisations out of models and programs, one at a time, and asks
+// the check. Exits with 1 where a mutant that it did not find changes a value.
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <random>
@@ -16,7 +16,7 @@ namespace hadal::bench {
 namespace {
 
 struct Flags {
-  std::vector<std::string> models, chips{"hadal-1"};
+  std::vector<std::string> models, chips;
   size_t most = 400;
   uint64_t seed = 0;
   bool demonstrate = false;
@@ -38,7 +38,7 @@ struct Subject {
   std::vector<Tensor> inputs, values;
 };
 
-Result<Subject> subject_of(const std::string& model, const std::string& chip) {
+Result<Subject> subject_of(const std::string& model, const std::optional<std::string>& chip) {
   runtime::Source source{.file = model, .chip = chip, .profile = {}, .precision = {}};
   source.memory_limit = runtime::usable_memory();
   source.threads = runtime::usable_cpus();
@@ -100,7 +100,9 @@ size_t missed(const Table& table) {
 Result<std::string> run(const Flags& flags, bool& found_all) {
   Table table;
   std::string out;
-  for (const std::string& chip : flags.chips)
+  std::vector<std::optional<std::string>> chips(flags.chips.begin(), flags.chips.end());
+  if (chips.empty()) chips.emplace_back();
+  for (const auto& chip : chips)
     for (const std::string& model : flags.models) {
       HADAL_TRY(const Subject subject, subject_of(model, chip));
       Table own;
@@ -113,7 +115,7 @@ Result<std::string> run(const Flags& flags, bool& found_all) {
           table[kind][v].changed += verdicts[v].changed;
         }
       out += fmt::format("{} on {} ({} cores): {} mutants, {} missed\n", std::filesystem::path(model).stem().string(),
-                         chip, subject.program.limits.cores, mutants, missed(own));
+                         subject.program.chip, subject.program.limits.cores, mutants, missed(own));
     }
   found_all = missed(table) == 0;
   return out + "\n" + text_of(table, flags.demonstrate);
@@ -128,7 +130,7 @@ int main(int argc, char** argv) {
   Flags flags;
   CLI::App app("Mutants of compiled models against the check", "bench_mutants");
   app.add_option("MODEL", flags.models, "Models or programs")->required();
-  app.add_option("--chip", flags.chips, "Chips; default: hadal-1");
+  app.add_option("--chip", flags.chips, "Chips; default: a program's own, else hadal-1");
   app.add_option("--most", flags.most, "Mutants of a model, drawn by --seed; default: 400");
   app.add_option("--seed", flags.seed, "Of the draw, and of orders by chance; default: 0");
   app.add_flag("--demonstrate", flags.demonstrate, "Also look for an order that shows each race");
