@@ -41,6 +41,8 @@ class Lowering {
 
  private:
   // Semaphores.
+  /// Whether a ring has any tiles.
+  [[nodiscard]] bool flows(size_t ring) const { return placement_.slot_bytes[ring] > 0; }
   void declare_semaphores();
   uint8_t ready_semaphore(size_t phase);
   void attach(std::array<Sync, 3>& to, std::vector<Sync> syncs, Queue queue, bool before);
@@ -88,7 +90,7 @@ void Lowering::declare_semaphores() {
     const auto index = static_cast<size_t>(&ring - in_.rings.data());
     free_semaphore_.push_back(id);
     full_semaphore_.push_back(static_cast<uint8_t>(id + 1));
-    if (ring.producer == ring.consumer) continue;
+    if (ring.producer == ring.consumer || !flows(index)) continue;
     code_.program.semaphores.push_back({ring.name + ".free", placement_.slots[index], ring.producer});
     code_.program.semaphores.push_back({ring.name + ".full", 0, ring.consumer});
   }
@@ -381,8 +383,10 @@ Result<isa::Program> Lowering::run() {
   const std::vector<Step> steps = steps_of(in_, placement_, target_.ahead);
   const bool apart = std::ranges::any_of(steps, [](const Step& step) { return step.slice == Slice::ahead; });
   for (const Ring& ring : in_.rings) {
-    const bool single = placement_.slots[static_cast<size_t>(&ring - in_.rings.data())] == 1;
-    if (ring.by_hand || (single && ring.producer == ring.consumer)) {  // Plain buffers, in which nothing is counted.
+    const auto index = static_cast<size_t>(&ring - in_.rings.data());
+    const bool single = placement_.slots[index] == 1;
+    // In plain buffers nothing is counted.
+    if (ring.by_hand || !flows(index) || (single && ring.producer == ring.consumer)) {
       ring_register_.push_back(isa::no_register);
       ahead_register_.push_back(isa::no_register);
       continue;

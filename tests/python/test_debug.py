@@ -190,10 +190,11 @@ def main_part(lines, layer):
 
 
 def with_field(layer, instruction, old, new):
+    """`old` is a pattern."""
     def edit(lines):
         for i in main_part(lines, layer):
-            if lines[i].strip().startswith(instruction) and old in lines[i]:
-                lines[i] = lines[i].replace(old, new, 1)
+            if lines[i].strip().startswith(instruction) and re.search(old, lines[i]):
+                lines[i] = re.sub(old, new, lines[i], count=1)
                 return
         raise AssertionError(f"{layer} has no {instruction} with {old}")
 
@@ -213,19 +214,24 @@ def with_weight(name):
     return edit
 
 
+def one_before(found):
+    """Another register where one was."""
+    return f"r{int(found[1]) - 1}*8 + {found[2]}"
+
+
 RESNET = "tiny_resnet8_f32"
 CCT = "cct2_32_opset20"
 FAULTS = {
     "a ReLU left out": (RESNET, with_field("conv1_relu", "conv ", "epilogue 0", "epilogue 2"), "conv1_relu", "conv1, conv1_relu"),
-    "a residual from another place": (RESNET, with_field("add0_relu", "load residual", "r38*8 + r39*4", "r37*8 + r39*4"),
+    "a residual from another place": (RESNET, with_field("add0_relu", "load residual", r"r(\d+)\*8 \+ (r\d+)", one_before),
                                       "add0_relu", "conv2, add0, add0_relu"),
     "weights": (RESNET, with_weight("conv3_weight"), "conv3_relu", "conv3, conv3_relu"),
     "a ReLU too many": (RESNET, with_field("conv5_out", "conv ", "epilogue 2", "epilogue 0"), "conv5_out", "conv5"),
     "a bias": (RESNET, with_weight("conv7_bias"), "add2_relu", "conv7, add2, add2_relu"),
     "a mean that is a maximum": (RESNET, with_field("avgpool0_out", "pool ", "kind mean", "kind max"), "avgpool0_out", "avgpool0"),
     "a dense layer's ReLU": (RESNET, with_field("fc0_out", "matmul ", "epilogue 2", "epilogue 0"), "fc0_out", "fc0"),
-    "a softmax's logarithm": (RESNET, with_field("output", "softmax ", "[10]  wait", "[10] log  wait"), "output", "softmax0"),
-    "a store to another place": (RESNET, with_field("conv6_relu", "store ", "r18*2, r35*2", "r35*2, r18*2"), "conv6_relu",
+    "a softmax's logarithm": (RESNET, with_field("output", "softmax ", r"\[10\]  wait", "[10] log  wait"), "output", "softmax0"),
+    "a store to another place": (RESNET, with_field("conv6_relu", "store ", r"(r\d+\*2), (r\d+\*2)", r"\2, \1"), "conv6_relu",
                                  "conv6, conv6_relu"),
     "an attention's weights": (CCT, with_weight('"onnx::MatMul_240"'), "/classifier/blocks.1/self_attn/k_proj/MatMul_output_0",
                                "/classifier/blocks.1/self_attn/k_proj/MatMul"),
@@ -256,7 +262,7 @@ def assembled(hadal, lines, folder):
 
 def load_outside(lines):
     """A load of conv3 passes its tensor's edge."""
-    with_field("conv3_relu", "load activation", "r34*8, r29*8", "r34*8, r29*9")(lines)
+    with_field("conv3_relu", "load activation", r"(r\d+\*8, r\d+)\*8", r"\1*9")(lines)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
