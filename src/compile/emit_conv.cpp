@@ -24,14 +24,19 @@ void set_blocks(Emitter& e, ConvLayer& layer, const WeightBlocks& blocks) {
   e.count_bytes(layer.w, tensor.size() * bytes_of(tensor.dtype));
 }
 
-/// The search's view of the layer with rows of `width` output pixels.
-MatrixLayer search_layer(const Emitter& e, const ConvLayer& layer, int64_t width) {
+/// The search's view of the layer with rows of `width` output pixels; of several `images`, whole ones are a row.
+MatrixLayer search_layer(const Emitter& e, const ConvLayer& layer, int64_t width, int64_t images = 1) {
   const Windows& w = layer.windows;
   MatrixLayer out;
   const int64_t taps = w.kernel[0] * w.kernel[1] * w.kernel[2], channels = layer.x.extents[4] / layer.groups;
   out.batch = layer.out.extents[0] * w.out[0] * ((w.out[2] + width - 1) / width);
   out.rows = w.out[1];
   out.row_pixels = width;
+  if (images > 1) {
+    out.batch = (layer.out.extents[0] + images - 1) / images;
+    out.rows = 1;
+    out.row_pixels = images * w.out[1] * w.out[2];
+  }
   const int64_t groups = layer.group_by_group ? 1 : layer.groups;  // Of a tile at most.
   out.batch *= layer.groups / groups;
   out.n = layer.out.extents[4] * groups / layer.groups;
@@ -52,24 +57,39 @@ MatrixLayer search_layer(const Emitter& e, const ConvLayer& layer, int64_t width
   for (const auto& extents : {w.kernel, w.stride, w.dilation, w.in})
     out.window.insert(out.window.end(), extents.begin(), extents.end());
   out.window.push_back(w.outside == 0 ? 0 : 1);
-  out.stream_bytes = [w, taps, width, bytes](int64_t rows, int64_t k) {
+  out.stream_bytes = [w, taps, width, bytes, images](int64_t rows, int64_t k) {
     const auto reach = [&](size_t d, int64_t positions) {
       const int64_t need = (positions - 1) * w.stride[d] + (w.kernel[d] - 1) * w.dilation[d] + 1;
       return w.outside == 0 ? std::min(need, w.in[d]) : need;
     };
     const int64_t deep = w.outside == 0 ? std::min(w.kernel[0], w.in[0]) : w.kernel[0];
-    return reach(1, rows) * reach(2, width) * deep * (k / taps) * bytes;
+    return images * reach(1, images > 1 ? w.out[1] : rows) * reach(2, width) * deep * (k / taps) * bytes;
   };
   return out;
 }
 
-/// Whole rows, or parts of them: blocks of pixels share out more evenly, and long rows fit.
+/// Tiles of several whole images, where one does not keep the array busy.
+std::vector<MatrixTile> tiles_of_images(const Emitter& e, const ConvLayer& layer) {
+  const Windows& w = layer.windows;
+  std::vector<MatrixTile> tiles;
+  if (e.plan().profile || layer.depthwise || w.out[0] > 1) return tiles;
+  const int64_t pixels = w.out[1] * w.out[2], enough = 8 * e.chip().matrix.rows;
+  for (int64_t images = 2; images <= layer.out.extents[0] && images / 2 * pixels < enough; images *= 2)
+    for (MatrixTile& tile : matrix_tiles(e, search_layer(e, layer, w.out[2], images))) {
+      tile.rows = w.out[1], tile.row_pixels = w.out[2], tile.images = images;
+      tiles.push_back(tile);
+    }
+  return tiles;
+}
+
+/// Whole rows, or parts of them: blocks of pixels share out more evenly, and long rows fit; or whole images.
 MatrixTile choose_conv_tile(Emitter& e, const ConvLayer& layer) {
   const int64_t whole = layer.windows.out[2];
   std::vector<MatrixTile> tiles;
   for (int64_t parts = 1; parts <= whole && (parts <= e.cores() || tiles.empty()); parts *= 2)
     std::ranges::move(matrix_tiles(e, search_layer(e, layer, even_part(whole, (whole + parts - 1) / parts))),
                       std::back_inserter(tiles));
+  std::ranges::move(tiles_of_images(e, layer), std::back_inserter(tiles));
   return choose_tile(e, search_layer(e, layer, whole), best_tiles(tiles));
 }
 

@@ -200,7 +200,8 @@ constexpr int64_t most_splits = 4;  // Partial sums and three operands of an epi
 std::vector<MatrixTile> best_tiles(const std::vector<MatrixTile>& tiles) {
   constexpr size_t most = 4;
   const auto alike = [](const MatrixTile& a, const MatrixTile& b) {
-    return a.rows == b.rows && a.row_pixels == b.row_pixels && a.n == b.n && a.splits == b.splits;
+    return a.rows == b.rows && a.row_pixels == b.row_pixels && a.images == b.images && a.n == b.n &&
+           a.splits == b.splits;
   };
   std::vector<MatrixTile> best;  // In order; the first of equals comes first.
   for (const MatrixTile& tile : tiles) {

@@ -25,7 +25,7 @@ struct MatrixTile {
   int64_t splits = 1;      ///< Parts of the contraction on different cores; more than 1 leaves partial sums to add.
   int64_t part = 1;        ///< Contraction of a part; chunks do not cross it.
   int64_t stack = 1;   ///< Tiles of rows, one below the other, for which a core holds the weights: its unit of work.
-  int64_t images = 1;  ///< Of a convolution whose tiles are whole images.
+  int64_t images = 1;  ///< Of a convolution; more than 1 are whole ones.
   bool panel = false;  ///< A core takes all columns of a tile's rows, and holds these; then `stack` is 1.
   bool whole = false;  ///< The core holds all of both operands, or of the stationary one where the other is near.
   double cycles = 0;   ///< What the search expects.
