@@ -63,8 +63,8 @@ void Attention::declare_streams(Side& side, int64_t last) {
   isa::Chain chain = side.group.chain;
   const auto added = [&] { return chain.steps.empty() ? Expr(isa::no_chain) : Expr(e.add_chain(chain)); };
   side.chain = side.shorter = added();
-  if (side.group.clear == INT64_MIN) return;
-  chain.steps.pop_back();
+  if (side.group.mask_steps == 0) return;
+  chain.steps.resize(chain.steps.size() - side.group.mask_steps);
   chain.inputs -= 1;
   side.shorter = added();
 }
@@ -156,9 +156,9 @@ TileView Attention::product(Side& side, const TileBox& box, Ring ring, DType dty
 }
 
 TileView Attention::score(const TileBox& box, const TileView& query, const TileView& keys, const Expr& number,
-                          bool last) {
-  return product(scores, box, Ring::score, scores_type, scores.streams.size() - (last ? 0 : 1),
-                 last ? scores.chain : scores.shorter, query, from_q_.swapped, keys, from_k_.swapped, number);
+                          bool masked) {
+  return product(scores, box, Ring::score, scores_type, scores.streams.size() - (masked ? 0 : 1),
+                 masked ? scores.chain : scores.shorter, query, from_q_.swapped, keys, from_k_.swapped, number);
 }
 
 TileView Attention::mix(const TileBox& box, Ring ring, DType dtype, bool epilogue, const TileView& weights,

@@ -21,7 +21,7 @@ class Attention {
     std::vector<Placed> streams;
     std::vector<std::vector<int64_t>> strides;  ///< Over [rows..., last].
     std::vector<int> tensors;
-    Expr chain, shorter;                  ///< Without its last step.
+    Expr chain, shorter;                  ///< Without the mask.
     std::vector<isa::Sharing> sharing{};  ///< Of streams, by cores; none: nobody.
   };
 
@@ -39,10 +39,10 @@ class Attention {
                                       const isa::Sharing& sharing = {}) const;
   [[nodiscard]] tile::TileView load_v(const TileBox& unit, const Expr& s0, const Expr& st,
                                       const isa::Sharing& sharing = {}) const;
-  /// Scores of a box [batch..., rows, keys], epilogue included, but not where its `last` step adds nothing; `number`
+  /// Scores of a box [batch..., rows, keys], epilogue included, but for the mask where it is not `masked`; `number`
   /// chooses the accumulator.
   tile::TileView score(const TileBox& box, const tile::TileView& q, const tile::TileView& k, const Expr& number,
-                       bool last = true);
+                       bool masked = true);
   /// Weighted values into a tile of `ring`; `epilogue`: the group's own.
   tile::TileView mix(const TileBox& box, Ring ring, DType dtype, bool epilogue, const tile::TileView& weights,
                      const tile::TileView& v, const Expr& number);

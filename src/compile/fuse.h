@@ -17,9 +17,10 @@ struct Group {
   graph::ValueId result = graph::absent;
   /// Of an attention, whose main op multiplies the values: the groups of the scores and of their softmax.
   std::vector<Group> before{};
-  /// Of scores, what a constant says that the last step adds, as a causal mask: row i sees none of the columns behind
-  /// i + reach, and 0 is added to those up to i + clear.
+  /// Of scores that a constant masks at last, as a causal one does: row i sees none of the columns behind i + reach, and
+  /// columns up to i + clear stay as they are. The mask is the last stream, and takes so many steps.
   int64_t reach = INT64_MAX, clear = INT64_MIN;
+  size_t mask_steps = 0;
 };
 
 /// Partitions the nodes into groups, in an order in which operands are made before they are used.

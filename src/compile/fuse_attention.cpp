@@ -14,32 +14,47 @@ using graph::ValueId;
 
 namespace {
 
-/// How far rows see where the last step adds a constant to the scores: a softmax makes nothing of what is so low, in a
-/// row that has anything higher.
+constexpr double hidden = -1e30;  // A softmax makes nothing of what is so low, in a row that has anything higher.
+
+/// How many steps at the end of a chain mask its result by the last of `streams` streams: x + mask, or mask ? x : a low
+/// number.
+size_t mask_steps(const isa::Chain& chain, size_t streams) {
+  const size_t steps = chain.steps.size();
+  if (steps == 0 || streams == 0) return 0;
+  const isa::ChainStep& last = chain.steps.back();
+  const auto result = [](size_t made) { return made == 0 ? size_t{0} : isa::chain_inputs + made - 1; };
+  const auto is = [&](int operand, size_t what) { return last.operands[static_cast<size_t>(operand)] == what; };
+  if (last.op == isa::chain_op_named("add"))
+    return (is(0, streams) && is(1, result(steps - 1))) || (is(1, streams) && is(0, result(steps - 1))) ? 1 : 0;
+  if (last.op != isa::chain_op_named("where") || steps < 2) return 0;
+  const isa::ChainStep& low = chain.steps[steps - 2];
+  const bool masks = low.op == isa::chain_op_named("constant") && low.alpha <= hidden && is(0, streams) &&
+                     is(1, result(steps - 2)) && is(2, result(steps - 1));
+  return masks ? 2 : 0;
+}
+
+/// How far rows see where a constant masks the scores.
 void note_reach(const graph::Graph& graph, Group& scores) {
-  constexpr double hidden = -1e30;
-  if (scores.chain.steps.empty() || scores.streams.empty()) return;
-  const isa::ChainStep& last = scores.chain.steps.back();
-  const auto adds = [&](size_t operand) { return last.operands[0] == operand || last.operands[1] == operand; };
+  const size_t steps = mask_steps(scores.chain, scores.streams.size());
+  if (steps == 0) return;
   const graph::Value& mask = graph.value(scores.streams.back());
   const Shape& shape = graph.type(scores.result).shape;
   const int64_t rows = shape[shape.size() - 2], columns = shape.back();
-  if (last.op != isa::chain_op_named("add") || !adds(scores.streams.size()) || !mask.constant ||
-      mask.constant->bytes.view.empty() || mask.constant->size() != rows * columns)
-    return;
+  if (!mask.constant || mask.constant->bytes.view.empty() || mask.constant->size() != rows * columns) return;
   const std::byte* data = mask.constant->bytes.view.data();
   const auto at = [&](int64_t i, int64_t j) {
     return load_number(mask.type.dtype, data + (i * columns + j) * bytes_of(mask.type.dtype));
   };
+  const bool chooses = steps == 2;
   int64_t reach = -columns, clear = columns;
   for (int64_t i = 0; i < rows; ++i) {
     int64_t seen = columns, free = 0;
-    while (seen > 0 && at(i, seen - 1) <= hidden) --seen;
-    while (free < seen && at(i, free) == 0) ++free;
+    while (seen > 0 && (chooses ? at(i, seen - 1) == 0 : at(i, seen - 1) <= hidden)) --seen;
+    while (free < seen && (chooses ? at(i, free) != 0 : at(i, free) == 0)) ++free;
     reach = std::max(reach, (seen > 0 ? seen : columns) - 1 - i);  // Of a row that sees nothing, all count the same.
     clear = std::min(clear, free - 1 - i);
   }
-  if (reach + 1 < columns) scores.reach = reach, scores.clear = clear;
+  if (reach + 1 < columns) scores.reach = reach, scores.clear = clear, scores.mask_steps = steps;
 }
 
 class Join {

@@ -15,7 +15,7 @@ namespace {
 namespace ops = graph::ops;
 using graph::ValueId;
 
-enum class Mask : uint8_t { none, causal, past, window, lowest, blind, any, input };
+enum class Mask : uint8_t { none, causal, past, window, lowest, blind, any, input, chosen };
 
 struct Case {
   const char* name;
@@ -38,6 +38,7 @@ struct Built {
 bool sees(const Case& c, int64_t i, int64_t j) {
   switch (c.mask) {
     case Mask::causal:
+    case Mask::chosen:
     case Mask::lowest:
       return j <= i;
     case Mask::past:
@@ -93,6 +94,13 @@ Built built(const Case& c) {
   if (c.mask == Mask::input) {
     scores = add(ops::add, {scores, out.graph.add_input("mask", {c.dtype, {c.rows, c.keys}})}, {});
     out.inputs.push_back(mask_of(c));
+  } else if (c.mask == Mask::chosen) {
+    Tensor seen = cast(mask_of(c), DType::boolean);  // Of what is hidden; then its opposite.
+    std::vector<uint8_t> bytes;
+    for (int64_t i = 0; i < seen.size(); ++i) bytes.push_back(number_at(seen, i) == 0 ? 1 : 0);
+    const ValueId mask = out.graph.add_constant("mask", Tensor::of(DType::boolean, {c.rows, c.keys}, bytes));
+    const ValueId low = out.graph.add_constant("low", Tensor::of<float>(DType::f32, {}, {-1e34F}));
+    scores = add(ops::where, {mask, scores, low}, {});
   } else if (c.mask != Mask::none) {
     scores = add(ops::add, {scores, out.graph.add_constant("mask", mask_of(c))}, {});
   }
@@ -146,6 +154,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, OnlineAttention,
     testing::Values(Case{"plain", DType::f32, {2, 3}, 70, 290, 16}, Case{"bf16", DType::bf16, {2}, 130, 260, 24},
                     Case{"causal", DType::f32, {3}, 200, 200, 16, Mask::causal},
+                    Case{"chosen", DType::f32, {3}, 200, 200, 16, Mask::chosen},
                     Case{"past", DType::f32, {2, 2}, 40, 333, 8, Mask::past},
                     Case{"window", DType::f32, {1}, 150, 300, 8, Mask::window},
                     Case{"lowest", DType::f32, {2}, 129, 129, 8, Mask::lowest},
