@@ -17,8 +17,8 @@ struct Group {
   graph::ValueId result = graph::absent;
   /// Of an attention, whose main op multiplies the values: the groups of the scores and of their softmax.
   std::vector<Group> before{};
-  /// Of scores that a constant masks at last, as a causal one does: row i sees none of the columns behind i + reach, and
-  /// columns up to i + clear stay as they are. The mask is the last stream, and takes so many steps.
+  /// Of scores that a constant masks at last, as a causal one does: row i sees none of the columns behind i + reach,
+  /// and columns up to i + clear stay as they are. The mask is the last stream, and takes so many steps.
   int64_t reach = INT64_MAX, clear = INT64_MIN;
   size_t mask_steps = 0;
 };
