@@ -38,9 +38,11 @@ void note_reach(const graph::Graph& graph, Group& scores) {
   const size_t steps = mask_steps(scores.chain, scores.streams.size());
   if (steps == 0) return;
   const graph::Value& mask = graph.value(scores.streams.back());
-  const Shape& shape = graph.type(scores.result).shape;
+  const Shape &shape = graph.type(scores.result).shape, &own = mask.type.shape;
   const int64_t rows = shape[shape.size() - 2], columns = shape.back();
-  if (!mask.constant || mask.constant->bytes.view.empty() || mask.constant->size() != rows * columns) return;
+  // One mask for all of the batch.
+  const bool covers = own.size() > 1 && own.back() == columns && own[own.size() - 2] == rows;
+  if (!mask.constant || mask.constant->bytes.view.empty() || !covers || mask.constant->size() != rows * columns) return;
   const std::byte* data = mask.constant->bytes.view.data();
   const auto at = [&](int64_t i, int64_t j) {
     return load_number(mask.type.dtype, data + (i * columns + j) * bytes_of(mask.type.dtype));

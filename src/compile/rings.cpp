@@ -26,10 +26,8 @@ std::vector<tile::Ring> rings_of(const chip::Chip& chip, const Plan& plan) {
   ring("residual", Queue::load, Queue::matrix, 2, 3, bytes / 24);
   ring("result", Queue::matrix, Queue::store, std::min(2, slots(given.results, 2)), slots(given.results, 4),
        or_own(given.result_bytes, tile(16, 64 << 10, 16)));
-  const int streams = given.row_bytes > 0 ? 2
-                      : has_large_scratchpad(chip)
-                          ? 8
-                          : 4;  // Eight of their largest tiles would be an eighth of a small one.
+  // Eight of their largest tiles would be an eighth of a small scratchpad.
+  const int streams = given.row_bytes > 0 ? 2 : has_large_scratchpad(chip) ? 8 : 4;
   ring("stream", Queue::load, Queue::vector, streams, 8, or_own(given.row_bytes, tile(40, 32 << 10, 256)));
   ring("constant", Queue::prefetch, Queue::vector, given.row_bytes > 0 ? 2 : 8, 16, bytes / 128);
   ring("temporary", Queue::vector, Queue::vector, 2, 2, bytes / 48);

@@ -80,7 +80,8 @@ class Search {
         found_(std::make_shared<TileMemo>(regards())) {}
 
   [[nodiscard]] Plan best() const {
-    std::vector<Trial> lines = core_counts();
+    std::vector<Trial> lines = core_counts(Scores::whole);
+    if (lines.empty() && has_attention()) lines = core_counts(Scores::apart);  // Beside other layers nothing else fits.
     for_each_index(lines.size(), options_.threads, [&](size_t i) { refine(lines[i]); });
     if (lines.empty()) return {.cores = chip_.cores, .kernels = options_.kernels};
     const int64_t least = std::ranges::min_element(lines, {}, &Trial::cycles)->cycles;
@@ -90,7 +91,10 @@ class Search {
   }
 
  private:
-  [[nodiscard]] std::vector<Trial> core_counts() const;
+  [[nodiscard]] bool has_attention() const {
+    return std::ranges::any_of(groups_, [](const Group& group) { return !group.before.empty(); });
+  }
+  [[nodiscard]] std::vector<Trial> core_counts(Scores attention) const;
   /// The pace at which the array has so many cells for each byte of memory and cycle.
   [[nodiscard]] double pace_at(double cells_per_byte) const {
     const chip::Matrix& matrix = chip_.matrix;
@@ -125,14 +129,14 @@ class Search {
 
 /// All cores, half of them and again half, two at a time, while that promises anything: the best, and those that are
 /// close, since what is varied after may suit them more.
-std::vector<Trial> Search::core_counts() const {
+std::vector<Trial> Search::core_counts(Scores attention) const {
   constexpr size_t together = 2, lines = 3;
   std::vector<Trial> tried;
   int64_t least = INT64_MAX;
   for (int64_t cores = chip_.cores; cores > 0;) {
     std::vector<Trial> next;
     for (; cores > 0 && next.size() < together; cores = cores % 2 == 0 ? cores / 2 : 0)
-      next.push_back({{.cores = cores, .found = found_, .kernels = options_.kernels}});
+      next.push_back({{.cores = cores, .attention = attention, .found = found_, .kernels = options_.kernels}});
     for_each_index(next.size(), options_.threads, [&](size_t i) { next[i] = attempt(next[i].plan); });
     for (const Trial& trial : next) least = std::min(least, trial.cycles);
     if (!next.back().works() || next.back().cycles / 5 * 4 > least) cores = 0;
@@ -161,7 +165,7 @@ void Search::refine(Trial& best) const {
       if (!vary([&](Plan& plan) { plan.weight_slots = slots; })) break;
     }
   }
-  if (std::ranges::any_of(groups_, [](const Group& group) { return !group.before.empty(); }))
+  if (has_attention())
     for (const Scores scores : {Scores::online, Scores::apart}) vary([&](Plan& plan) { plan.attention = scores; });
   const auto with = [&](const Regard& regard, double pace = 1) {
     Plan plan = best.plan;

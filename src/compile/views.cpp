@@ -43,14 +43,24 @@ std::optional<std::vector<int64_t>> reshaped_strides(const Shape& extents, const
   return out;
 }
 
+namespace {
+
+/// The same memory under another shape, if strides can say it.
+std::optional<Placed> reshaped(Placed placed, const Shape& shape) {
+  auto strides = reshaped_strides(placed.extents, placed.strides, shape);
+  if (!strides) return std::nullopt;
+  placed.extents = shape;
+  placed.strides = *std::move(strides);
+  return placed;
+}
+
+}  // namespace
+
 std::optional<Placed> view_of(const Node& node, const Placed& source, const Shape& shape) {
+  if (node.op == &ops::reshape) return reshaped(source, shape);
   Placed out = source;
   out.extents = shape;
-  if (node.op == &ops::reshape) {
-    const auto strides = reshaped_strides(source.extents, source.strides, shape);
-    if (!strides) return std::nullopt;
-    out.strides = *strides;
-  } else if (node.op == &ops::bitcast) {
+  if (node.op == &ops::bitcast) {
     out.dtype = *dtype_named(node.attributes.text("to"));
   } else if (node.op == &ops::transpose) {
     const auto order = node.attributes.integers("order");
@@ -71,18 +81,12 @@ std::optional<Placed> view_of(const Node& node, const Placed& source, const Shap
 }
 
 std::optional<Placed> source_of(const Node& node, const Placed& view, const Shape& shape) {
+  if (node.op == &ops::reshape) return reshaped(view, shape);
+  if (node.op != &ops::transpose) return std::nullopt;
   Placed out = view;
   out.extents = shape;
-  if (node.op == &ops::reshape) {
-    const auto strides = reshaped_strides(view.extents, view.strides, shape);
-    if (!strides) return std::nullopt;
-    out.strides = *strides;
-  } else if (node.op == &ops::transpose) {
-    const auto order = node.attributes.integers("order");
-    for (size_t i = 0; i < order.size(); ++i) out.strides[static_cast<size_t>(order[i])] = view.strides[i];
-  } else {
-    return std::nullopt;
-  }
+  const auto order = node.attributes.integers("order");
+  for (size_t i = 0; i < order.size(); ++i) out.strides[static_cast<size_t>(order[i])] = view.strides[i];
   return out;
 }
 

@@ -15,7 +15,7 @@ namespace {
 namespace ops = graph::ops;
 using graph::ValueId;
 
-enum class Mask : uint8_t { none, causal, past, window, lowest, blind, any, input, chosen };
+enum class Mask : uint8_t { none, causal, past, window, lowest, blind, any, input, chosen, padding };
 
 struct Case {
   const char* name;
@@ -51,6 +51,7 @@ bool sees(const Case& c, int64_t i, int64_t j) {
     case Mask::input:
       return (i * 31 + j * 17) % 5 != 0;
     case Mask::none:
+    case Mask::padding:
       break;
   }
   return true;
@@ -101,6 +102,13 @@ Built built(const Case& c) {
     const ValueId mask = out.graph.add_constant("mask", Tensor::of(DType::boolean, {c.rows, c.keys}, bytes));
     const ValueId low = out.graph.add_constant("low", Tensor::of<float>(DType::f32, {}, {-1e34F}));
     scores = add(ops::where, {mask, scores, low}, {});
+  } else if (c.mask == Mask::padding) {  // Of each batch, of which there are as many as rows.
+    std::byte* data = nullptr;
+    Tensor mask = Tensor::zeros(c.dtype, {c.batch[0], 1, c.keys}, data);
+    for (int64_t b = 0; b < c.batch[0]; ++b)
+      for (int64_t j = 7 * b + 1; j < c.keys; ++j)
+        store_number(c.dtype, data + (b * c.keys + j) * bytes_of(c.dtype), -INFINITY);
+    scores = add(ops::add, {scores, out.graph.add_constant("mask", std::move(mask))}, {});
   } else if (c.mask != Mask::none) {
     scores = add(ops::add, {scores, out.graph.add_constant("mask", mask_of(c))}, {});
   }
@@ -155,6 +163,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Case{"plain", DType::f32, {2, 3}, 70, 290, 16}, Case{"bf16", DType::bf16, {2}, 130, 260, 24},
                     Case{"causal", DType::f32, {3}, 200, 200, 16, Mask::causal},
                     Case{"chosen", DType::f32, {3}, 200, 200, 16, Mask::chosen},
+                    Case{"padding", DType::f32, {130}, 130, 920, 8, Mask::padding},
                     Case{"past", DType::f32, {2, 2}, 40, 333, 8, Mask::past},
                     Case{"window", DType::f32, {1}, 150, 300, 8, Mask::window},
                     Case{"lowest", DType::f32, {2}, 129, 129, 8, Mask::lowest},

@@ -73,5 +73,31 @@ TEST(Plan, OneThatFailsIsPassedOver) {
   EXPECT_EQ(none->limits.cores, 16);  // Then what is wrong is told by whoever runs it.
 }
 
+TEST(Plan, AttentionGoesInPartsWhereNothingElseFits) {
+  graph::Graph graph;
+  const auto input = [&](const char* name) { return graph.add_input(name, {DType::f32, {2, 40, 16}}); };
+  const graph::ValueId q = input("q"), k = input("k"), v = input("v");
+  const auto scores = graph.add(graph::ops::matmul, {q, k}, {{"transpose_b", int64_t{1}}}, {"scores"});
+  const auto weights = graph.add(graph::ops::softmax, {(*scores)[0]}, {{"axis", int64_t{2}}}, {"weights"});
+  const auto mixed = graph.add(graph::ops::matmul, {(*weights)[0], v}, {}, {"mixed"});
+  graph.value((*mixed)[0]).name = "y";
+  graph.outputs = {(*mixed)[0]};
+  const auto joined = [](const isa::Program& program) {
+    return std::ranges::any_of(program.layers, [](const isa::Layer& layer) { return layer.op == "attention"; });
+  };
+  const auto chip = chip::load_chip("hadal-1");
+  ASSERT_TRUE(chip.ok()) << chip.error().text();
+  for (const bool fits : {true, false}) {
+    Options options;
+    options.cycles = [&](const isa::Program& program) -> Result<int64_t> {
+      if (joined(program) && !fits) return Error{"plan.capacity", "too little memory"};
+      return joined(program) ? 100 : 200;
+    };
+    const auto program = compile(graph, *chip, options);
+    ASSERT_TRUE(program.ok()) << program.error().text();
+    EXPECT_EQ(joined(*program), fits);
+  }
+}
+
 }  // namespace
 }  // namespace hadal::compile
