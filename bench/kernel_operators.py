@@ -1,11 +1,11 @@
 """What the kernels of kernels/ compute, as operators of a model: for the compiler's own code beside them."""
 
-import math
 import pathlib
 import re
 import tempfile
 
 import onnx
+import outlines
 from onnx import TensorProto, helper
 
 TYPES = {"f32": TensorProto.FLOAT, "bf16": TensorProto.BFLOAT16, "i32": TensorProto.INT32, "i64": TensorProto.INT64,
@@ -26,15 +26,8 @@ def parsed(text):
 def model(nodes, given, weights, result):
     """`given`, `weights` and `result`: types by names. Weights have shapes and no values."""
     values = [helper.make_tensor_value_info(name, *parsed(text)) for name, text in {**given, **result}.items()]
-    absent = []
-    for name, text in weights.items():
-        dtype, dims = parsed(text)
-        tensor = TensorProto(name=name, data_type=dtype, dims=dims, data_location=TensorProto.EXTERNAL)
-        length = math.prod(dims) * helper.tensor_dtype_to_np_dtype(dtype).itemsize
-        for key, value in [("location", "absent.bin"), ("offset", 0), ("length", length)]:
-            tensor.external_data.add(key=key, value=str(value))
-        absent.append(tensor)
-    graph = helper.make_graph(nodes, "operator", values[:len(given)], values[len(given):], absent)
+    initializers = [outlines.absent(name, *parsed(text)) for name, text in weights.items()]
+    graph = helper.make_graph(nodes, "operator", values[:len(given)], values[len(given):], initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid(*domain) for domain in DOMAINS.items()], ir_version=11)
 
 

@@ -10,6 +10,15 @@ import numpy as np
 from onnx import TensorProto, helper
 
 
+def absent(name, dtype, shape):
+    """A weight of an element type of onnx without values."""
+    tensor = TensorProto(name=name, data_type=dtype, dims=shape, data_location=TensorProto.EXTERNAL)
+    length = math.prod(shape) * helper.tensor_dtype_to_np_dtype(dtype).itemsize
+    for key, value in [("location", "absent.bin"), ("offset", 0), ("length", length)]:
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor
+
+
 class Outline(make_models.Net):
     """A graph whose weights have shapes and no values; small constants, which decide shapes, stay."""
 
@@ -18,10 +27,7 @@ class Outline(make_models.Net):
 
     def shape(self, name, shape):
         shape = [shape] if isinstance(shape, int) else list(shape)
-        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape, data_location=TensorProto.EXTERNAL)
-        for key, value in [("location", "absent.bin"), ("offset", 0), ("length", 4 * math.prod(shape))]:
-            tensor.external_data.add(key=key, value=str(value))
-        self.weights.append(tensor)
+        self.weights.append(absent(name, TensorProto.FLOAT, shape))
         return name
 
     def normal(self, name, shape, deviation):
